@@ -1,0 +1,117 @@
+-- install(), the tables of prices, and the functions on them.
+SET timezone = 'UTC';
+\set SHOW_CONTEXT never
+
+CALL tokenomics.install('tokenomics');
+CALL tokenomics.install('pg_x');
+CALL tokenomics.install(NULL);
+CALL tokenomics.uninstall('nowhere');
+
+CALL tokenomics.install('llm');
+CALL tokenomics.install('llm');
+SHOW search_path;
+SELECT * FROM llm.setting;
+INSERT INTO llm.setting DEFAULT VALUES;
+UPDATE llm.setting SET zone = 'Mars/Olympus';
+UPDATE llm.setting SET fiscal_year_start = 13;
+
+-- an empty book prices nothing
+SELECT tokenomics.cost(llm.book(), 'openai', 'o3', now(), '{"input": 1}') IS NULL AS unpriced, tokenomics.books(llm.book());
+
+-- direct insertion records when it was known, and by whom
+INSERT INTO llm.price (provider, model, rates) VALUES ('openai', 'o3', '{"currency": "USD", "input": 10, "output": 40}');
+SELECT book, service_tier, above_input_tokens, valid, upper_inf(recorded), recorded_by = session_user AS by_me FROM llm.price;
+\set VERBOSITY terse
+INSERT INTO llm.price (provider, model, rates) VALUES ('openai', 'o3', '{"currency": "USD", "input": 11, "output": 40}');
+INSERT INTO llm.price (provider, model, rates, recorded) VALUES ('openai', 'o1', '{"currency": "USD"}', '[2020-01-01,)');
+INSERT INTO llm.price (provider, model, rates, recorded) VALUES ('openai', 'o1', '{"currency": "USD"}', '[2020-01-01,2021-01-01)');
+INSERT INTO llm.price (provider, model) VALUES ('openai', 'o1');
+INSERT INTO llm.price (provider, model, rates, valid) VALUES ('openai', 'o1', '{"currency": "USD"}', 'empty');
+INSERT INTO llm.price (provider, model, rates, off_peak) VALUES ('openai', 'o1', '{"currency": "USD"}', '{[0,10081)}');
+INSERT INTO llm.price (provider, model, rates, off_peak_zone) VALUES ('openai', 'o1', '{"currency": "USD"}', 'X/Y');
+INSERT INTO llm.price (provider, model, rates, tier_mode) VALUES ('openai', 'o1', '{"currency": "USD"}', 'marginal');
+INSERT INTO llm.price (provider, model, rates, above_input_tokens, tier_mode) VALUES ('openai', 'o3', '{"currency": "USD", "input": 20, "output": 40}', 200000, 'graduated');
+INSERT INTO llm.price (provider, model, rates, above_input_tokens) VALUES ('openai', 'o3', '{"currency": "EUR", "input": 20, "output": 40}', 200000);
+
+\set VERBOSITY default
+-- history stays
+UPDATE llm.price SET rates = '{"currency": "USD"}';
+UPDATE llm.price SET recorded = tstzrange(lower(recorded), NULL), source = 'x';
+UPDATE llm.price SET recorded = tstzrange(lower(recorded), clock_timestamp());
+DELETE FROM llm.price;
+TRUNCATE llm.price;
+
+-- a correction closes the old row, keeps the rest of it, and adds the new one
+SELECT llm.correct_price('openai', 'o3', '{"currency": "USD", "input": 2, "output": 8}', '[2025-06-10,)', 'price cut announced', source => 'openai.com');
+SELECT valid, rates, upper_inf(recorded) AS now_known, reason, closed_reason, closed_by = session_user AS by_me FROM llm.price ORDER BY recorded, valid;
+SELECT llm.correct_price('openai', 'o3', '{"currency": "USD", "input": 2, "output": 8}', '[2025-07-01,2025-08-01)', 'again') AS nothing_to_do;
+SELECT llm.correct_price('openai', 'o3', NULL, '[2026-01-01,2026-02-01)', 'withdrawn');
+SELECT at, tokenomics.cost(llm.book(), 'openai', 'o3', at, '{"input": 1000000}') FROM unnest('{2025-06-09,2025-06-10,2026-01-15,2026-02-01}'::timestamptz[]) at;
+-- what was known at each moment
+SELECT count(DISTINCT tokenomics.cost(llm.book(as_known_at => m.at), 'openai', 'o3', '2026-01-15', '{"input": 1000000}')) AS answers,
+       bool_and(tokenomics.cost(llm.book(as_known_at => m.at), 'openai', 'o3', '2026-01-15', '{"input": 1000000}') IS NOT NULL) AS always
+FROM (SELECT DISTINCT lower(recorded) AS at FROM llm.price) m;
+SELECT tokenomics.cost(llm.book(as_known_at => '2020-01-01'), 'openai', 'o3', '2025-01-01', '{"input": 1000000}') IS NULL AS before_we_knew;
+SELECT llm.correct_price('openai', 'o3', NULL, '[2026-01-01,2026-02-01)', NULL);
+SELECT llm.correct_price('openai', 'o3', NULL, 'empty', 'x');
+-- an off-peak window that is cut
+SELECT llm.correct_price('d', 'm', '{"currency": "USD", "input": 4}', '(,)', 'base'),
+       llm.correct_price('d', 'm', '{"currency": "USD", "input": 2}', '(,)', 'night', off_peak => '{[0,480)}'),
+       llm.correct_price('d', 'm', '{"currency": "USD", "input": 1}', '(,)', 'deep night', off_peak => '{[60,120)}');
+SELECT off_peak, rates FROM llm.price WHERE provider = 'd' AND upper_inf(recorded) ORDER BY off_peak;
+SELECT llm.correct_price('d', 'm', '{"currency": "USD", "input": 1}', '(,)', 'elsewhere', service_tier => 'batch', off_peak => '{[60,120)}', off_peak_zone => 'Asia/Tokyo');
+-- currency of all tiers in one transaction
+SELECT llm.correct_price('e', 'm', '{"currency": "USD", "input": 4}', '(,)', 'new'), llm.correct_price('e', 'm', '{"currency": "USD", "input": 5}', '(,)', 'new', above_input_tokens => 10);
+BEGIN;
+SELECT llm.correct_price('e', 'm', '{"currency": "EUR", "input": 4}', '(,)', 'in euros');
+SELECT llm.correct_price('e', 'm', '{"currency": "EUR", "input": 5}', '(,)', 'in euros', above_input_tokens => 10);
+COMMIT;
+SELECT llm.correct_price('e', 'm', '{"currency": "USD", "input": 4}', '(,)', 'one alone');
+
+-- books over the list
+SELECT llm.book('contrct');
+SELECT llm.correct_price('openai', 'o3', '{"currency": "USD", "input": 1.7, "output": 6.8}', '[2025-07-01,)', 'signed', book => 'contract');
+SELECT tokenomics.books(llm.book('contract')), tokenomics.cost(b, 'openai', 'o3', '2025-07-01', '{"input": 1000000}'), tokenomics.list_cost(b, 'openai', 'o3', '2025-07-01', '{"input": 1000000}'),
+       tokenomics.savings_rate(b, 'openai', 'o3', '2025-07-01', '{"input": 1000000}') FROM llm.book('contract') b;
+UPDATE llm.setting SET book = 'contract';
+SELECT tokenomics.books(llm.book());
+UPDATE llm.setting SET book = 'list';
+
+-- aliases
+SELECT llm.set_alias('o3-latest', 'o3', 'seen in logs'), llm.set_alias('o3-latest', 'o3', 'seen in logs'), llm.set_alias('^o3-\d+$', 'o3', 'dated', provider => 'openai', is_pattern => true);
+SELECT tokenomics.cost(llm.book(), 'openai', m, '2025-07-01', '{"input": 1000000}') FROM unnest('{o3-latest,o3-123,o3-x}'::text[]) m;
+SELECT llm.set_alias('o3-latest', NULL, 'wrong'), llm.set_alias('o3-latest', NULL, 'wrong');
+SELECT provider, alias, to_model, upper_inf(recorded), reason, closed_reason FROM llm.model_alias ORDER BY recorded;
+SELECT llm.set_alias('(', 'x', 'bad', is_pattern => true);
+SELECT llm.set_alias('', 'x', 'bad');
+SELECT llm.set_alias('x', 'y', '');
+DELETE FROM llm.model_alias;
+UPDATE llm.model_alias SET to_model = 'x';
+
+-- exchange rates
+INSERT INTO llm.fx_rate (base_currency, quote_currency, day, rate) VALUES ('EUR', 'USD', '2026-01-02', 1.0812);
+INSERT INTO llm.fx_rate (base_currency, quote_currency, day, rate) VALUES ('EUR', 'USD', '2026-01-02', 1.09);
+INSERT INTO llm.fx_rate (base_currency, quote_currency, day, rate) VALUES ('EUR', 'EUR', '2026-01-02', 1);
+INSERT INTO llm.fx_rate (base_currency, quote_currency, day, rate) VALUES ('EUR', 'USD', '2026-01-03', 0);
+INSERT INTO llm.fx_rate (base_currency, quote_currency, kind, day, rate) VALUES ('EUR', 'USD', 'month_end', '2026-01-03', 1);
+
+-- every table, column and function of an install is described
+SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum >= 0 AND NOT a.attisdropped
+WHERE c.relnamespace = 'llm'::regnamespace AND c.relkind = 'r' AND col_description(c.oid, a.attnum) IS NULL;
+SELECT relname FROM pg_class WHERE relnamespace = 'llm'::regnamespace AND relkind = 'r' AND obj_description(oid, 'pg_class') IS NULL;
+SELECT proname FROM pg_proc WHERE pronamespace = 'llm'::regnamespace AND obj_description(oid, 'pg_proc') IS NULL;
+
+-- a second install beside it, with any name
+CALL tokenomics.install('Other "one"');
+SELECT tokenomics.books("Other ""one""".book());
+SELECT outcome, count(*) > 200 AS many FROM "Other ""one""".load_default_prices() GROUP BY 1;
+SELECT count(*) FROM llm.price WHERE model = 'claude-sonnet-4-5';
+CALL tokenomics.uninstall('Other "one"');
+DROP SCHEMA "Other ""one""";
+
+-- the extension cannot go while an install stands
+\set VERBOSITY terse
+DROP EXTENSION tokenomics;
+CALL tokenomics.uninstall('llm');
+SELECT count(*) FROM pg_depend d JOIN pg_namespace n ON d.refobjid = n.oid AND d.refclassid = 'pg_namespace'::regclass WHERE n.nspname = 'llm';
+DROP SCHEMA llm;

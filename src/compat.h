@@ -1,0 +1,71 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  Every difference between PostgreSQL 15, 16, 17 and 18 that we meet.
+ *
+ * No other file tests PG_VERSION_NUM.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TOKENOMICS_COMPAT_H
+#define TOKENOMICS_COMPAT_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/rangetypes.h"
+
+#if PG_VERSION_NUM < 150000
+#error "tokenomics needs PostgreSQL 15 or later"
+#endif
+#if PG_VERSION_NUM >= 190000
+#error "tokenomics has not been tested with PostgreSQL 19 or later"
+#endif
+
+#ifndef HAVE_INT128
+#error "tokenomics needs a compiler with 128-bit integers"
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#include "nodes/miscnodes.h"
+#endif
+
+/* Soft errors of input functions came with 16; before, they are errors. */
+#if PG_VERSION_NUM < 160000
+#define ereturn(escontext, dummy_value, ...) \
+	do { \
+		(void) (escontext); \
+		ereport(ERROR, __VA_ARGS__); \
+		return dummy_value; \
+	} while (0)
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define make_range_compat(typcache, lower, upper, empty) \
+	make_range(typcache, lower, upper, empty, NULL)
+#else
+#define make_range_compat(typcache, lower, upper, empty) \
+	make_range(typcache, lower, upper, empty)
+#endif
+
+#if PG_VERSION_NUM >= 170000
+#define pq_sendcountedtext_compat(buf, str, len) \
+	pq_sendcountedtext(buf, str, len)
+#else
+#define pq_sendcountedtext_compat(buf, str, len) \
+	pq_sendcountedtext(buf, str, len, false)
+#endif
+
+/*
+ * Only what SQL calls is visible outside the library: PostgreSQL loads every
+ * extension into one name space.  Since 16 PG_FUNCTION_INFO_V1 alone does it.
+ */
+#define VISIBLE __attribute__((visibility("default")))
+
+#define SQL_FUNCTION(name) \
+	extern VISIBLE Datum name(PG_FUNCTION_ARGS); \
+	extern VISIBLE const Pg_finfo_record *pg_finfo_##name(void); \
+	PG_FUNCTION_INFO_V1(name)
+
+#endif							/* TOKENOMICS_COMPAT_H */

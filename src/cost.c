@@ -1,0 +1,900 @@
+/*-------------------------------------------------------------------------
+ *
+ * cost.c
+ *	  Pricing a call from a price_book.
+ *
+ * 1. The name.  Provider and model of the call, and every alias of them, are
+ *	  candidates.  A layer prices what it names: the layers are tried in their
+ *	  order, and within a layer the name itself before its aliases, exact
+ *	  aliases before patterns.  Models of another provider come last, behind
+ *	  every layer, so that a contract with one provider never prices a call to
+ *	  another that has prices of its own.
+ * 2. The time.  The first candidate that has the service tier at the time of
+ *	  the call prices it.
+ * 3. The rows.  Inside an off-peak window its rows count, else the base rows.
+ *	  The row with the highest threshold that the call's input exceeds prices
+ *	  the whole call, or each slice is priced at its own row.
+ *
+ * price_call() makes no numeric and allocates nothing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "cost.h"
+
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "pgtime.h"
+#include "regex/regex.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/memutils.h"
+#include "utils/rangetypes.h"
+#include "utils/typcache.h"
+
+/* A cache of more names than this is emptied: somebody sends garbage. */
+#define MAX_CACHED_NAMES 65536
+
+/* Aliases of aliases, and so on, at most this many names in all. */
+#define MAX_ALIAS_NAMES 32
+
+/* What a scalar function keeps between calls. */
+typedef struct CostState
+{
+	void	   *fetched;		/* of price_book_arg() */
+	NameCache	names;
+} CostState;
+
+SQL_FUNCTION(price_book_cost);
+SQL_FUNCTION(price_book_list_cost);
+SQL_FUNCTION(price_book_savings_rate);
+SQL_FUNCTION(price_book_currency);
+SQL_FUNCTION(price_book_explain_cost);
+
+const char *
+unpriced_reason(Unpriced unpriced)
+{
+	switch (unpriced)
+	{
+		case PRICED:
+			break;
+		case UNKNOWN_MODEL:
+			return "unknown model";
+		case NO_SERVICE_TIER:
+			return "no price for this service tier";
+		case NO_PRICE_AT_TIME:
+			return "no price at this time";
+		case NO_PRICE_BELOW_TIER:
+			return "no price below the first threshold";
+		case NO_RATE_FOR_METER:
+			return "no rate for a meter that was used";
+	}
+	return NULL;
+}
+
+/*
+ * Names
+ */
+
+/* A provider and model that the name of a call may stand for. */
+typedef struct Candidate
+{
+	const char *provider;
+	int			provider_len;
+	const char *model;
+	int			model_len;
+} Candidate;
+
+static bool
+same_string(const char *a, int a_len, const char *b, int b_len)
+{
+	return a_len == b_len && memcmp(a, b, a_len) == 0;
+}
+
+static void
+add_candidate(Candidate *candidates, int *n, Candidate candidate)
+{
+	for (int i = 0; i < *n; i++)
+		if (same_string(candidates[i].provider, candidates[i].provider_len,
+						candidate.provider, candidate.provider_len) &&
+			same_string(candidates[i].model, candidates[i].model_len,
+						candidate.model, candidate.model_len))
+			return;
+	if (*n < MAX_ALIAS_NAMES)
+		candidates[(*n)++] = candidate;
+}
+
+/* Puts what a pattern matched into the model it names: \1 to \9, \& and \\. */
+static void
+expand_target(Candidate *to, const char *target, int target_len,
+			  const Candidate *from, const regmatch_t *match, int n_match)
+{
+	StringInfoData buf;
+
+	if (memchr(target, '\\', target_len) == NULL)
+	{
+		to->model = target;
+		to->model_len = target_len;
+		return;
+	}
+	initStringInfo(&buf);
+	for (int i = 0; i < target_len; i++)
+	{
+		int			group = -1;
+
+		if (target[i] == '\\' && i + 1 < target_len)
+		{
+			i++;
+			if (target[i] == '&')
+				group = 0;
+			else if (target[i] >= '1' && target[i] <= '9')
+				group = target[i] - '0';
+		}
+		if (group < 0)
+			appendStringInfoChar(&buf, target[i]);
+		else if (group < n_match && match[group].rm_so >= 0)
+		{
+			/* the regex engine counts characters */
+			const char *start = from->model;
+			int			rest = from->model_len;
+			int			skip = pg_mbcharcliplen(start, rest, match[group].rm_so);
+
+			appendBinaryStringInfo(&buf, start + skip,
+								   pg_mbcharcliplen(start + skip, rest - skip,
+													match[group].rm_eo - match[group].rm_so));
+		}
+	}
+	to->model = buf.data;
+	to->model_len = buf.len;
+}
+
+/* Adds what the aliases of a book make of one candidate. */
+static void
+add_aliases(const PriceBook *book, Candidate *candidates, int *n, Candidate from)
+{
+	const BookAlias *aliases = BOOK_ARRAY(book, BookAlias, aliases);
+
+	for (uint32 a = 0; a < book->n_aliases; a++)
+	{
+		const BookAlias *alias = &aliases[a];
+		const char *pattern = BOOK_STRING(book, alias->alias);
+		Candidate	to = from;
+		regmatch_t	match[10];
+
+		if (alias->provider.len > 0 &&
+			!same_string(BOOK_STRING(book, alias->provider), alias->provider.len,
+						 from.provider, from.provider_len))
+			continue;
+		if (!alias->is_pattern)
+		{
+			if (!same_string(pattern, alias->alias.len, from.model, from.model_len))
+				continue;
+			to.model = BOOK_STRING(book, alias->to_model);
+			to.model_len = alias->to_model.len;
+		}
+		else
+		{
+			if (alias->prefix_len > from.model_len ||
+				memcmp(pattern + (alias->prefix_len > 0), from.model, alias->prefix_len) != 0)
+				continue;
+			if (!RE_compile_and_execute(cstring_to_text_with_len(pattern, alias->alias.len),
+										unconstify(char *, from.model), from.model_len,
+										REG_ADVANCED, C_COLLATION_OID, lengthof(match), match))
+				continue;
+			expand_target(&to, BOOK_STRING(book, alias->to_model), alias->to_model.len,
+						  &from, match, lengthof(match));
+		}
+		if (alias->to_provider.len > 0)
+		{
+			to.provider = BOOK_STRING(book, alias->to_provider);
+			to.provider_len = alias->to_provider.len;
+		}
+		add_candidate(candidates, n, to);
+	}
+}
+
+/* Finds the models of a book that a name stands for. */
+static void
+resolve_name(const PriceBook *book, ModelName *name, Candidate call)
+{
+	Candidate	candidates[MAX_ALIAS_NAMES];
+	int			n = 0;
+
+	add_candidate(candidates, &n, call);
+	for (int i = 0; i < n; i++)
+		add_aliases(book, candidates, &n, candidates[i]);
+
+	for (int other_provider = 0; other_provider < 2; other_provider++)
+		for (uint32 layer = 0; layer < book->n_layers; layer++)
+			for (int i = 0; i < n; i++)
+			{
+				const Candidate *c = &candidates[i];
+				const BookModel *model;
+
+				if (same_string(c->provider, c->provider_len, call.provider, call.provider_len) ==
+					(other_provider != 0))
+					continue;
+				model = price_book_model(book, layer,
+										 price_book_hash(c->provider, c->provider_len,
+														 c->model, c->model_len),
+										 c->provider, c->provider_len, c->model, c->model_len);
+				if (model == NULL || name->n_models == MAX_CANDIDATES)
+					continue;
+				name->model[name->n_models] = model - BOOK_ARRAY(book, BookModel, models);
+				name->through_alias[name->n_models++] = i > 0;
+			}
+}
+
+void
+name_cache_init(NameCache *cache, MemoryContext parent)
+{
+	memset(cache, 0, sizeof(NameCache));
+	cache->mcxt = AllocSetContextCreate(parent, "model names", ALLOCSET_DEFAULT_SIZES);
+}
+
+/* Empties the cache, or makes it larger. */
+static void
+name_cache_resize(NameCache *cache, uint32 n_slots)
+{
+	ModelName **slots;
+
+	slots = MemoryContextAllocZero(cache->mcxt, n_slots * sizeof(ModelName *));
+	for (uint32 i = 0; i < cache->n_slots; i++)
+	{
+		ModelName  *name = cache->slots[i];
+		uint32		slot;
+
+		if (name == NULL)
+			continue;
+		slot = name->hash & (n_slots - 1);
+		while (slots[slot] != NULL)
+			slot = (slot + 1) & (n_slots - 1);
+		slots[slot] = name;
+	}
+	cache->slots = slots;
+	cache->n_slots = n_slots;
+}
+
+static pg_noinline const ModelName *
+name_cache_add(NameCache *cache, const PriceBook *book, uint32 hash, Candidate call)
+{
+	MemoryContext scratch;
+	MemoryContext old;
+	ModelName  *name;
+	uint32		slot;
+
+	if (cache->n_slots == 0 || cache->n_names >= MAX_CACHED_NAMES ||
+		cache->fingerprint != book->fingerprint || cache->book_size != VARSIZE(book))
+	{
+		cache->n_slots = cache->n_names = 0;
+		MemoryContextReset(cache->mcxt);
+		cache->fingerprint = book->fingerprint;
+		cache->book_size = VARSIZE(book);
+		name_cache_resize(cache, 64);
+	}
+	else if (cache->n_names * 2 >= cache->n_slots)
+		name_cache_resize(cache, cache->n_slots * 2);
+
+	scratch = AllocSetContextCreate(CurrentMemoryContext, "model name", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(scratch);
+	name = MemoryContextAllocZero(cache->mcxt, sizeof(ModelName));
+	name->hash = hash;
+	resolve_name(book, name, call);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
+
+	name->provider_len = call.provider_len;
+	name->model_len = call.model_len;
+	name->name = MemoryContextAlloc(cache->mcxt, call.provider_len + call.model_len + 1);
+	memcpy(name->name, call.provider, call.provider_len);
+	memcpy(name->name + call.provider_len, call.model, call.model_len);
+
+	slot = hash & (cache->n_slots - 1);
+	while (cache->slots[slot] != NULL)
+		slot = (slot + 1) & (cache->n_slots - 1);
+	cache->slots[slot] = name;
+	cache->n_names++;
+	return name;
+}
+
+/* What a name stands for in a book; resolved once for each distinct name. */
+const ModelName *
+name_cache_get(NameCache *cache, const PriceBook *book,
+			   const char *provider, int provider_len, const char *model, int model_len)
+{
+	uint32		hash = price_book_hash(provider, provider_len, model, model_len);
+	Candidate	call = {provider, provider_len, model, model_len};
+
+	if (likely(cache->n_slots > 0 && cache->fingerprint == book->fingerprint &&
+			   cache->book_size == VARSIZE(book)))
+	{
+		uint32		mask = cache->n_slots - 1;
+
+		for (uint32 slot = hash & mask; cache->slots[slot] != NULL; slot = (slot + 1) & mask)
+		{
+			const ModelName *name = cache->slots[slot];
+
+			if (name->hash == hash && name->model_len == model_len &&
+				name->provider_len == provider_len &&
+				memcmp(name->name, provider, provider_len) == 0 &&
+				memcmp(name->name + provider_len, model, model_len) == 0)
+				return name;
+		}
+	}
+	return name_cache_add(cache, book, hash, call);
+}
+
+/*
+ * Rows
+ */
+
+/* Rows that hold for a call: base rows or those of a window, by threshold. */
+typedef struct RowSet
+{
+	const uint32 *numbers;
+	int			n;
+	bool		off_peak;
+} RowSet;
+
+/* The minute of the week in a time zone, Monday 00:00 being 0. */
+static int
+minute_of_week(TimestampTz at, const char *zone_name)
+{
+	pg_tz	   *zone = pg_tzset(zone_name);
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			offset;
+	int			weekday;
+
+	if (zone == NULL || timestamp2tm(at, &offset, &tm, &fsec, NULL, zone) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+	weekday = (j2day(date2j(tm.tm_year, tm.tm_mon, tm.tm_mday)) + 6) % 7;
+	return (weekday * 24 + tm.tm_hour) * 60 + tm.tm_min;
+}
+
+/*
+ * Inside a window only its rows hold.  They have one time zone, but not all
+ * need have the same windows.
+ */
+static pg_noinline RowSet
+rows_in_windows(const PriceBook *book, const BookSegment *segment, TimestampTz at,
+				uint32 *numbers)
+{
+	const BookRow *rows = BOOK_ARRAY(book, BookRow, rows);
+	const BookWindow *windows = BOOK_ARRAY(book, BookWindow, windows);
+	const uint32 *candidates = BOOK_ARRAY(book, uint32, row_numbers) +
+		segment->first_row + segment->n_base;
+	const BookRow *first = &rows[candidates[0]];
+	char		zone[TZ_STRLEN_MAX + 1];
+	RowSet		set = {numbers, 0, true};
+	int			minute;
+
+	memcpy(zone, BOOK_STRING(book, first->zone), first->zone.len);
+	zone[first->zone.len] = '\0';
+	minute = minute_of_week(at, zone);
+	for (int i = 0; i < segment->n_off_peak; i++)
+	{
+		const BookRow *row = &rows[candidates[i]];
+
+		for (uint32 w = 0; w < row->n_windows; w++)
+		{
+			const BookWindow *window = &windows[row->first_window + w];
+
+			if (window->from <= minute && minute < window->to)
+			{
+				numbers[set.n++] = candidates[i];
+				break;
+			}
+		}
+	}
+	return set;
+}
+
+/* Rows of windows that are kept on the stack. */
+#define FEW_ROWS 64
+
+/* The rows of a segment that hold at a time; a window's are listed in scratch. */
+static inline RowSet
+rows_at(const PriceBook *book, const BookSegment *segment, TimestampTz at,
+		uint32 scratch[FEW_ROWS])
+{
+	RowSet		set;
+
+	if (unlikely(segment->n_off_peak > 0))
+	{
+		set = rows_in_windows(book, segment, at,
+							  segment->n_off_peak <= FEW_ROWS ? scratch :
+							  palloc(segment->n_off_peak * sizeof(uint32)));
+		if (set.n > 0)
+			return set;
+	}
+	set.numbers = BOOK_ARRAY(book, uint32, row_numbers) + segment->first_row;
+	set.n = segment->n_base;
+	set.off_peak = false;
+	return set;
+}
+
+/* The meters whose sum the thresholds count. */
+static inline MeterSet
+basis_meters(TierBasis basis)
+{
+	return basis == BASIS_UNCACHED ? meters_of_side(SIDE_INPUT) & ~CACHED_METERS :
+		meters_of_side(SIDE_INPUT);
+}
+
+/*
+ * The slices of a call: each a row and the tokens that it prices.
+ *
+ * A whole call is one slice.  A graduated one is cut at each threshold: of
+ * the n tokens of its basis, the first t fall below threshold t.  Meters are
+ * cut by the same shares, in whole tokens: of the tokens of the first k meters
+ * of a side, floor(tokens * t / n) fall below t, so that the slices of a meter
+ * add up to the meter, and those of the basis to the slice.
+ */
+typedef struct Slices
+{
+	const BookRow *rows;
+	RowSet		set;
+	const TokenCounts *counts;
+	int64		basis;			/* tokens that the thresholds count */
+	int			next;			/* in the set */
+	int			last;			/* the row of the highest threshold reached; -1: none */
+	bool		graduated;
+	TokenCounts below;			/* tokens below the slice to come */
+	TokenCounts slice;
+} Slices;
+
+static void
+slices_begin(Slices *slices, const PriceBook *book, RowSet set, const TokenCounts *counts)
+{
+	slices->rows = BOOK_ARRAY(book, BookRow, rows);
+	slices->set = set;
+	slices->counts = counts;
+	slices->last = -1;
+	slices->next = 0;
+	slices->graduated = false;
+	if (set.n == 1 && slices->rows[set.numbers[0]].above == 0)
+	{
+		/* the usual case: a price without thresholds */
+		slices->last = 0;
+		return;
+	}
+	if (set.n > 0)
+	{
+		const BookRow *row = &slices->rows[set.numbers[0]];
+
+		slices->basis = token_counts_sum(counts, basis_meters(row->basis));
+		slices->graduated = row->mode == MODE_GRADUATED;
+		for (int i = 0; i < set.n; i++)
+		{
+			int64		above = slices->rows[set.numbers[i]].above;
+
+			/* a call without input is priced by the first row */
+			if (slices->basis > above || above == 0)
+				slices->last = i;
+		}
+		/* graduated prices that start above a threshold leave the first slice unpriced */
+		if (slices->graduated && row->above > 0)
+			slices->last = -1;
+		slices->next = slices->graduated ? 0 : Max(slices->last, 0);
+		slices->below.reported = 0;
+	}
+}
+
+/* Cuts a set of meters at a share of threshold / basis. */
+static void
+cut_meters(const Slices *slices, int64 threshold, MeterSet meters, TokenCounts *below)
+{
+	MeterSet	rest = slices->counts->reported & meters;
+	Meter		m;
+	int128		tokens = 0;		/* of the meters so far */
+	int128		cut = 0;		/* those of them that fall below */
+
+	(void) token_counts_sum(slices->counts, rest);	/* products fit 128 bits */
+	FOR_EACH_METER(m, rest)
+	{
+		int128		upto;
+
+		tokens += slices->counts->count[m];
+		upto = tokens * threshold / slices->basis;
+		below->count[m] = (int64) (upto - cut);
+		cut = upto;
+	}
+}
+
+/* The tokens of a graduated call that fall below a threshold. */
+static void
+tokens_below(const Slices *slices, int64 threshold, TokenCounts *below)
+{
+	MeterSet	basis = basis_meters(slices->rows[slices->set.numbers[0]].basis);
+
+	below->reported = slices->counts->reported;
+	cut_meters(slices, threshold, basis, below);
+	cut_meters(slices, threshold, meters_of_side(SIDE_INPUT) & ~basis, below);
+	cut_meters(slices, threshold, meters_of_side(SIDE_OUTPUT), below);
+	cut_meters(slices, threshold, meters_of_side(SIDE_NONE), below);
+}
+
+/* Hands out the next slice; false where there is none. */
+static inline bool
+slices_next(Slices *slices, const BookRow **row, const TokenCounts **counts)
+{
+	TokenCounts below;
+	MeterSet	rest;
+	Meter		m;
+
+	if (slices->next > slices->last)
+		return false;
+	*row = &slices->rows[slices->set.numbers[slices->next]];
+	*counts = slices->counts;
+	if (likely(!slices->graduated))
+	{
+		slices->next = slices->last + 1;
+		return true;
+	}
+	if (slices->next == slices->last)
+		below = *slices->counts;
+	else
+		tokens_below(slices, slices->rows[slices->set.numbers[slices->next + 1]].above, &below);
+	slices->slice.reported = rest = below.reported;
+	FOR_EACH_METER(m, rest)
+		slices->slice.count[m] = below.count[m] -
+		((slices->below.reported & METER_BIT(m)) ? slices->below.count[m] : 0);
+	slices->below = below;
+	slices->next++;
+	*counts = &slices->slice;
+	return true;
+}
+
+/*
+ * Prices a call by the rows of a segment.
+ */
+static void
+price_by_segment(const PriceBook *book, const BookSegment *segment, const Call *call,
+				 Priced *priced)
+{
+	uint32		scratch[FEW_ROWS];
+	RowSet		set = rows_at(book, segment, call->at, scratch);
+	Slices		slices;
+	const BookRow *row;
+	const TokenCounts *counts;
+
+	priced->segment = segment;
+	priced->off_peak = set.off_peak;
+	priced->row = NULL;
+	priced->cost = 0;
+
+	if (set.n == 0)
+	{
+		priced->unpriced = NO_PRICE_AT_TIME;
+		return;
+	}
+	slices_begin(&slices, book, set, call->counts);
+	priced->unpriced = NO_PRICE_BELOW_TIER;
+	while (slices_next(&slices, &row, &counts))
+	{
+		Money		cost;
+
+		priced->row = row;
+		if (!rates_cost(&row->rates, counts, &cost))
+		{
+			priced->unpriced = NO_RATE_FOR_METER;
+			return;
+		}
+		priced->unpriced = PRICED;
+		priced->cost = money_add(priced->cost, cost);
+	}
+}
+
+/* The stretch of time of a tier that holds a time, or NULL. */
+static const BookSegment *
+segment_at(const PriceBook *book, const BookTier *tier, TimestampTz at)
+{
+	const BookSegment *segments = BOOK_ARRAY(book, BookSegment, segments) + tier->first_segment;
+	uint32		low = 0;
+	uint32		high = tier->n_segments;
+
+	/* the last one that starts at or before the time */
+	while (low < high)
+	{
+		uint32		middle = (low + high) / 2;
+
+		if (segments[middle].from <= at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == 0 || at >= segments[low - 1].to)
+		return NULL;
+	return &segments[low - 1];
+}
+
+/*
+ * Prices a call by the first of a name's models from which it has a price; of
+ * the last layer only, or of all.
+ */
+static void
+price_by_models(const PriceBook *book, const ModelName *name, const Call *call,
+				bool list_only, Priced *priced)
+{
+	const BookModel *models = BOOK_ARRAY(book, BookModel, models);
+	const BookTier *tiers = BOOK_ARRAY(book, BookTier, tiers);
+
+	memset(priced, 0, sizeof(Priced));
+	priced->unpriced = UNKNOWN_MODEL;
+	for (uint32 i = 0; i < name->n_models; i++)
+	{
+		const BookModel *model = &models[name->model[i]];
+
+		if (name->model[i] >= book->n_models)
+			elog(ERROR, "name of a model does not belong to this price book");
+		if (list_only && model->layer != book->n_layers - 1)
+			continue;
+		if (priced->unpriced == UNKNOWN_MODEL)
+			priced->unpriced = NO_SERVICE_TIER;
+		for (uint32 t = 0; t < model->n_tiers; t++)
+		{
+			const BookTier *tier = &tiers[model->first_tier + t];
+			const BookSegment *segment;
+
+			if (!same_string(BOOK_STRING(book, tier->service_tier), tier->service_tier.len,
+							 call->service_tier, call->service_tier_len))
+				continue;
+			segment = segment_at(book, tier, call->at);
+			if (segment == NULL)
+			{
+				priced->unpriced = NO_PRICE_AT_TIME;
+				break;
+			}
+			price_by_segment(book, segment, call, priced);
+			priced->through_alias = name->through_alias[i];
+			return;
+		}
+	}
+}
+
+void
+price_call(const PriceBook *book, const ModelName *name, const Call *call, PricedCall *priced)
+{
+	if (unlikely(TIMESTAMP_NOT_FINITE(call->at)))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("the time of a call must not be infinite")));
+	price_by_models(book, name, call, false, &priced->contracted);
+	if (book->n_layers <= 1)
+		priced->list = priced->contracted;
+	else
+		price_by_models(book, name, call, true, &priced->list);
+}
+
+/*
+ * SQL functions: (book, provider, model, at, tokens [, service_tier])
+ */
+
+/* Prices the call in the arguments; false where one of them is NULL. */
+static bool
+price_arguments(FunctionCallInfo fcinfo, const PriceBook **book, TokenCounts *counts,
+				PricedCall *priced)
+{
+	CostState  *state = fcinfo->flinfo->fn_extra;
+	text	   *provider,
+			   *model;
+	Call		call;
+
+	for (int i = 0; i < 5; i++)
+		if (PG_ARGISNULL(i))
+			return false;
+	if (state == NULL)
+	{
+		state = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(CostState));
+		name_cache_init(&state->names, fcinfo->flinfo->fn_mcxt);
+		fcinfo->flinfo->fn_extra = state;
+	}
+	*book = price_book_arg(fcinfo, 0, &state->fetched);
+	provider = PG_GETARG_TEXT_PP(1);
+	model = PG_GETARG_TEXT_PP(2);
+	token_counts_read(PG_GETARG_DATUM(4), counts);
+	call.at = PG_GETARG_TIMESTAMPTZ(3);
+	call.counts = counts;
+	call.service_tier = "standard";
+	call.service_tier_len = strlen("standard");
+	if (PG_NARGS() > 5 && !PG_ARGISNULL(5))
+	{
+		text	   *tier = PG_GETARG_TEXT_PP(5);
+
+		call.service_tier = VARDATA_ANY(tier);
+		call.service_tier_len = VARSIZE_ANY_EXHDR(tier);
+	}
+	price_call(*book,
+			   name_cache_get(&state->names, *book,
+							  VARDATA_ANY(provider), VARSIZE_ANY_EXHDR(provider),
+							  VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model)),
+			   &call, priced);
+	return true;
+}
+
+Datum
+price_book_cost(PG_FUNCTION_ARGS)
+{
+	const PriceBook *book;
+	TokenCounts counts;
+	PricedCall	priced;
+
+	if (!price_arguments(fcinfo, &book, &counts, &priced) ||
+		priced.contracted.unpriced != PRICED)
+		PG_RETURN_NULL();
+	PG_RETURN_NUMERIC(money_to_numeric(priced.contracted.cost));
+}
+
+Datum
+price_book_list_cost(PG_FUNCTION_ARGS)
+{
+	const PriceBook *book;
+	TokenCounts counts;
+	PricedCall	priced;
+
+	if (!price_arguments(fcinfo, &book, &counts, &priced) ||
+		priced.list.unpriced != PRICED)
+		PG_RETURN_NULL();
+	PG_RETURN_NUMERIC(money_to_numeric(priced.list.cost));
+}
+
+/* 1 - cost / list cost: NULL where there is nothing to save from. */
+Datum
+price_book_savings_rate(PG_FUNCTION_ARGS)
+{
+	const PriceBook *book;
+	TokenCounts counts;
+	PricedCall	priced;
+	Datum		saved;
+
+	if (!price_arguments(fcinfo, &book, &counts, &priced) ||
+		priced.contracted.unpriced != PRICED || priced.list.unpriced != PRICED ||
+		priced.list.cost == 0 ||
+		!currency_equal(&priced.contracted.row->rates.currency, &priced.list.row->rates.currency))
+		PG_RETURN_NULL();
+	saved = DirectFunctionCall2(numeric_div,
+								NumericGetDatum(money_to_numeric(money_add(priced.list.cost,
+																		   -priced.contracted.cost))),
+								NumericGetDatum(money_to_numeric(priced.list.cost)));
+	return DirectFunctionCall1(numeric_trim_scale, saved);
+}
+
+Datum
+price_book_currency(PG_FUNCTION_ARGS)
+{
+	const PriceBook *book;
+	TokenCounts counts;
+	PricedCall	priced;
+
+	if (!price_arguments(fcinfo, &book, &counts, &priced) || priced.contracted.row == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(currency_text(&priced.contracted.row->rates.currency));
+}
+
+/*
+ * explain_cost()
+ */
+
+typedef enum ExplainColumn
+{
+	EXPLAIN_PRICED_BY, EXPLAIN_METER, EXPLAIN_TOKENS, EXPLAIN_RATE, EXPLAIN_COST,
+	EXPLAIN_CURRENCY, EXPLAIN_RATE_OF, EXPLAIN_BOOK, EXPLAIN_PROVIDER, EXPLAIN_MODEL,
+	EXPLAIN_SERVICE_TIER, EXPLAIN_ABOVE, EXPLAIN_BASIS, EXPLAIN_MODE, EXPLAIN_OFF_PEAK,
+	EXPLAIN_VALID, EXPLAIN_SOURCE, EXPLAIN_ALIAS, EXPLAIN_REASON,
+	N_EXPLAIN_COLUMNS
+} ExplainColumn;
+
+static Datum
+valid_range(const BookRow *row)
+{
+	TypeCacheEntry *type = lookup_type_cache(TSTZRANGEOID, TYPECACHE_RANGE_INFO);
+	RangeBound	lower = {0};
+	RangeBound	upper = {0};
+
+	lower.val = TimestampTzGetDatum(row->from);
+	lower.infinite = row->from == DT_NOBEGIN;
+	lower.inclusive = !lower.infinite;
+	lower.lower = true;
+	upper.val = TimestampTzGetDatum(row->to);
+	upper.infinite = row->to == DT_NOEND;
+	return RangeTypePGetDatum(make_range_compat(type, &lower, &upper, false));
+}
+
+/* Writes the rows that say how one of the two prices of a call came about. */
+static void
+explain_price(ReturnSetInfo *rsinfo, const PriceBook *book, const Priced *priced,
+			  const TokenCounts *counts, TimestampTz at, const char *priced_by)
+{
+	const BookModel *models = BOOK_ARRAY(book, BookModel, models);
+	const BookTier *tiers = BOOK_ARRAY(book, BookTier, tiers);
+	const BookLayer *layers = BOOK_ARRAY(book, BookLayer, layers);
+	Slices		slices;
+	RowSet		set = {NULL, 0, false};
+	const BookRow *row = NULL;
+	const TokenCounts *part = counts;
+	uint32		scratch[FEW_ROWS];
+	bool		more;
+
+	if (priced->segment != NULL)
+	{
+		set = rows_at(book, priced->segment, at, scratch);
+		slices_begin(&slices, book, set, counts);
+		more = slices_next(&slices, &row, &part);
+	}
+	else
+		more = false;
+
+	do
+	{
+		MeterSet	rest = part->reported;
+		Meter		m;
+
+		FOR_EACH_METER(m, rest)
+		{
+			Datum		values[N_EXPLAIN_COLUMNS] = {0};
+			bool		nulls[N_EXPLAIN_COLUMNS];
+			const char *reason = unpriced_reason(priced->unpriced);
+
+			memset(nulls, true, sizeof(nulls));
+#define SET(column, datum) (values[column] = (datum), nulls[column] = false)
+			SET(EXPLAIN_PRICED_BY, CStringGetTextDatum(priced_by));
+			SET(EXPLAIN_METER, CStringGetTextDatum(meter_info[m].name));
+			SET(EXPLAIN_TOKENS, Int64GetDatum(part->count[m]));
+			if (row != NULL)
+			{
+				const BookModel *model = &models[row->model];
+				Meter		source = rate_source(row->rates.named, m);
+
+				if (source != METER_NONE)
+				{
+					SET(EXPLAIN_RATE, rate_to_numeric(row->rates.rate[m]));
+					SET(EXPLAIN_RATE_OF, CStringGetTextDatum(meter_info[source].name));
+					if (priced->unpriced == PRICED)
+						SET(EXPLAIN_COST, NumericGetDatum(money_to_numeric((Money) row->rates.rate[m] *
+																		   part->count[m])));
+					if (priced->unpriced == NO_RATE_FOR_METER)
+						reason = "another meter has no rate";
+				}
+				else if (part->count[m] == 0)
+					reason = NULL;
+				SET(EXPLAIN_CURRENCY, PointerGetDatum(currency_text(&row->rates.currency)));
+				SET(EXPLAIN_BOOK, PointerGetDatum(book_string_text(book, layers[model->layer].name)));
+				SET(EXPLAIN_PROVIDER, PointerGetDatum(book_string_text(book, model->provider)));
+				SET(EXPLAIN_MODEL, PointerGetDatum(book_string_text(book, model->model)));
+				SET(EXPLAIN_SERVICE_TIER, PointerGetDatum(book_string_text(book, tiers[row->tier].service_tier)));
+				SET(EXPLAIN_ABOVE, Int64GetDatum(row->above));
+				SET(EXPLAIN_BASIS, CStringGetTextDatum(tier_basis_name[row->basis]));
+				SET(EXPLAIN_MODE, CStringGetTextDatum(tier_mode_name[row->mode]));
+				SET(EXPLAIN_OFF_PEAK, BoolGetDatum(set.off_peak));
+				SET(EXPLAIN_VALID, valid_range(row));
+				SET(EXPLAIN_SOURCE, PointerGetDatum(book_string_text(book, row->source)));
+				SET(EXPLAIN_ALIAS, BoolGetDatum(priced->through_alias));
+			}
+			if (reason != NULL)
+				SET(EXPLAIN_REASON, CStringGetTextDatum(reason));
+#undef SET
+			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		}
+	} while (more && (more = slices_next(&slices, &row, &part)));
+}
+
+Datum
+price_book_explain_cost(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	const PriceBook *book;
+	TokenCounts counts;
+	PricedCall	priced;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (!price_arguments(fcinfo, &book, &counts, &priced))
+		PG_RETURN_NULL();
+	explain_price(rsinfo, book, &priced.contracted, &counts, PG_GETARG_TIMESTAMPTZ(3), "contracted");
+	if (book->n_layers > 1)
+		explain_price(rsinfo, book, &priced.list, &counts, PG_GETARG_TIMESTAMPTZ(3), "list");
+	PG_RETURN_NULL();
+}

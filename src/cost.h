@@ -1,0 +1,89 @@
+/*-------------------------------------------------------------------------
+ *
+ * cost.h
+ *	  Pricing one call from a price_book: the internal form.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TOKENOMICS_COST_H
+#define TOKENOMICS_COST_H
+
+#include "price_book.h"
+
+/* Why a call has no price. */
+typedef enum Unpriced
+{
+	PRICED,
+	UNKNOWN_MODEL,				/* neither the name nor an alias of it is in the book */
+	NO_SERVICE_TIER,			/* the model is, but not in this service tier */
+	NO_PRICE_AT_TIME,			/* the service tier is, but not at this time */
+	NO_PRICE_BELOW_TIER,		/* there are prices only above a threshold */
+	NO_RATE_FOR_METER			/* a meter that was used has no rate */
+} Unpriced;
+
+extern const char *unpriced_reason(Unpriced unpriced);
+
+/* The most models that one name may stand for, over all layers. */
+#define MAX_CANDIDATES 16
+
+/* What a name stands for in a book: models, in the order they are tried. */
+typedef struct ModelName
+{
+	uint32		hash;
+	uint32		n_models;
+	uint32		model[MAX_CANDIDATES];	/* in the book's models */
+	bool		through_alias[MAX_CANDIDATES];
+	int			provider_len;
+	int			model_len;
+	char	   *name;			/* provider, then model */
+} ModelName;
+
+/*
+ * Names that were resolved, for one book.  A caller keeps it as long as it
+ * likes; with another book it starts anew.
+ */
+typedef struct NameCache
+{
+	MemoryContext mcxt;			/* holds the names */
+	uint64		fingerprint;	/* of the book */
+	uint32		book_size;
+	uint32		n_names;
+	uint32		n_slots;		/* a power of two; 0 before first use */
+	ModelName **slots;
+} NameCache;
+
+extern void name_cache_init(NameCache *cache, MemoryContext parent);
+extern const ModelName *name_cache_get(NameCache *cache, const PriceBook *book,
+									   const char *provider, int provider_len,
+									   const char *model, int model_len);
+
+/* One way to price a call: by the book, or by its last layer alone. */
+typedef struct Priced
+{
+	Unpriced	unpriced;
+	Money		cost;			/* where it is PRICED */
+	const BookSegment *segment; /* NULL where no price holds */
+	const BookRow *row;			/* the row of the highest threshold reached, or NULL */
+	bool		off_peak;
+	bool		through_alias;
+} Priced;
+
+typedef struct PricedCall
+{
+	Priced		contracted;		/* what the book says */
+	Priced		list;			/* what its last layer says */
+} PricedCall;
+
+/* A call to be priced; strings are not terminated. */
+typedef struct Call
+{
+	TimestampTz at;
+	const TokenCounts *counts;
+	const char *service_tier;
+	int			service_tier_len;
+} Call;
+
+extern void price_call(const PriceBook *book, const ModelName *name,
+					   const Call *call, PricedCall *priced);
+
+#endif							/* TOKENOMICS_COST_H */

@@ -1,0 +1,93 @@
+-- install(schema) and uninstall(schema): the tables, views and functions of one
+-- install, in a schema of the caller's.
+
+-- Fails where the schema holds an object under one of our names that belongs
+-- to somebody else: what stands there would be used as if it were ours.
+CREATE PROCEDURE check_owner(schema regnamespace) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    stranger record;
+BEGIN
+    SELECT pg_describe_object(o.class, o.id, 0) AS object, pg_get_userbyid(o.owner) AS owner INTO stranger
+    FROM (SELECT 'pg_class'::regclass, c.oid, c.relowner FROM pg_class c WHERE c.relnamespace = schema
+          UNION ALL
+          SELECT 'pg_proc'::regclass, p.oid, p.proowner FROM pg_proc p WHERE p.pronamespace = schema
+          UNION ALL
+          SELECT 'pg_type'::regclass, t.oid, t.typowner FROM pg_type t WHERE t.typnamespace = schema
+          UNION ALL
+          SELECT 'pg_operator'::regclass, p.oid, p.oprowner FROM pg_operator p WHERE p.oprnamespace = schema
+         ) AS o(class, id, owner)
+    WHERE NOT pg_has_role(current_user, o.owner, 'USAGE')
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('schema %s holds objects of others', schema),
+            DETAIL = format('%s belongs to "%s".', upper(left(stranger.object, 1)) || substr(stranger.object, 2), stranger.owner),
+            HINT = 'Install into a schema of its own.';
+    END IF;
+END
+$$;
+COMMENT ON PROCEDURE check_owner(regnamespace) IS 'part of install(): refuses a schema that holds objects of others';
+
+-- A procedure that calls others with the schema first in search_path; each
+-- qualifies all but the names that belong there.
+CREATE PROCEDURE install(schema text) LANGUAGE plpgsql
+AS $$
+DECLARE
+    path_before text := pg_catalog.current_setting('search_path');
+    messages_before text := pg_catalog.current_setting('client_min_messages');
+BEGIN
+    IF install.schema IS NULL OR install.schema OPERATOR(pg_catalog.=) ANY (ARRAY['', 'tokenomics', 'pg_catalog', 'information_schema'])
+        OR pg_catalog.starts_with(install.schema, 'pg_') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = pg_catalog.format('cannot install into schema "%s"', install.schema),
+            HINT = 'Name a schema of your own, as in CALL tokenomics.install(''llm'').';
+    END IF;
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
+    IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = install.schema) THEN
+        EXECUTE format('CREATE SCHEMA %I', install.schema);
+    END IF;
+    CALL tokenomics.check_owner(format('%I', install.schema)::regnamespace);
+    PERFORM set_config('search_path', format('%I, pg_temp', install.schema), true);
+
+    CALL tokenomics.install_price();
+    CALL tokenomics.install_price_import();
+    CALL tokenomics.install_default_prices();
+
+    PERFORM pg_catalog.set_config('search_path', path_before, true);
+    PERFORM pg_catalog.set_config('client_min_messages', messages_before, true);
+END
+$$;
+COMMENT ON PROCEDURE install(text) IS
+    'makes the tables and functions of tokenomics in a schema (the schema too where it is missing), as objects of the caller; again after an upgrade: it keeps all data';
+
+CREATE PROCEDURE uninstall(schema text) LANGUAGE plpgsql
+AS $$
+DECLARE
+    path_before text := pg_catalog.current_setting('search_path');
+    messages_before text := pg_catalog.current_setting('client_min_messages');
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n
+                       ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+                   WHERE n.nspname OPERATOR(pg_catalog.=) uninstall.schema::name
+                     AND c.relname OPERATOR(pg_catalog.=) 'setting'::name) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'undefined_object',
+            MESSAGE = pg_catalog.format('there is no install in schema "%s"', uninstall.schema);
+    END IF;
+    PERFORM pg_catalog.set_config('search_path', pg_catalog.format('%I, pg_temp', uninstall.schema), true);
+    PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
+
+    CALL tokenomics.uninstall_default_prices();
+    CALL tokenomics.uninstall_price_import();
+    CALL tokenomics.uninstall_price();
+
+    PERFORM pg_catalog.set_config('search_path', path_before, true);
+    PERFORM pg_catalog.set_config('client_min_messages', messages_before, true);
+END
+$$;
+COMMENT ON PROCEDURE uninstall(text) IS
+    'drops what install() made in a schema, with all its data; the schema itself stays';

@@ -1,0 +1,103 @@
+/*-------------------------------------------------------------------------
+ *
+ * tokens.h
+ *	  The meters, and the value that counts tokens by meter.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TOKENOMICS_TOKENS_H
+#define TOKENOMICS_TOKENS_H
+
+#include "compat.h"
+
+#include "lib/stringinfo.h"
+#include "port/pg_bitutils.h"
+
+/* Which total a meter belongs to. */
+typedef enum MeterSide
+{
+	SIDE_INPUT,
+	SIDE_OUTPUT,
+	SIDE_NONE					/* not tokens: total() leaves it out */
+} MeterSide;
+
+/*
+ * The meters: THE list.  A new one is one line at the end; the order is the
+ * format of stored values and never changes.
+ *
+ *		  symbol, name, side, the meter whose rate it takes when it has none
+ */
+#define METER_LIST(METER) \
+	METER(INPUT, "input", SIDE_INPUT, METER_NONE) \
+	METER(CACHE_READ, "cache_read", SIDE_INPUT, METER_INPUT) \
+	METER(CACHE_WRITE, "cache_write", SIDE_INPUT, METER_INPUT) \
+	METER(OUTPUT, "output", SIDE_OUTPUT, METER_NONE) \
+	METER(REASONING, "reasoning", SIDE_OUTPUT, METER_OUTPUT) \
+	METER(CACHE_WRITE_1H, "cache_write_1h", SIDE_INPUT, METER_CACHE_WRITE) \
+	METER(TOOL_CALLS, "tool_calls", SIDE_NONE, METER_NONE) \
+	METER(AUDIO_INPUT, "audio_input", SIDE_INPUT, METER_INPUT) \
+	METER(AUDIO_OUTPUT, "audio_output", SIDE_OUTPUT, METER_OUTPUT) \
+	METER(IMAGE_INPUT, "image_input", SIDE_INPUT, METER_INPUT) \
+	METER(IMAGE_OUTPUT, "image_output", SIDE_OUTPUT, METER_OUTPUT) \
+	METER(CACHE_STORAGE, "cache_storage", SIDE_NONE, METER_NONE)
+
+typedef enum Meter
+{
+	METER_NONE = -1,
+#define METER_SYMBOL(symbol, name, side, fallback) METER_##symbol,
+	METER_LIST(METER_SYMBOL)
+#undef METER_SYMBOL
+	N_METERS
+} Meter;
+
+typedef struct MeterInfo
+{
+	const char *name;
+	MeterSide	side;
+	Meter		fallback;
+} MeterInfo;
+
+extern const MeterInfo meter_info[N_METERS];
+
+/* Sets of meters are bit masks. */
+typedef uint32 MeterSet;
+
+#define METER_BIT(meter) ((MeterSet) 1 << (meter))
+#define ALL_METERS (METER_BIT(N_METERS) - 1)
+
+static inline MeterSet
+meters_of_side(MeterSide wanted)
+{
+#define METER_OF_SIDE(symbol, name, side, fallback) \
+	| ((side) == wanted ? METER_BIT(METER_##symbol) : 0)
+	return 0 METER_LIST(METER_OF_SIDE);
+#undef METER_OF_SIDE
+}
+
+/* Input tokens that were read from or written to a cache. */
+#define CACHED_METERS \
+	(METER_BIT(METER_CACHE_READ) | METER_BIT(METER_CACHE_WRITE) | METER_BIT(METER_CACHE_WRITE_1H))
+
+/* The lowest meter of a set that is not empty. */
+#define FIRST_METER(set) ((Meter) pg_rightmost_one_pos32(set))
+
+/* Walks the meters of a set; the set is consumed. */
+#define FOR_EACH_METER(meter, set) \
+	for (; (set) != 0 && ((meter) = FIRST_METER(set), true); (set) &= (set) - 1)
+
+/* A tokens value taken apart; a count is set only where its meter is reported. */
+typedef struct TokenCounts
+{
+	MeterSet	reported;
+	int64		count[N_METERS];
+} TokenCounts;
+
+extern Meter meter_by_name(const char *name, int len);
+extern Meter meter_by_name_or_error(const text *name);
+
+extern void token_counts_read(Datum tokens, TokenCounts *counts);
+extern Datum token_counts_datum(const TokenCounts *counts);
+extern int64 token_counts_sum(const TokenCounts *counts, MeterSet meters);
+extern void token_counts_add(TokenCounts *into, const TokenCounts *counts);
+
+#endif							/* TOKENOMICS_TOKENS_H */

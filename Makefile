@@ -1,11 +1,11 @@
-# tokenomics: see README.md.  make help lists the targets.
+# tokenomics: see README.md; "make help" lists the targets.
 
 EXTENSION  = tokenomics
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" tokenomics.control)
 
 # The rooms, in the order of dependency: each has a NAME.sql, most a NAME.c.
-ROOMS      = tokens vendor rates price_book cost price price_import default_prices install
-C_FILES    = module scan money tokens vendor rates price_book cost
+ROOMS   = tokens vendor rates price_book cost price price_import default_prices install
+C_FILES = module scan money tokens vendor rates price_book cost
 
 MODULE_big  = tokenomics
 OBJS        = $(C_FILES:%=src/%.o)
@@ -13,22 +13,92 @@ INSTALL_SQL = src/tokenomics--$(EXTVERSION).sql
 DATA_built  = $(INSTALL_SQL)
 DATA        = $(wildcard src/upgrade/tokenomics--*--*.sql)
 DOCS        = README.md
-EXTRA_CLEAN = src/tokenomics--*.sql build results regression.diffs regression.out
+EXTRA_CLEAN = src/tokenomics--*.sql build
 
 REGRESS      = tokens vendor rates price_book cost price price_import malformed
-REGRESS_OPTS = --inputdir=. --outputdir=build/regress --load-extension=btree_gist --load-extension=tokenomics
+REGRESS_OUT  = $(or $(TOKENOMICS_OUT),build/regress)
+REGRESS_OPTS = --inputdir=. --outputdir=$(REGRESS_OUT) --load-extension=btree_gist --load-extension=tokenomics
 
 PG_CPPFLAGS = -DEXTVERSION='"$(EXTVERSION)"'
 PG_CFLAGS   = -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
               -Wno-cast-function-type -fvisibility=hidden $(WERROR)
 
-PG_CONFIG ?= pg_config
+# Packages: to build, to test, to work on the code.
+PG_MAJOR   ?= 15
+BUILD_DEPS  = gcc libc6-dev make postgresql-$(PG_MAJOR) postgresql-server-dev-$(PG_MAJOR)
+CHECK_DEPS  = $(BUILD_DEPS) postgresql-$(PG_MAJOR)-pgtap libtap-parser-sourcehandler-pgtap-perl gzip
+LINT_DEPS   = pg-bsd-indent cppcheck codespell
+FUZZ_DEPS   = $(BUILD_DEPS) clang libclang-rt-14-dev
+
+PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config) pg_config)
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
-ifneq ($(PGXS),)
-include $(PGXS)
-endif
+
+SERVER = PG_CONFIG=$(PG_CONFIG) test/with_server.sh
+
+# The targets for people need neither a server nor its files: they install
+# what is missing and go on in a make of their own.  All else is PGXS.
+OURS = help demo check bench fuzz sanitize lint indent
+ifneq ($(filter-out $(OURS),$(or $(MAKECMDGOALS),all)),)
+
+include $(or $(PGXS),$(error There are no PostgreSQL server files. As root: apt-get install -y $(BUILD_DEPS)))
 
 $(OBJS): $(wildcard src/*.h) Makefile tokenomics.control
 
-$(INSTALL_SQL): src/guard.sql $(ROOMS:%=src/%.sql) Makefile
+$(INSTALL_SQL): src/guard.sql $(ROOMS:%=src/%.sql) Makefile tokenomics.control
 	cat $(filter %.sql,$^) > $@
+
+# On the server that PGHOST and PGPORT name; pg_regress is "make installcheck".
+prove-pgtap:
+	pg_prove --ext .sql test
+prove-tap:
+	prove --timer --ext .pl test/t
+check-server: installcheck prove-pgtap prove-tap
+
+demo-with-server:
+	$(SERVER) test/demo/run.sh
+check-with-server:
+	$(SERVER) $(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG) check-server
+bench-with-server:
+	$(SERVER) -o shared_buffers=2GB -o jit=off test/bench/run.sh $(CALLS)
+
+.PHONY: prove-pgtap prove-tap check-server demo-with-server check-with-server bench-with-server
+
+else
+
+help:
+	@echo "make demo          from nothing to the cost of a call, on a temporary server"
+	@echo "make check         all tests, on a temporary server"
+	@echo "make installcheck  the pg_regress tests, on the server that PGHOST and PGPORT name"
+	@echo "make bench         pricing against a no-op, as ratios            [CALLS=2000000]"
+	@echo "make sanitize      the pg_regress tests under AddressSanitizer and UBSan"
+	@echo "make fuzz          the parsers under libFuzzer                   [SECONDS_EACH=60]"
+	@echo "make lint, indent  check or rewrite the style of the C code"
+
+CALLS = 2000000
+SECONDS_EACH = 60
+
+demo:
+	@test/deps.sh $(BUILD_DEPS)
+	@$(MAKE) -s demo-with-server
+check:
+	@test/deps.sh $(CHECK_DEPS)
+	@$(MAKE) -s check-with-server
+bench:
+	@test/deps.sh $(BUILD_DEPS)
+	@$(MAKE) -s bench-with-server CALLS=$(CALLS)
+sanitize:
+	@test/deps.sh $(BUILD_DEPS)
+	@PG_CONFIG=$(PG_CONFIG) test/sanitize.sh
+fuzz:
+	@test/deps.sh $(FUZZ_DEPS)
+	@PG_CONFIG=$(PG_CONFIG) test/fuzz/run.sh $(SECONDS_EACH)
+lint:
+	@test/deps.sh $(LINT_DEPS)
+	@test/lint.sh
+indent:
+	@test/deps.sh $(LINT_DEPS)
+	@for f in src/*.c src/*.h test/*/*.c; do [ ! -e $$f ] || test/indent.sh $$f; done
+
+.PHONY: $(OURS)
+
+endif

@@ -366,7 +366,7 @@ rows_in_windows(const PriceBook *book, const BookSegment *segment, TimestampTz a
 	const BookRow *rows = BOOK_ARRAY(book, BookRow, rows);
 	const BookWindow *windows = BOOK_ARRAY(book, BookWindow, windows);
 	const uint32 *candidates = BOOK_ARRAY(book, uint32, row_numbers) +
-		segment->first_row + segment->n_base;
+	segment->first_row + segment->n_base;
 	const BookRow *first = &rows[candidates[0]];
 	char		zone[TZ_STRLEN_MAX + 1];
 	RowSet		set = {numbers, 0, true};
@@ -441,7 +441,8 @@ typedef struct Slices
 	const TokenCounts *counts;
 	int64		basis;			/* tokens that the thresholds count */
 	int			next;			/* in the set */
-	int			last;			/* the row of the highest threshold reached; -1: none */
+	int			last;			/* the row of the highest threshold reached;
+								 * -1: none */
 	bool		graduated;
 	TokenCounts below;			/* tokens below the slice to come */
 	TokenCounts slice;
@@ -476,7 +477,11 @@ slices_begin(Slices *slices, const PriceBook *book, RowSet set, const TokenCount
 			if (slices->basis > above || above == 0)
 				slices->last = i;
 		}
-		/* graduated prices that start above a threshold leave the first slice unpriced */
+
+		/*
+		 * graduated prices that start above a threshold leave the first slice
+		 * unpriced
+		 */
 		if (slices->graduated && row->above > 0)
 			slices->last = -1;
 		slices->next = slices->graduated ? 0 : Max(slices->last, 0);

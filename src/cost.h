@@ -14,7 +14,8 @@
 typedef enum Unpriced
 {
 	PRICED,
-	UNKNOWN_MODEL,				/* neither the name nor an alias of it is in the book */
+	UNKNOWN_MODEL,				/* neither the name nor an alias of it is in
+								 * the book */
 	NO_SERVICE_TIER,			/* the model is, but not in this service tier */
 	NO_PRICE_AT_TIME,			/* the service tier is, but not at this time */
 	NO_PRICE_BELOW_TIER,		/* there are prices only above a threshold */
@@ -63,7 +64,8 @@ typedef struct Priced
 	Unpriced	unpriced;
 	Money		cost;			/* where it is PRICED */
 	const BookSegment *segment; /* NULL where no price holds */
-	const BookRow *row;			/* the row of the highest threshold reached, or NULL */
+	const BookRow *row;			/* the row of the highest threshold reached,
+								 * or NULL */
 	bool		off_peak;
 	bool		through_alias;
 } Priced;

@@ -28,7 +28,7 @@ money_to_numeric(Money amount)
 	char		buf[MONEY_DIGITS + 3];
 	char	   *end = buf + sizeof(buf) - 1;
 	char	   *p = end;
-	unsigned __int128 rest;
+	unsigned	__int128 rest;
 
 	if (likely(amount >= PG_INT64_MIN && amount <= PG_INT64_MAX))
 	{

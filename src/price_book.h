@@ -33,12 +33,14 @@
 typedef enum TierBasis
 {
 	BASIS_INPUT_TOTAL,			/* all input, cached ones and writes included */
-	BASIS_UNCACHED				/* input that neither was read from nor written to a cache */
+	BASIS_UNCACHED				/* input that neither was read from nor
+								 * written to a cache */
 } TierBasis;
 
 typedef enum TierMode
 {
-	MODE_WHOLE,					/* the highest threshold exceeded prices the whole call */
+	MODE_WHOLE,					/* the highest threshold exceeded prices the
+								 * whole call */
 	MODE_GRADUATED				/* each slice is priced at its own rate */
 } TierMode;
 
@@ -117,7 +119,8 @@ typedef struct BookAlias
 	BookString	alias;
 	BookString	to_provider;	/* empty: the provider of the call */
 	BookString	to_model;		/* of a pattern: with \1 to \9 and \& */
-	uint32		prefix_len;		/* what a name must start with to match a pattern */
+	uint32		prefix_len;		/* what a name must start with to match a
+								 * pattern */
 	uint32		is_pattern;
 } BookAlias;
 

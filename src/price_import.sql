@@ -83,13 +83,14 @@ WITH base_field(base, meter, preference) AS (
     WHERE e.key <> 'sample_spec'
 ), field AS (
     -- fields beside the model, and those of its list of tiers
-    SELECT n.model, n.provider, f.key AS field, f.value, NULL::bigint AS above, f.key AS name
+    SELECT n.model, n.provider, f.key AS field, f.value, NULL::bigint AS above, f.key AS name,
+           coalesce(n.fields ->> 'web_search_billing_unit', 'per_query') AS search_unit
     FROM entry n, pg_catalog.jsonb_each(n.fields) AS f
     WHERE n.is_model AND f.key ~ '(cost|price|pricing|multiplier)' AND f.key !~ '^(supports_|tiered_pricing$)'
       AND f.value <> 'null'::jsonb
     UNION ALL
     SELECT n.model, n.provider, f.key, f.value, (document_number(t.value #> '{range,0}', 1))::bigint,
-           pg_catalog.format('tiered_pricing[%s].%s', t.ordinality - 1, f.key)
+           pg_catalog.format('tiered_pricing[%s].%s', t.ordinality - 1, f.key), NULL
     FROM entry n,
          pg_catalog.jsonb_array_elements(CASE WHEN pg_catalog.jsonb_typeof(n.fields -> 'tiered_pricing') = 'array'
                                          THEN n.fields -> 'tiered_pricing' ELSE '[]'::jsonb END) WITH ORDINALITY AS t,
@@ -111,9 +112,8 @@ WITH base_field(base, meter, preference) AS (
     SELECT f.model, f.field, f.name, f.provider,
            (SELECT CASE WHEN pg_catalog.count(DISTINCT s.value) = 1 THEN pg_catalog.min(document_number(s.value, 1000000)) END
             FROM pg_catalog.jsonb_each(CASE WHEN pg_catalog.jsonb_typeof(f.value) = 'object' THEN f.value ELSE '{}'::jsonb END) AS s) AS rate
-    FROM field f JOIN entry n USING (model)
-    WHERE f.field = 'search_context_cost_per_query'
-      AND coalesce(n.fields ->> 'web_search_billing_unit', 'per_query') = 'per_query'
+    FROM field f
+    WHERE f.field = 'search_context_cost_per_query' AND f.search_unit = 'per_query'
 ), rate AS (
     SELECT DISTINCT ON (p.model, p.meter, p.service_tier, p.above_input_tokens)
            p.model, p.meter, p.service_tier, p.above_input_tokens, p.rate

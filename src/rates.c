@@ -142,7 +142,7 @@ Datum
 rate_card_datum(const RateCard *card)
 {
 	Size		size = offsetof(Rates, rate) +
-		pg_popcount32(card->named) * sizeof(int64);
+	pg_popcount32(card->named) * sizeof(int64);
 	Rates	   *rates = palloc0(size);
 	MeterSet	rest = card->named;
 	Meter		m;

@@ -40,7 +40,8 @@ typedef struct FlatMember
 	const char *key;
 	int			key_len;
 	FlatKind	kind;
-	const char *value;			/* the digits of a number, the text of a string */
+	const char *value;			/* the digits of a number, the text of a
+								 * string */
 	int			value_len;
 } FlatMember;
 

@@ -44,6 +44,9 @@ include $(or $(PGXS),$(error There are no PostgreSQL server files. As root: apt-
 
 $(OBJS): $(wildcard src/*.h) Makefile tokenomics.control
 
+# Their inner loops run over a few meters or bytes, whose number is known.
+src/tokens.o src/cost.o: CFLAGS += $(CFLAGS_UNROLL_LOOPS)
+
 $(INSTALL_SQL): src/guard.sql $(ROOMS:%=src/%.sql) Makefile tokenomics.control
 	cat $(filter %.sql,$^) > $@
 

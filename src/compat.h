@@ -57,6 +57,15 @@
 	pq_sendcountedtext(buf, str, len, false)
 #endif
 
+/* pg_detoast_datum_packed(), without the call where there is nothing to do. */
+static inline struct varlena *
+packed(void *datum)
+{
+	if (unlikely(VARATT_IS_COMPRESSED(datum) || VARATT_IS_EXTERNAL(datum)))
+		return pg_detoast_datum_packed((struct varlena *) datum);
+	return (struct varlena *) datum;
+}
+
 /*
  * Only what SQL calls is visible outside the library: PostgreSQL loads every
  * extension into one name space.  Since 16 PG_FUNCTION_INFO_V1 alone does it.

@@ -86,10 +86,32 @@ typedef struct Candidate
 	int			model_len;
 } Candidate;
 
-static bool
+/*
+ * Whether two strings are the same.  Of 4 to 4 * n bytes it takes n loads of 4,
+ * the last ones overlapping, so that no branch depends on the length.
+ */
+static inline bool
+same_string_upto(const char *a, int a_len, const char *b, int b_len, int n)
+{
+	uint32		differ = 0;
+
+	if (a_len != b_len)
+		return false;
+	if (unlikely(a_len < 4 || a_len > 4 * n))
+		return memcmp(a, b, a_len) == 0;
+	for (int i = 0; i < n; i++)
+	{
+		int			at = Min(4 * i, a_len - 4);
+
+		differ |= load_4(a + at) ^ load_4(b + at);
+	}
+	return differ == 0;
+}
+
+static inline bool
 same_string(const char *a, int a_len, const char *b, int b_len)
 {
-	return a_len == b_len && memcmp(a, b, a_len) == 0;
+	return same_string_upto(a, a_len, b, b_len, 4);
 }
 
 static void
@@ -256,7 +278,7 @@ name_cache_resize(NameCache *cache, uint32 n_slots)
 	cache->n_slots = n_slots;
 }
 
-static pg_noinline const ModelName *
+static pg_noinline ModelName *
 name_cache_add(NameCache *cache, const PriceBook *book, uint32 hash, Candidate call)
 {
 	MemoryContext scratch;
@@ -271,14 +293,15 @@ name_cache_add(NameCache *cache, const PriceBook *book, uint32 hash, Candidate c
 		MemoryContextReset(cache->mcxt);
 		cache->fingerprint = book->fingerprint;
 		cache->book_size = VARSIZE(book);
-		name_cache_resize(cache, 64);
+		name_cache_resize(cache, 256);
 	}
-	else if (cache->n_names * 2 >= cache->n_slots)
+	else if (cache->n_names * 4 >= cache->n_slots)
 		name_cache_resize(cache, cache->n_slots * 2);
 
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "model name", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(scratch);
-	name = MemoryContextAllocZero(cache->mcxt, sizeof(ModelName));
+	name = MemoryContextAllocZero(cache->mcxt, sizeof(ModelName) +
+								  call.provider_len + call.model_len);
 	name->hash = hash;
 	resolve_name(book, name, call);
 	MemoryContextSwitchTo(old);
@@ -286,9 +309,8 @@ name_cache_add(NameCache *cache, const PriceBook *book, uint32 hash, Candidate c
 
 	name->provider_len = call.provider_len;
 	name->model_len = call.model_len;
-	name->name = MemoryContextAlloc(cache->mcxt, call.provider_len + call.model_len + 1);
-	memcpy(name->name, call.provider, call.provider_len);
-	memcpy(name->name + call.provider_len, call.model, call.model_len);
+	memcpy(MODEL_NAME_STRING(name), call.provider, call.provider_len);
+	memcpy(MODEL_NAME_STRING(name) + call.provider_len, call.model, call.model_len);
 
 	slot = hash & (cache->n_slots - 1);
 	while (cache->slots[slot] != NULL)
@@ -299,7 +321,7 @@ name_cache_add(NameCache *cache, const PriceBook *book, uint32 hash, Candidate c
 }
 
 /* What a name stands for in a book; resolved once for each distinct name. */
-const ModelName *
+ModelName *
 name_cache_get(NameCache *cache, const PriceBook *book,
 			   const char *provider, int provider_len, const char *model, int model_len)
 {
@@ -313,12 +335,12 @@ name_cache_get(NameCache *cache, const PriceBook *book,
 
 		for (uint32 slot = hash & mask; cache->slots[slot] != NULL; slot = (slot + 1) & mask)
 		{
-			const ModelName *name = cache->slots[slot];
+			ModelName  *name = cache->slots[slot];
 
-			if (name->hash == hash && name->model_len == model_len &&
-				name->provider_len == provider_len &&
-				memcmp(name->name, provider, provider_len) == 0 &&
-				memcmp(name->name + provider_len, model, model_len) == 0)
+			if (name->hash == hash &&
+				same_string(MODEL_NAME_STRING(name), name->provider_len, provider, provider_len) &&
+				same_string_upto(MODEL_NAME_STRING(name) + name->provider_len, name->model_len,
+								 model, model_len, 8))
 				return name;
 		}
 	}
@@ -457,12 +479,6 @@ slices_begin(Slices *slices, const PriceBook *book, RowSet set, const TokenCount
 	slices->last = -1;
 	slices->next = 0;
 	slices->graduated = false;
-	if (set.n == 1 && slices->rows[set.numbers[0]].above == 0)
-	{
-		/* the usual case: a price without thresholds */
-		slices->last = 0;
-		return;
-	}
 	if (set.n > 0)
 	{
 		const BookRow *row = &slices->rows[set.numbers[0]];
@@ -485,7 +501,8 @@ slices_begin(Slices *slices, const PriceBook *book, RowSet set, const TokenCount
 		if (slices->graduated && row->above > 0)
 			slices->last = -1;
 		slices->next = slices->graduated ? 0 : Max(slices->last, 0);
-		slices->below.reported = 0;
+		if (slices->graduated)
+			memset(&slices->below, 0, sizeof(TokenCounts));
 	}
 }
 
@@ -516,6 +533,7 @@ tokens_below(const Slices *slices, int64 threshold, TokenCounts *below)
 {
 	MeterSet	basis = basis_meters(slices->rows[slices->set.numbers[0]].basis);
 
+	memset(below, 0, sizeof(TokenCounts));
 	below->reported = slices->counts->reported;
 	cut_meters(slices, threshold, basis, below);
 	cut_meters(slices, threshold, meters_of_side(SIDE_INPUT) & ~basis, below);
@@ -528,8 +546,6 @@ static inline bool
 slices_next(Slices *slices, const BookRow **row, const TokenCounts **counts)
 {
 	TokenCounts below;
-	MeterSet	rest;
-	Meter		m;
 
 	if (slices->next > slices->last)
 		return false;
@@ -544,10 +560,9 @@ slices_next(Slices *slices, const BookRow **row, const TokenCounts **counts)
 		below = *slices->counts;
 	else
 		tokens_below(slices, slices->rows[slices->set.numbers[slices->next + 1]].above, &below);
-	slices->slice.reported = rest = below.reported;
-	FOR_EACH_METER(m, rest)
-		slices->slice.count[m] = below.count[m] -
-		((slices->below.reported & METER_BIT(m)) ? slices->below.count[m] : 0);
+	slices->slice.reported = below.reported;
+	for (int m = 0; m < N_METERS; m++)
+		slices->slice.count[m] = below.count[m] - slices->below.count[m];
 	slices->below = below;
 	slices->next++;
 	*counts = &slices->slice;
@@ -557,7 +572,7 @@ slices_next(Slices *slices, const BookRow **row, const TokenCounts **counts)
 /*
  * Prices a call by the rows of a segment.
  */
-static void
+static pg_noinline void
 price_by_segment(const PriceBook *book, const BookSegment *segment, const Call *call,
 				 Priced *priced)
 {
@@ -567,11 +582,9 @@ price_by_segment(const PriceBook *book, const BookSegment *segment, const Call *
 	const BookRow *row;
 	const TokenCounts *counts;
 
-	priced->segment = segment;
 	priced->off_peak = set.off_peak;
 	priced->row = NULL;
 	priced->cost = 0;
-
 	if (set.n == 0)
 	{
 		priced->unpriced = NO_PRICE_AT_TIME;
@@ -594,11 +607,16 @@ price_by_segment(const PriceBook *book, const BookSegment *segment, const Call *
 	}
 }
 
-/* The stretch of time of a tier that holds a time, or NULL. */
+/*
+ * The stretch of time of a tier that holds a time, or NULL.  Narrows from and
+ * to to the times for which the answer is the same.
+ */
 static const BookSegment *
-segment_at(const PriceBook *book, const BookTier *tier, TimestampTz at)
+segment_at(const PriceBook *book, const BookTier *tier, TimestampTz at,
+		   TimestampTz *from, TimestampTz *to)
 {
 	const BookSegment *segments = BOOK_ARRAY(book, BookSegment, segments) + tier->first_segment;
+	const BookSegment *found = NULL;
 	uint32		low = 0;
 	uint32		high = tier->n_segments;
 
@@ -612,67 +630,135 @@ segment_at(const PriceBook *book, const BookTier *tier, TimestampTz at)
 		else
 			high = middle;
 	}
-	if (low == 0 || at >= segments[low - 1].to)
-		return NULL;
-	return &segments[low - 1];
+	if (low > 0 && at < segments[low - 1].to)
+	{
+		found = &segments[low - 1];
+		*from = Max(*from, found->from);
+		*to = Min(*to, found->to);
+	}
+	else
+	{
+		if (low > 0)
+			*from = Max(*from, segments[low - 1].to);
+		if (low < tier->n_segments)
+			*to = Min(*to, segments[low].from);
+	}
+	return found;
 }
 
 /*
- * Prices a call by the first of a name's models from which it has a price; of
- * the last layer only, or of all.
+ * Finds the segment that prices a call: of the first of a name's models that
+ * has one, of the last layer only or of all.  It is remembered in the memo;
+ * where there is none, the result says why.
  */
-static void
-price_by_models(const PriceBook *book, const ModelName *name, const Call *call,
-				bool list_only, Priced *priced)
+static pg_noinline Unpriced
+find_segment(const PriceBook *book, const ModelName *name, const Call *call,
+			 bool list_only, PriceMemo *memo)
 {
 	const BookModel *models = BOOK_ARRAY(book, BookModel, models);
 	const BookTier *tiers = BOOK_ARRAY(book, BookTier, tiers);
+	Unpriced	unpriced = UNKNOWN_MODEL;
+	TimestampTz from = DT_NOBEGIN;
+	TimestampTz to = DT_NOEND;
 
-	memset(priced, 0, sizeof(Priced));
-	priced->unpriced = UNKNOWN_MODEL;
+	memo->from = memo->to = 0;
 	for (uint32 i = 0; i < name->n_models; i++)
 	{
-		const BookModel *model = &models[name->model[i]];
+		const BookModel *model;
 
 		if (name->model[i] >= book->n_models)
 			elog(ERROR, "name of a model does not belong to this price book");
+		model = &models[name->model[i]];
 		if (list_only && model->layer != book->n_layers - 1)
 			continue;
-		if (priced->unpriced == UNKNOWN_MODEL)
-			priced->unpriced = NO_SERVICE_TIER;
-		for (uint32 t = 0; t < model->n_tiers; t++)
+		if (unpriced == UNKNOWN_MODEL)
+			unpriced = NO_SERVICE_TIER;
+		for (uint32 t = model->first_tier; t < model->first_tier + model->n_tiers; t++)
 		{
-			const BookTier *tier = &tiers[model->first_tier + t];
 			const BookSegment *segment;
 
-			if (!same_string(BOOK_STRING(book, tier->service_tier), tier->service_tier.len,
+			if (!same_string(BOOK_STRING(book, tiers[t].service_tier), tiers[t].service_tier.len,
 							 call->service_tier, call->service_tier_len))
 				continue;
-			segment = segment_at(book, tier, call->at);
+			segment = segment_at(book, &tiers[t], call->at, &from, &to);
 			if (segment == NULL)
 			{
-				priced->unpriced = NO_PRICE_AT_TIME;
+				unpriced = NO_PRICE_AT_TIME;
 				break;
 			}
-			price_by_segment(book, segment, call, priced);
-			priced->through_alias = name->through_alias[i];
+			if (call->service_tier_len <= MEMO_TIER_SIZE)
+			{
+				memo->from = from;
+				memo->to = to;
+				memcpy(memo->service_tier, call->service_tier, call->service_tier_len);
+				memo->service_tier_len = call->service_tier_len;
+			}
+			memo->segment = segment - BOOK_ARRAY(book, BookSegment, segments);
+			memo->row = NO_ROW;
+			if (segment->n_base == 1 && segment->n_off_peak == 0)
+			{
+				uint32		row = BOOK_ARRAY(book, uint32, row_numbers)[segment->first_row];
+
+				if (BOOK_ARRAY(book, BookRow, rows)[row].above == 0)
+				{
+					memo->row = row;
+					memo->rates = BOOK_ARRAY(book, BookRow, rows)[row].rates;
+				}
+			}
+			memo->through_alias = name->through_alias[i];
+			return PRICED;
+		}
+	}
+	return unpriced;
+}
+
+static inline void
+price_by_name(const PriceBook *book, ModelName *name, const Call *call,
+			  bool list_only, Priced *priced)
+{
+	PriceMemo  *memo = &name->memo[list_only];
+
+	if (unlikely(call->at < memo->from || call->at >= memo->to ||
+				 !same_string(memo->service_tier, memo->service_tier_len,
+							  call->service_tier, call->service_tier_len)))
+	{
+		priced->unpriced = find_segment(book, name, call, list_only, memo);
+		if (priced->unpriced != PRICED)
+		{
+			priced->segment = NULL;
+			priced->row = NULL;
 			return;
 		}
 	}
+	priced->through_alias = memo->through_alias;
+	priced->segment = &BOOK_ARRAY(book, BookSegment, segments)[memo->segment];
+	if (likely(memo->row != NO_ROW))
+	{
+		/* the usual case: a price without thresholds and windows */
+		priced->off_peak = false;
+		priced->row = &BOOK_ARRAY(book, BookRow, rows)[memo->row];
+		priced->unpriced = rates_cost(&memo->rates, call->counts, &priced->cost) ?
+			PRICED : NO_RATE_FOR_METER;
+	}
+	else
+		price_by_segment(book, priced->segment, call, priced);
 }
 
 void
-price_call(const PriceBook *book, const ModelName *name, const Call *call, PricedCall *priced)
+price_call(const PriceBook *book, ModelName *name, const Call *call, PricedCall *priced)
 {
 	if (unlikely(TIMESTAMP_NOT_FINITE(call->at)))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("the time of a call must not be infinite")));
-	price_by_models(book, name, call, false, &priced->contracted);
+	price_by_name(book, name, call, false, &priced->contracted);
 	if (book->n_layers <= 1)
-		priced->list = priced->contracted;
+		priced->list = &priced->contracted;
 	else
-		price_by_models(book, name, call, true, &priced->list);
+	{
+		price_by_name(book, name, call, true, &priced->own_list);
+		priced->list = &priced->own_list;
+	}
 }
 
 /*
@@ -685,7 +771,7 @@ price_arguments(FunctionCallInfo fcinfo, const PriceBook **book, TokenCounts *co
 				PricedCall *priced)
 {
 	CostState  *state = fcinfo->flinfo->fn_extra;
-	text	   *provider,
+	struct varlena *provider,
 			   *model;
 	Call		call;
 
@@ -699,8 +785,8 @@ price_arguments(FunctionCallInfo fcinfo, const PriceBook **book, TokenCounts *co
 		fcinfo->flinfo->fn_extra = state;
 	}
 	*book = price_book_arg(fcinfo, 0, &state->fetched);
-	provider = PG_GETARG_TEXT_PP(1);
-	model = PG_GETARG_TEXT_PP(2);
+	provider = packed(PG_GETARG_POINTER(1));
+	model = packed(PG_GETARG_POINTER(2));
 	token_counts_read(PG_GETARG_DATUM(4), counts);
 	call.at = PG_GETARG_TIMESTAMPTZ(3);
 	call.counts = counts;
@@ -708,7 +794,7 @@ price_arguments(FunctionCallInfo fcinfo, const PriceBook **book, TokenCounts *co
 	call.service_tier_len = strlen("standard");
 	if (PG_NARGS() > 5 && !PG_ARGISNULL(5))
 	{
-		text	   *tier = PG_GETARG_TEXT_PP(5);
+		struct varlena *tier = packed(PG_GETARG_POINTER(5));
 
 		call.service_tier = VARDATA_ANY(tier);
 		call.service_tier_len = VARSIZE_ANY_EXHDR(tier);
@@ -742,9 +828,9 @@ price_book_list_cost(PG_FUNCTION_ARGS)
 	PricedCall	priced;
 
 	if (!price_arguments(fcinfo, &book, &counts, &priced) ||
-		priced.list.unpriced != PRICED)
+		priced.list->unpriced != PRICED)
 		PG_RETURN_NULL();
-	PG_RETURN_NUMERIC(money_to_numeric(priced.list.cost));
+	PG_RETURN_NUMERIC(money_to_numeric(priced.list->cost));
 }
 
 /* 1 - cost / list cost: NULL where there is nothing to save from. */
@@ -757,14 +843,14 @@ price_book_savings_rate(PG_FUNCTION_ARGS)
 	Datum		saved;
 
 	if (!price_arguments(fcinfo, &book, &counts, &priced) ||
-		priced.contracted.unpriced != PRICED || priced.list.unpriced != PRICED ||
-		priced.list.cost == 0 ||
-		!currency_equal(&priced.contracted.row->rates.currency, &priced.list.row->rates.currency))
+		priced.contracted.unpriced != PRICED || priced.list->unpriced != PRICED ||
+		priced.list->cost == 0 ||
+		!currency_equal(&priced.contracted.row->rates.currency, &priced.list->row->rates.currency))
 		PG_RETURN_NULL();
 	saved = DirectFunctionCall2(numeric_div,
-								NumericGetDatum(money_to_numeric(money_add(priced.list.cost,
+								NumericGetDatum(money_to_numeric(money_add(priced.list->cost,
 																		   -priced.contracted.cost))),
-								NumericGetDatum(money_to_numeric(priced.list.cost)));
+								NumericGetDatum(money_to_numeric(priced.list->cost)));
 	return DirectFunctionCall1(numeric_trim_scale, saved);
 }
 
@@ -900,6 +986,6 @@ price_book_explain_cost(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	explain_price(rsinfo, book, &priced.contracted, &counts, PG_GETARG_TIMESTAMPTZ(3), "contracted");
 	if (book->n_layers > 1)
-		explain_price(rsinfo, book, &priced.list, &counts, PG_GETARG_TIMESTAMPTZ(3), "list");
+		explain_price(rsinfo, book, priced.list, &counts, PG_GETARG_TIMESTAMPTZ(3), "list");
 	PG_RETURN_NULL();
 }

@@ -27,17 +27,41 @@ extern const char *unpriced_reason(Unpriced unpriced);
 /* The most models that one name may stand for, over all layers. */
 #define MAX_CANDIDATES 16
 
+/* A service tier with a longer name is looked up at each call. */
+#define MEMO_TIER_SIZE 16
+
+/*
+ * What priced the last call of a name, and for which calls the same search
+ * would find it again: the next call is likely to be near in time.
+ */
+typedef struct PriceMemo
+{
+	TimestampTz from;			/* from = to: nothing is remembered */
+	TimestampTz to;				/* not included */
+	char		service_tier[MEMO_TIER_SIZE];
+	int			service_tier_len;
+	uint32		segment;		/* in the book's segments */
+	uint32		row;			/* the one row of it, without threshold; or NO_ROW */
+	bool		through_alias;
+	PricedRates rates;			/* of that row: beside the name, it is in the cache */
+} PriceMemo;
+
+#define NO_ROW PG_UINT32_MAX
+
 /* What a name stands for in a book: models, in the order they are tried. */
 typedef struct ModelName
 {
 	uint32		hash;
-	uint32		n_models;
-	uint32		model[MAX_CANDIDATES];	/* in the book's models */
-	bool		through_alias[MAX_CANDIDATES];
 	int			provider_len;
 	int			model_len;
-	char	   *name;			/* provider, then model */
+	uint32		n_models;
+	PriceMemo	memo[2];		/* of the book, and of its last layer alone */
+	uint32		model[MAX_CANDIDATES];	/* in the book's models */
+	bool		through_alias[MAX_CANDIDATES];
 } ModelName;
+
+/* Its provider and then its model, not terminated, lie behind it. */
+#define MODEL_NAME_STRING(name) ((char *) ((name) + 1))
 
 /*
  * Names that were resolved, for one book.  A caller keeps it as long as it
@@ -54,7 +78,7 @@ typedef struct NameCache
 } NameCache;
 
 extern void name_cache_init(NameCache *cache, MemoryContext parent);
-extern const ModelName *name_cache_get(NameCache *cache, const PriceBook *book,
+extern ModelName *name_cache_get(NameCache *cache, const PriceBook *book,
 									   const char *provider, int provider_len,
 									   const char *model, int model_len);
 
@@ -73,7 +97,8 @@ typedef struct Priced
 typedef struct PricedCall
 {
 	Priced		contracted;		/* what the book says */
-	Priced		list;			/* what its last layer says */
+	const Priced *list;			/* what its last layer says: the same where it is alone */
+	Priced		own_list;		/* not to be read: "list" may point to it */
 } PricedCall;
 
 /* A call to be priced; strings are not terminated. */
@@ -85,7 +110,7 @@ typedef struct Call
 	int			service_tier_len;
 } Call;
 
-extern void price_call(const PriceBook *book, const ModelName *name,
+extern void price_call(const PriceBook *book, ModelName *name,
 					   const Call *call, PricedCall *priced);
 
 #endif							/* TOKENOMICS_COST_H */

@@ -1,8 +1,8 @@
 -- install(schema) and uninstall(schema): the tables, views and functions of one
 -- install, in a schema of the caller's.
 
--- Fails where the schema holds an object under one of our names that belongs
--- to somebody else: what stands there would be used as if it were ours.
+-- Fails where the schema holds objects of somebody but the caller, the owner
+-- of the schema or a superuser: they could be used as if they were ours.
 CREATE PROCEDURE check_owner(schema regnamespace) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -17,7 +17,9 @@ BEGIN
           UNION ALL
           SELECT 'pg_operator'::regclass, p.oid, p.oprowner FROM pg_operator p WHERE p.oprnamespace = schema
          ) AS o(class, id, owner)
-    WHERE NOT pg_has_role(current_user, o.owner, 'USAGE')
+    JOIN pg_roles r ON r.oid = o.owner
+    WHERE NOT r.rolsuper AND r.rolname <> current_user
+      AND r.oid <> (SELECT nspowner FROM pg_namespace WHERE oid = schema)
     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION USING

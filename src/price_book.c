@@ -428,25 +428,6 @@ pattern_prefix_len(const char *pattern)
 	return len;
 }
 
-uint32
-price_book_hash(const char *provider, int provider_len, const char *model, int model_len)
-{
-	uint64		head = 0;
-	uint64		tail = 0;
-	uint64		vendor = 0;
-
-	memcpy(&head, model, Min(model_len, 8));
-	if (model_len > 8)
-		memcpy(&tail, model + model_len - Min(model_len - 8, 8), Min(model_len - 8, 8));
-	memcpy(&vendor, provider, Min(provider_len, 8));
-	head = (head ^ (uint64) model_len) * UINT64CONST(0x9E3779B97F4A7C15);
-	head ^= head >> 32;
-	head = (head + tail) * UINT64CONST(0xD6E8FEB86659FD93);
-	head ^= head >> 32;
-	head = (head + vendor) * UINT64CONST(0x9E3779B97F4A7C15);
-	return (uint32) (head >> 32);
-}
-
 /* The arrays of a book in the making. */
 typedef struct BookParts
 {

@@ -89,6 +89,7 @@ typedef struct BookSegment
 
 typedef struct BookRow
 {
+	PricedRates rates;
 	TimestampTz from;
 	TimestampTz to;				/* not included */
 	int64		above;			/* the threshold: more input tokens than this */
@@ -101,7 +102,6 @@ typedef struct BookRow
 	uint8		basis;			/* TierBasis */
 	uint8		mode;			/* TierMode */
 	uint8		reserved[6];	/* zero */
-	PricedRates rates;
 } BookRow;
 
 /* Minutes of the week, Monday 00:00 being 0; "to" is not included. */
@@ -156,9 +156,49 @@ typedef struct PriceBook
 #define BOOK_STRING(book, string) \
 	((const char *) (book) + (book)->strings + (string).offset)
 
+/* The 4 bytes at p as a number; any order of bytes will do. */
+static inline uint32
+load_4(const char *p)
+{
+	uint32		value;
+
+	memcpy(&value, p, sizeof(value));
+	return value;
+}
+
+/*
+ * Names of models differ at their ends and in the middle: other bytes are
+ * looked at only when names are compared.  Four loads for a name of any length
+ * from 4 on, so that no branch depends on the length.
+ */
+static inline uint32
+price_book_hash(const char *provider, int provider_len, const char *model, int model_len)
+{
+	const uint64 k1 = UINT64CONST(0x9E3779B97F4A7C15);
+	const uint64 k2 = UINT64CONST(0xD6E8FEB86659FD93);
+	uint64		a = (uint64) model_len << 32 | (uint32) provider_len;
+	uint64		b = 0;
+
+	if (likely(model_len >= 4))
+	{
+		a += (uint64) load_4(model) << 32 | load_4(model + model_len - 4);
+		b += (uint64) load_4(model + (model_len - 4) / 2) << 32 | load_4(model + Max(model_len - 8, 0));
+	}
+	else
+		for (int i = 0; i < model_len; i++)
+			b = b << 8 | (unsigned char) model[i];
+	if (likely(provider_len >= 4))
+		b ^= ((uint64) load_4(provider) << 32 | load_4(provider + provider_len - 4)) * k2;
+	else
+		for (int i = 0; i < provider_len; i++)
+			a = a * 31 + (unsigned char) provider[i];
+	a = (a ^ (a >> 29)) * k1;
+	b = (b ^ (b >> 31)) * k2;
+	a ^= b;
+	return (uint32) (a ^ (a >> 32));
+}
+
 extern const PriceBook *price_book_arg(FunctionCallInfo fcinfo, int argno, void **cache);
-extern uint32 price_book_hash(const char *provider, int provider_len,
-							  const char *model, int model_len);
 extern const BookModel *price_book_model(const PriceBook *book, uint32 layer, uint32 hash,
 										 const char *provider, int provider_len,
 										 const char *model, int model_len);

@@ -63,15 +63,20 @@ static inline bool
 rates_cost(const PricedRates *priced, const TokenCounts *counts, Money *cost)
 {
 	Money		sum = 0;
-	MeterSet	rest = counts->reported;
+	MeterSet	rest = counts->reported & ~priced->priced;
 	Meter		m;
 
 	FOR_EACH_METER(m, rest)
 	{
-		if (unlikely(!(priced->priced & METER_BIT(m))) && counts->count[m] > 0)
+		if (counts->count[m] > 0)
 			return false;
-		sum = money_add(sum, (Money) priced->rate[m] * counts->count[m]);
 	}
+	/* what is not reported counts 0, what has no rate has a rate of 0 */
+	for (m = 0; m < N_COMMON_METERS; m++)
+		sum = money_add(sum, (Money) priced->rate[m] * counts->count[m]);
+	rest = counts->reported >> N_COMMON_METERS << N_COMMON_METERS;
+	FOR_EACH_METER(m, rest)
+		sum = money_add(sum, (Money) priced->rate[m] * counts->count[m]);
 	*cost = sum;
 	return true;
 }

@@ -84,6 +84,7 @@ FROM (SELECT *, CASE basis WHEN 'uncached' THEN input_total(tokens) - coalesce(t
                 ELSE input_total(tokens) END::numeric AS base, NULL::text AS part FROM tiered) x
 CROSS JOIN meter m
 WINDOW w AS (PARTITION BY x.i, coalesce(m.side, 'none'), x.basis = 'uncached' AND m.meter IN ('cache_read', 'cache_write', 'cache_write_1h') ORDER BY m.n);
+ANALYZE tiered; ANALYZE p; ANALYZE below;
 CREATE TABLE expected_tiered AS
 WITH cut AS (
     SELECT *, CASE WHEN base > t1 THEN div(running * t1, base) - div((running - a) * t1, base) ELSE a END AS below1,
@@ -95,6 +96,7 @@ slice AS (
 SELECT s.i, sum(s.tokens * coalesce(effective_rate(p.rates, s.meter), 0)) * 0.000001 AS cost
 FROM slice s JOIN tiered t USING (i) JOIN p ON p.model = 'm' || s.i AND p.above_input_tokens = CASE s.k WHEN 0 THEN 0 WHEN 1 THEN t.t1 ELSE t.t2 END
 GROUP BY s.i;
+ANALYZE expected_tiered;
 SELECT is(count(*), 10000::bigint, 'thresholds, whole and graduated, by both bases')
 FROM tiered t JOIN expected_tiered e USING (i) WHERE cost((SELECT price_book(p) FROM p), 'v', 'm' || i, now(), tokens) = e.cost;
 SELECT is(count(*), 10000::bigint, 'the parts of explain_cost add up to cost')

@@ -62,5 +62,6 @@ as_user "$root$bindir/pg_ctl" -D "$root/data" -l "$root/server.log" -w start >/d
 
 export PGHOST="$root/socket" PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
 export TOKENOMICS_BINDIR="$root$bindir" TOKENOMICS_DATADIR="$root/data"
+export TOKENOMICS_LIBDIR="$root$pkglibdir"
 export TOKENOMICS_SERVER_LOG="$root/server.log"
 "$@"

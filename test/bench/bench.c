@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * bench.c
+ *	  What pricing is measured against: functions with the arguments of cost()
+ *	  that do nothing, and the internal form of pricing without a numeric.
+ *
+ * Built by test/bench/run.sh together with the objects of the extension.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "../../src/cost.h"
+
+#include "utils/numeric.h"
+
+PG_MODULE_MAGIC;
+
+SQL_FUNCTION(noop_numeric);
+SQL_FUNCTION(noop_int8);
+SQL_FUNCTION(internal_cost);
+
+/* Does nothing, and returns a numeric. */
+Datum
+noop_numeric(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_NUMERIC(int64_div_fast_to_numeric(12345678901, 9));
+}
+
+/* Does nothing, and returns a bigint. */
+Datum
+noop_int8(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(12345678901);
+}
+
+/* What an aggregate does with a call: its cost and list cost, as integers. */
+Datum
+internal_cost(PG_FUNCTION_ARGS)
+{
+	NameCache  *names = fcinfo->flinfo->fn_extra;
+	const PriceBook *book = price_book_arg(fcinfo, 0, NULL);
+	struct varlena *provider = packed(PG_GETARG_POINTER(1));
+	struct varlena *model = packed(PG_GETARG_POINTER(2));
+	struct varlena *tier = packed(PG_GETARG_POINTER(5));
+	TokenCounts counts;
+	Call		call;
+	PricedCall	priced;
+
+	if (names == NULL)
+	{
+		names = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(NameCache));
+		name_cache_init(names, fcinfo->flinfo->fn_mcxt);
+		fcinfo->flinfo->fn_extra = names;
+	}
+	token_counts_read(PG_GETARG_DATUM(4), &counts);
+	call.at = PG_GETARG_TIMESTAMPTZ(3);
+	call.counts = &counts;
+	call.service_tier = VARDATA_ANY(tier);
+	call.service_tier_len = VARSIZE_ANY_EXHDR(tier);
+	price_call(book, name_cache_get(names, book,
+									VARDATA_ANY(provider), VARSIZE_ANY_EXHDR(provider),
+									VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model)),
+			   &call, &priced);
+	if (priced.contracted.unpriced != PRICED)
+		PG_RETURN_NULL();
+	PG_RETURN_INT64((int64) (priced.contracted.cost + priced.list->cost));
+}

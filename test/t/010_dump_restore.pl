@@ -1,0 +1,47 @@
+# A dump restored elsewhere answers the same, whole and in parallel; so does
+# the schema alone with the data loaded afterwards.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/..";
+use File::Temp qw(tempdir);
+use Test::More;
+use TokenomicsTest;
+
+my $database = database();
+psql("SELECT count(*) FROM load_default_prices();
+      SELECT correct_price('openai', 'o3', '{\"currency\": \"USD\", \"input\": 1.9, \"output\": 8}', '[2026-01-01,)', 'our invoice says so');
+      SELECT correct_price('openai', 'o3', '{\"currency\": \"USD\", \"input\": 1.5, \"output\": 6}', '[2026-01-01,)', 'signed', book => 'contract');
+      SELECT set_alias('our-o3', 'o3', 'gateway'); UPDATE setting SET zone = 'Asia/Kolkata', book = 'contract';
+      INSERT INTO fx_rate VALUES ('EUR', 'USD', 'daily', '2026-01-02', 1.0812, 'ecb');
+      CREATE TABLE call AS SELECT i, tokens(input => i, cache_read => i * 7, output => i % 100, reasoning => CASE i % 3 WHEN 0 THEN i END) AS tokens, '{\"currency\": \"USD\", \"input\": 0.000000001}'::rates AS rates FROM generate_series(1, 1000) i;
+      CREATE TABLE kept AS SELECT book() AS book;");
+my $answers = q(SELECT md5(string_agg(t::text, E'\n')) FROM (
+    SELECT p::text FROM price p UNION ALL SELECT a::text FROM model_alias a UNION ALL SELECT s::text FROM setting s UNION ALL SELECT f::text FROM fx_rate f UNION ALL SELECT c::text FROM call c
+    UNION ALL SELECT book()::text UNION ALL SELECT book(as_known_at => (SELECT min(lower(recorded)) FROM price))::text UNION ALL SELECT book::text FROM kept
+    UNION ALL SELECT e::text FROM explain_cost((SELECT book()), 'openai', 'our-o3', '2026-06-01', (SELECT sum(tokens) FROM call)) e ORDER BY 1) t);
+my $before = psql($answers);
+my $dir = tempdir(CLEANUP => 1);
+
+sub restored {
+    my ($name, @commands) = @_;
+    $ENV{PGDATABASE} = 'postgres';
+    psql("DROP DATABASE IF EXISTS $name");
+    psql("CREATE DATABASE $name");
+    for (@commands) {
+        is(system("$_ >$dir/log 2>&1"), 0, $_ =~ s/\Q$dir\E/DIR/gr) or diag(qx(cat $dir/log));
+    }
+    $ENV{PGDATABASE} = $name;
+    psql("ALTER DATABASE $name SET search_path = llm, tokenomics, public; ALTER DATABASE $name SET timezone = 'UTC'");
+    is(psql($answers), $before, "$name: the same answers");
+    like(psql_error('DELETE FROM price'), qr/would change history/, "$name: history is kept");
+    return;
+}
+restored('restored_plain', "pg_dump -f $dir/plain.sql $database", "psql -XqAt -v ON_ERROR_STOP=1 -f $dir/plain.sql restored_plain");
+restored('restored_parallel', "pg_dump -j 2 -Fd -f $dir/dir $database", "pg_restore -j 2 -d restored_parallel $dir/dir");
+restored('restored_data', "pg_dump -s -f $dir/schema.sql $database", "pg_dump -a --disable-triggers -f $dir/data.sql $database",
+    "psql -XqAt -v ON_ERROR_STOP=1 -f $dir/schema.sql restored_data", "psql -XqAt -v ON_ERROR_STOP=1 -f $dir/data.sql restored_data");
+is(psql("SET client_min_messages = warning; CALL tokenomics.install('llm'); $answers"), $before, 'install again keeps everything');
+$ENV{PGDATABASE} = 'postgres';
+psql("DROP DATABASE $_") for qw(restored_plain restored_parallel restored_data);
+done_testing();

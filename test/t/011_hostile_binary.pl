@@ -1,0 +1,64 @@
+# Hostile bytes through the binary input of each type: an error or a value that
+# is whole, and the server alive.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/..";
+use File::Temp qw(tempfile);
+use Test::More;
+use TokenomicsTest;
+
+database();
+psql("SELECT count(*) FROM load_default_prices()");
+my $small = q({"books": [{"book": "c", "prices": [{"provider": "a", "model": "m", "rates": {"currency": "USD", "input": 1, "output": 2}, "off_peak": [[0, 5]]},
+    {"provider": "a", "model": "m", "rates": {"currency": "USD", "input": 2}}, {"provider": "a", "model": "m", "above_input_tokens": 9, "rates": {"currency": "USD", "input": 3}}]}],
+    "aliases": [{"alias": "^x", "is_pattern": true, "to_model": "m"}]}) =~ s/\s+/ /gr;
+my %valid = (
+    tokens => pack('H*', psql("SELECT encode(tokens_send(tokens(input => 1200, output => 300, cache_storage => 5)), 'hex')")),
+    rates => pack('H*', psql(q(SELECT encode(rates_send('{"currency": "USD", "input": 3, "output": 15}'), 'hex')))),
+    price_book => pack('H*', psql("SELECT encode(price_book_send('$small'), 'hex')")));
+my %check = (
+    tokens => "count(v::text::tokens), count(total(v) + input_total(v))",
+    rates => "count(v::text::rates), count(cost(v, tokens(input => 5, cache_write_1h => 7)))",
+    price_book => "count(v::text), count(cost(v, 'a', 'm', '2026-01-05', tokens(input => 5, output => 7))), count(cost(v, 'a', 'xy', now(), tokens(input => 50), 'batch'))");
+
+# One COPY for each value: a file of rows would end at the first bad one.
+sub copy_in {
+    my ($type, $bytes) = @_;
+    my ($handle, $file) = tempfile(UNLINK => 1);
+    binmode $handle;
+    print $handle "PGCOPY\n\377\r\n\0", pack('NN', 0, 0), pack('n', 1), pack('N', length $bytes), $bytes, pack('n', 0xffff);
+    close $handle;
+    chmod 0644, $file;
+    return $file;
+}
+
+srand 20261123;
+for my $type (sort keys %valid) {
+    my $bytes = $valid{$type};
+    my @cases = ('', "\0", "\xff" x 4, $bytes . "\0", "\xff" x length $bytes, "\0" x length $bytes);
+    push @cases, substr($bytes, 0, $_) for 1 .. length($bytes) - 1;
+    for (1 .. 250) {
+        my $copy = $bytes;
+        for (0 .. rand 3) { substr($copy, rand length $copy, 1) = chr(rand() < 0.3 ? 255 : rand 256) }
+        push @cases, $copy;
+    }
+    # lengths and counts that promise more than there is
+    for my $at (0 .. length($bytes) - 4) { my $copy = $bytes; substr($copy, $at, 4) = "\x7f\xff\xff\xff"; push @cases, $copy }
+    my ($script, $name) = tempfile(UNLINK => 1);
+    print $script "CREATE TABLE hostile_$type (v $type); CREATE TABLE outcome_$type (n int);\n";
+    my @files = map { copy_in($type, $_) } @cases;
+    for my $file (@files) {
+        # a bad value leaves the table empty; a good one must be whole
+        print $script "\\copy hostile_$type FROM '$file' (FORMAT binary)\nINSERT INTO outcome_$type SELECT count(*) FROM hostile_$type;\n",
+            "SELECT $check{$type} FROM hostile_$type \\g /dev/null\nTRUNCATE hostile_$type;\n";
+    }
+    close $script;
+    my $log = qx(psql -XqAt -f $name 2>&1);
+    my $outcomes = psql("SELECT count(*) FROM outcome_$type");
+    is($outcomes, scalar @cases, scalar(@cases) . " values of $type: the server is alive");
+    cmp_ok(psql("SELECT count(*) FROM outcome_$type WHERE n = 0"), '>', length($bytes), 'most are refused');
+    cmp_ok(psql("SELECT count(*) FROM outcome_$type WHERE n = 1"), '>', 0, 'some are other values');
+    unlike($log, qr/server closed|XX000|corrupted|cache lookup|invalid memory alloc/, 'no error of the server itself');
+}
+done_testing();

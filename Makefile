@@ -50,6 +50,10 @@ src/tokens.o src/cost.o: CFLAGS += $(CFLAGS_UNROLL_LOOPS)
 $(INSTALL_SQL): src/guard.sql $(ROOMS:%=src/%.sql) Makefile tokenomics.control
 	cat $(filter %.sql,$^) > $@
 
+installcheck: $(REGRESS_OUT)
+$(REGRESS_OUT):
+	mkdir -p $@
+
 # On the server that PGHOST and PGPORT name; pg_regress is "make installcheck".
 prove-pgtap:
 	pg_prove --ext .sql test

@@ -42,7 +42,7 @@ cp -rs "$sharedir/." "$root$sharedir"
 cp -rs "$pkglibdir/." "$root$pkglibdir" 2>/dev/null || cp -rsn "$pkglibdir/." "$root$pkglibdir"
 find "$root$sharedir/extension" -name 'tokenomics*' -delete
 rm -f "$root$pkglibdir/tokenomics.so"
-make -s -C "$source" with_llvm=no PG_CONFIG="$pg_config" ${WERROR:+WERROR=$WERROR} install DESTDIR="$root" >/dev/null
+make -s -C "$source" with_llvm=no PG_CONFIG="$pg_config" ${WERROR:+WERROR=$WERROR} ${PROFILE:+PROFILE="$PROFILE"} install DESTDIR="$root" >/dev/null
 
 chmod 777 "$root/socket" "$root"
 as_user "$root$bindir/initdb" -D "$root/data" -A trust -U postgres -E UTF8 --locale=C.UTF-8 -N >"$root/initdb.log" 2>&1 ||
@@ -57,7 +57,8 @@ as_user "$root$bindir/initdb" -D "$root/data" -A trust -U postgres -E UTF8 --loc
         echo "${setting%%=*} = '${setting#*=}'"
     done
 } >>"$root/data/postgresql.conf"
-as_user "$root$bindir/pg_ctl" -D "$root/data" -l "$root/server.log" -w start >/dev/null ||
+# shellcheck disable=SC2086
+as_user env ${TOKENOMICS_SERVER_ENV:-} "$root$bindir/pg_ctl" -D "$root/data" -l "$root/server.log" -w start >/dev/null ||
     { cat "$root/server.log" >&2; exit 1; }
 
 export PGHOST="$root/socket" PGPORT=5432 PGUSER=postgres PGDATABASE=postgres

@@ -25,7 +25,8 @@ PG_CFLAGS   = -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field
 
 # Packages: to build, to test, to work on the code.
 PG_MAJOR   ?= 15
-BUILD_DEPS  = gcc libc6-dev make postgresql-$(PG_MAJOR) postgresql-server-dev-$(PG_MAJOR)
+BUILD_DEPS  = gcc libc6-dev make postgresql-$(PG_MAJOR) \
+              postgresql-server-dev-$(PG_MAJOR):/usr/lib/postgresql/$(PG_MAJOR)/lib/pgxs/src/makefiles/pgxs.mk
 CHECK_DEPS  = $(BUILD_DEPS) postgresql-$(PG_MAJOR)-pgtap libtap-parser-sourcehandler-pgtap-perl gzip
 LINT_DEPS   = pg-bsd-indent cppcheck codespell
 FUZZ_DEPS   = $(BUILD_DEPS) clang libclang-rt-14-dev
@@ -40,7 +41,7 @@ SERVER = PG_CONFIG=$(PG_CONFIG) test/with_server.sh
 OURS = help demo check bench fuzz sanitize lint indent
 ifneq ($(filter-out $(OURS),$(or $(MAKECMDGOALS),all)),)
 
-include $(or $(PGXS),$(error There are no PostgreSQL server files. As root: apt-get install -y $(BUILD_DEPS)))
+include $(or $(PGXS),$(error There are no PostgreSQL server files. As root: apt-get install -y postgresql-server-dev-$(PG_MAJOR)))
 
 $(OBJS): $(wildcard src/*.h) Makefile tokenomics.control
 

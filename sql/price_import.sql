@@ -1,5 +1,6 @@
 -- Importers of price lists.
 SET timezone = 'UTC';
+SET jit = off;
 \set SHOW_CONTEXT never
 CALL tokenomics.install('llm');
 SET search_path = llm, tokenomics, public;

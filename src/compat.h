@@ -57,6 +57,9 @@
 	pq_sendcountedtext(buf, str, len, false)
 #endif
 
+/* The attribute has changed its name and its place between versions. */
+#define NO_RETURN __attribute__((noreturn))
+
 /* pg_detoast_datum_packed(), without the call where there is nothing to do. */
 static inline struct varlena *
 packed(void *datum)

@@ -518,12 +518,12 @@ cut_meters(const Slices *slices, int64 threshold, MeterSet meters, TokenCounts *
 	(void) token_counts_sum(slices->counts, rest);	/* products fit 128 bits */
 	FOR_EACH_METER(m, rest)
 	{
-		int128		upto;
+		int128		to_here;
 
 		tokens += slices->counts->count[m];
-		upto = tokens * threshold / slices->basis;
-		below->count[m] = (int64) (upto - cut);
-		cut = upto;
+		to_here = tokens * threshold / slices->basis;
+		below->count[m] = (int64) (to_here - cut);
+		cut = to_here;
 	}
 }
 

@@ -41,9 +41,11 @@ typedef struct PriceMemo
 	char		service_tier[MEMO_TIER_SIZE];
 	int			service_tier_len;
 	uint32		segment;		/* in the book's segments */
-	uint32		row;			/* the one row of it, without threshold; or NO_ROW */
+	uint32		row;			/* the one row of it, without threshold; or
+								 * NO_ROW */
 	bool		through_alias;
-	PricedRates rates;			/* of that row: beside the name, it is in the cache */
+	PricedRates rates;			/* of that row: beside the name, it is in the
+								 * cache */
 } PriceMemo;
 
 #define NO_ROW PG_UINT32_MAX
@@ -79,8 +81,8 @@ typedef struct NameCache
 
 extern void name_cache_init(NameCache *cache, MemoryContext parent);
 extern ModelName *name_cache_get(NameCache *cache, const PriceBook *book,
-									   const char *provider, int provider_len,
-									   const char *model, int model_len);
+								 const char *provider, int provider_len,
+								 const char *model, int model_len);
 
 /* One way to price a call: by the book, or by its last layer alone. */
 typedef struct Priced
@@ -97,7 +99,8 @@ typedef struct Priced
 typedef struct PricedCall
 {
 	Priced		contracted;		/* what the book says */
-	const Priced *list;			/* what its last layer says: the same where it is alone */
+	const Priced *list;			/* what its last layer says: the same where it
+								 * is alone */
 	Priced		own_list;		/* not to be read: "list" may point to it */
 } PricedCall;
 

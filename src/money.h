@@ -23,7 +23,7 @@ typedef int128 Money;
 /* Decimal digits of a rate per million tokens: 1e-15 a token. */
 #define RATE_SCALE 9
 
-extern void money_out_of_range(void) pg_attribute_noreturn();
+extern NO_RETURN void money_out_of_range(void);
 extern Numeric money_to_numeric(Money amount);
 
 static inline Money

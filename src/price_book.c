@@ -1362,7 +1362,7 @@ price_book_out(PG_FUNCTION_ARGS)
 	PG_RETURN_CSTRING(buf.data);
 }
 
-static void
+static NO_RETURN void
 bad_json(const char *detail)
 {
 	ereport(ERROR,

@@ -153,7 +153,7 @@ meters(PG_FUNCTION_ARGS)
  * The stored form
  */
 
-static pg_noinline void
+static pg_noinline NO_RETURN void
 corrupted_tokens(void)
 {
 	ereport(ERROR,
@@ -179,7 +179,7 @@ counts_write(unsigned char *payload, const TokenCounts *counts)
 	rest = counts->reported;
 	FOR_EACH_METER(m, rest)
 		for (int i = 0; i < width; i++)
-			*p++ = (unsigned char) (counts->count[m] >> (i * 8));
+		*p++ = (unsigned char) (counts->count[m] >> (i * 8));
 	while (p - payload < TOKENS_MIN_PAYLOAD)
 		*p++ = 0;
 	return p - payload;
@@ -294,7 +294,7 @@ token_counts_datum(const TokenCounts *counts)
  * Counting
  */
 
-static pg_noinline void
+static pg_noinline NO_RETURN void
 tokens_out_of_range(void)
 {
 	ereport(ERROR,

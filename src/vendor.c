@@ -45,7 +45,9 @@ typedef struct Field
 	int64		count;			/* 0 where it is not reported */
 } Field;
 
-static pg_attribute_printf(2, 3) void
+static NO_RETURN void bad_usage(const Usage *usage, const char *detail,...) pg_attribute_printf(2, 3);
+
+static NO_RETURN void
 bad_usage(const Usage *usage, const char *detail,...)
 {
 	StringInfoData buf;
@@ -199,6 +201,10 @@ check_within(const Usage *usage, const Field *part, const Field *whole)
 				  part->name, part->count, whole->name, whole->count);
 }
 
+/* Several fields, as the two arguments of the functions below. */
+#define FIELD_LIST(...) \
+	(const Field *[]) {__VA_ARGS__}, lengthof(((const Field *[]) {__VA_ARGS__}))
+
 /* What is left of a whole when several disjoint parts are taken out of it. */
 static int64
 remainder_of(const Usage *usage, const Field *whole, const Field *const *parts, int n)
@@ -208,7 +214,8 @@ remainder_of(const Usage *usage, const Field *whole, const Field *const *parts, 
 	for (int i = 0; i < n; i++)
 	{
 		check_within(usage, parts[i], whole);
-		rest -= parts[i]->count;	/* cannot overflow: none is above the whole */
+		rest -= parts[i]->count;	/* cannot overflow: none is above the
+									 * whole */
 		if (rest < 0)
 		{
 			StringInfoData sum;
@@ -345,7 +352,7 @@ tokens_from_openai(PG_FUNCTION_ARGS)
 				image,
 				cached_audio,
 				cached_image,
-				text,
+				plain,
 				output,
 				reasoning,
 				output_audio,
@@ -380,14 +387,14 @@ tokens_from_openai(PG_FUNCTION_ARGS)
 	/* both kinds of predicted tokens are part of the output, and billed */
 	accepted = field(&usage, "completion_tokens_details/accepted_prediction_tokens");
 	rejected = field(&usage, "completion_tokens_details/rejected_prediction_tokens");
-	remainder_of(&usage, &output, (const Field *[]) {&accepted, &rejected}, 2);
-	text = field(&usage, "prompt_tokens_details/text_tokens|input_tokens_details/text_tokens|input_token_details/text_tokens");
-	check_within(&usage, &text, &input);
-	text = field(&usage, "input_uncached_tokens");
-	if (text.reported)
-		check_total(&usage, &input, (const Field *[]) {&cached, &written, &text}, 3);
+	remainder_of(&usage, &output, FIELD_LIST(&accepted, &rejected));
+	plain = field(&usage, "prompt_tokens_details/text_tokens|input_tokens_details/text_tokens|input_token_details/text_tokens");
+	check_within(&usage, &plain, &input);
+	plain = field(&usage, "input_uncached_tokens");
+	if (plain.reported)
+		check_total(&usage, &input, FIELD_LIST(&cached, &written, &plain));
 
-	check_total(&usage, &total, (const Field *[]) {&input, &output}, 2);
+	check_total(&usage, &total, FIELD_LIST(&input, &output));
 	return close_usage(&usage, &counts, "\"prompt_tokens\" or \"input_tokens\"");
 }
 
@@ -417,7 +424,7 @@ tokens_from_anthropic(PG_FUNCTION_ARGS)
 	searches = field(&usage, "server_tool_use/web_search_requests");
 
 	if (written_5m.reported || written_1h.reported)
-		check_total(&usage, &written, (const Field *[]) {&written_5m, &written_1h}, 2);
+		check_total(&usage, &written, FIELD_LIST(&written_5m, &written_1h));
 	else
 		written_5m = written;	/* without the split a write is for 5 minutes */
 
@@ -480,7 +487,7 @@ tokens_from_gemini(PG_FUNCTION_ARGS)
 		token_counts_add(&counts, &tools);
 	}
 	check_total(&usage, &total,
-				(const Field *[]) {&prompt, &tool_prompt, &candidates, &thoughts}, 4);
+				FIELD_LIST(&prompt, &tool_prompt, &candidates, &thoughts));
 	return close_usage(&usage, &counts, "\"promptTokenCount\"");
 }
 

@@ -1,9 +1,12 @@
 #!/bin/bash
-# deps.sh [PACKAGE...]: installs the Debian packages that are missing, as root;
-# as another user prints the command that would, and goes on.
+# deps.sh [PACKAGE[:FILE]...]: installs the Debian packages that are missing, as
+# root; as another user prints the command that would, and goes on.  A package
+# whose FILE is there counts as installed.
 set -euo pipefail
 missing=()
-for package in "$@"; do
+for item in "$@"; do
+    package=${item%%:*}
+    [ "$package" = "$item" ] || [ ! -e "${item#*:}" ] || continue
     status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
     [ "$status" = installed ] || missing+=("$package")
 done

@@ -113,12 +113,14 @@ run_target(const uint8_t *data, size_t size)
 	{
 		value = call1(tokens_in, CStringGetDatum(text));
 		text = DatumGetCString(call1(tokens_out, value));
+
 		must(strcmp(text, DatumGetCString(call1(tokens_out, call1(tokens_in, CStringGetDatum(text))))) == 0, "text of tokens");
 	}
 	else if (strcmp(target, "rates_text") == 0)
 	{
 		value = call1(rates_in, CStringGetDatum(text));
 		text = DatumGetCString(call1(rates_out, value));
+
 		must(strcmp(text, DatumGetCString(call1(rates_out, call1(rates_in, CStringGetDatum(text))))) == 0, "text of rates");
 	}
 	else if (strcmp(target, "tokens_binary") == 0)
@@ -154,7 +156,7 @@ run_target(const uint8_t *data, size_t size)
 
 		if (size == 0)
 			return;
-		value = call1(jsonb_in, CStringGetDatum(text + 1));
+		value = call1(jsonb_in, CStringGetDatum(text +1));
 		(void) call1(tokens_out, call1(parsers[data[0] % lengthof(parsers)], value));
 	}
 	else

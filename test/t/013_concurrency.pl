@@ -31,7 +31,10 @@ is(psql(q(SELECT count(*) FROM (SELECT DISTINCT lower(recorded) AS t FROM price)
           WHERE (SELECT count(*) FROM price p WHERE p.recorded @> m.t AND p.valid @> day) <> 1)), 0, 'what was known has no holes and no overlaps');
 
 # a backend killed in the middle of a correction
+open(my $errors, '>&', \*STDERR);
+open(STDERR, '>', '/dev/null');
 my $pid = open(my $psql, '-|', 'psql', '-XqAt', '-c', "BEGIN; SELECT pg_backend_pid(); SELECT correct_price('v', 'm', '{\"currency\": \"USD\", \"input\": 9}', '(,)', 'killed')", '-c', 'SELECT pg_sleep(60)');
+open(STDERR, '>&', $errors);
 my $backend = <$psql>;
 chomp $backend;
 my $before = psql("SELECT md5(string_agg(p::text, ',' ORDER BY recorded, valid)) FROM price p");

@@ -1,0 +1,6 @@
+#!/bin/bash
+# The main job on a server that has nothing: from a price list and one call to
+# its exact cost, and why.
+set -euo pipefail
+cd "$(dirname "$0")"
+psql -Xq -v ON_ERROR_STOP=1 -P pager=off -f price_of_a_call.sql

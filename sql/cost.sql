@@ -99,6 +99,8 @@ SELECT provider, model, cost(b.book, provider, model, '2025-07-01', tokens(input
 FROM (SELECT overlay_books((SELECT price_book(p) FROM p), (SELECT model_aliases(a) FROM a)) AS book) b,
     (VALUES ('openai', 'o3'), ('openai', 'o3-latest'), ('openai', 'o3-2025-04-16'), ('openai', 'o3-2025-04-1x'), ('azure', 'o3'), ('azure', 'o3-2025-04-16'),
             ('azure', 'us.o3'), ('x', 'ping'), ('openai', 'O3'), ('', 'o3')) v(provider, model);
+-- an alias that doubles the name at each step ends
+SELECT cost('{"aliases": [{"alias": ".+", "is_pattern": true, "to_model": "\\&\\&"}]}', 'a', 'bbbbbbbbbb', now(), '{}') IS NULL AS ends;
 SELECT cost('{"aliases": [{"alias": "(", "is_pattern": true, "to_model": "x"}]}', 'a', 'b', now(), '{}');
 
 -- a contract over the list: it prices what it names, at the times it names

@@ -39,6 +39,9 @@
 /* Aliases of aliases, and so on, at most this many names in all. */
 #define MAX_ALIAS_NAMES 32
 
+/* The longest name that an alias with groups makes, in bytes. */
+#define MAX_EXPANDED_NAME 1024
+
 /* What a scalar function keeps between calls. */
 typedef struct CostState
 {
@@ -127,8 +130,12 @@ add_candidate(Candidate *candidates, int *n, Candidate candidate)
 		candidates[(*n)++] = candidate;
 }
 
-/* Puts what a pattern matched into the model it names: \1 to \9, \& and \\. */
-static void
+/*
+ * Puts what a pattern matched into the model it names: \1 to \9, \& and \\.
+ * False where that is longer than any name: a target that names its match twice
+ * would else grow without bound, alias by alias.
+ */
+static bool
 expand_target(Candidate *to, const char *target, int target_len,
 			  const Candidate *from, const regmatch_t *match, int n_match)
 {
@@ -138,7 +145,7 @@ expand_target(Candidate *to, const char *target, int target_len,
 	{
 		to->model = target;
 		to->model_len = target_len;
-		return;
+		return true;
 	}
 	initStringInfo(&buf);
 	for (int i = 0; i < target_len; i++)
@@ -169,6 +176,7 @@ expand_target(Candidate *to, const char *target, int target_len,
 	}
 	to->model = buf.data;
 	to->model_len = buf.len;
+	return buf.len <= MAX_EXPANDED_NAME;
 }
 
 /* Adds what the aliases of a book make of one candidate. */
@@ -204,8 +212,9 @@ add_aliases(const PriceBook *book, Candidate *candidates, int *n, Candidate from
 										unconstify(char *, from.model), from.model_len,
 										REG_ADVANCED, C_COLLATION_OID, lengthof(match), match))
 				continue;
-			expand_target(&to, BOOK_STRING(book, alias->to_model), alias->to_model.len,
-						  &from, match, lengthof(match));
+			if (!expand_target(&to, BOOK_STRING(book, alias->to_model), alias->to_model.len,
+							   &from, match, lengthof(match)))
+				continue;
 		}
 		if (alias->to_provider.len > 0)
 		{

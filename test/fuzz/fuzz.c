@@ -16,6 +16,7 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -108,6 +109,10 @@ run_target(const uint8_t *data, size_t size)
 {
 	char	   *text = pnstrdup((const char *) data, size);
 	Datum		value;
+
+	/* the server lets no text in that is not of its encoding */
+	if (strstr(target, "binary") == NULL && !pg_verifymbstr(text, strlen(text), true))
+		return;
 
 	if (strcmp(target, "tokens_text") == 0)
 	{

@@ -69,6 +69,25 @@ packed(void *datum)
 	return (struct varlena *) datum;
 }
 
+/* The 4 or 8 bytes at p as a number, in the order of the machine. */
+static inline uint32
+load_4(const void *p)
+{
+	uint32		value;
+
+	memcpy(&value, p, sizeof(value));
+	return value;
+}
+
+static inline uint64
+load_8(const void *p)
+{
+	uint64		value;
+
+	memcpy(&value, p, sizeof(value));
+	return value;
+}
+
 /*
  * Only what SQL calls is visible outside the library: PostgreSQL loads every
  * extension into one name space.  Since 16 PG_FUNCTION_INFO_V1 alone does it.

@@ -89,34 +89,6 @@ typedef struct Candidate
 	int			model_len;
 } Candidate;
 
-/*
- * Whether two strings are the same.  Of 4 to 4 * n bytes it takes n loads of 4,
- * the last ones overlapping, so that no branch depends on the length.
- */
-static inline bool
-same_string_upto(const char *a, int a_len, const char *b, int b_len, int n)
-{
-	uint32		differ = 0;
-
-	if (a_len != b_len)
-		return false;
-	if (unlikely(a_len < 4 || a_len > 4 * n))
-		return memcmp(a, b, a_len) == 0;
-	for (int i = 0; i < n; i++)
-	{
-		int			at = Min(4 * i, a_len - 4);
-
-		differ |= load_4(a + at) ^ load_4(b + at);
-	}
-	return differ == 0;
-}
-
-static inline bool
-same_string(const char *a, int a_len, const char *b, int b_len)
-{
-	return same_string_upto(a, a_len, b, b_len, 4);
-}
-
 static void
 add_candidate(Candidate *candidates, int *n, Candidate candidate)
 {
@@ -287,9 +259,12 @@ name_cache_resize(NameCache *cache, uint32 n_slots)
 	cache->n_slots = n_slots;
 }
 
-static pg_noinline ModelName *
-name_cache_add(NameCache *cache, const PriceBook *book, uint32 hash, Candidate call)
+/* Resolves a name that the cache does not have. */
+ModelName *
+name_cache_add(NameCache *cache, const PriceBook *book, uint32 hash,
+			   const char *provider, int provider_len, const char *model, int model_len)
 {
+	Candidate	call = {provider, provider_len, model, model_len};
 	MemoryContext scratch;
 	MemoryContext old;
 	ModelName  *name;
@@ -327,33 +302,6 @@ name_cache_add(NameCache *cache, const PriceBook *book, uint32 hash, Candidate c
 	cache->slots[slot] = name;
 	cache->n_names++;
 	return name;
-}
-
-/* What a name stands for in a book; resolved once for each distinct name. */
-ModelName *
-name_cache_get(NameCache *cache, const PriceBook *book,
-			   const char *provider, int provider_len, const char *model, int model_len)
-{
-	uint32		hash = price_book_hash(provider, provider_len, model, model_len);
-	Candidate	call = {provider, provider_len, model, model_len};
-
-	if (likely(cache->n_slots > 0 && cache->fingerprint == book->fingerprint &&
-			   cache->book_size == VARSIZE(book)))
-	{
-		uint32		mask = cache->n_slots - 1;
-
-		for (uint32 slot = hash & mask; cache->slots[slot] != NULL; slot = (slot + 1) & mask)
-		{
-			ModelName  *name = cache->slots[slot];
-
-			if (name->hash == hash &&
-				same_string(MODEL_NAME_STRING(name), name->provider_len, provider, provider_len) &&
-				same_string_upto(MODEL_NAME_STRING(name) + name->provider_len, name->model_len,
-								 model, model_len, 8))
-				return name;
-		}
-	}
-	return name_cache_add(cache, book, hash, call);
 }
 
 /*
@@ -581,7 +529,7 @@ slices_next(Slices *slices, const BookRow **row, const TokenCounts **counts)
 /*
  * Prices a call by the rows of a segment.
  */
-static pg_noinline void
+static void
 price_by_segment(const PriceBook *book, const BookSegment *segment, const Call *call,
 				 Priced *priced)
 {
@@ -660,7 +608,7 @@ segment_at(const PriceBook *book, const BookTier *tier, TimestampTz at,
  * has one, of the last layer only or of all.  It is remembered in the memo;
  * where there is none, the result says why.
  */
-static pg_noinline Unpriced
+static Unpriced
 find_segment(const PriceBook *book, const ModelName *name, const Call *call,
 			 bool list_only, PriceMemo *memo)
 {
@@ -721,15 +669,18 @@ find_segment(const PriceBook *book, const ModelName *name, const Call *call,
 	return unpriced;
 }
 
-static inline void
-price_by_name(const PriceBook *book, ModelName *name, const Call *call,
-			  bool list_only, Priced *priced)
+/* Prices a call that the memo of its name does not answer at once. */
+void
+price_by_search(const PriceBook *book, ModelName *name, const Call *call,
+				bool list_only, Priced *priced)
 {
 	PriceMemo  *memo = &name->memo[list_only];
 
-	if (unlikely(call->at < memo->from || call->at >= memo->to ||
-				 !same_string(memo->service_tier, memo->service_tier_len,
-							  call->service_tier, call->service_tier_len)))
+	if (TIMESTAMP_NOT_FINITE(call->at))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("the time of a call must not be infinite")));
+	if (!price_memo_holds(memo, call))
 	{
 		priced->unpriced = find_segment(book, name, call, list_only, memo);
 		if (priced->unpriced != PRICED)
@@ -741,33 +692,7 @@ price_by_name(const PriceBook *book, ModelName *name, const Call *call,
 	}
 	priced->through_alias = memo->through_alias;
 	priced->segment = &BOOK_ARRAY(book, BookSegment, segments)[memo->segment];
-	if (likely(memo->row != NO_ROW))
-	{
-		/* the usual case: a price without thresholds and windows */
-		priced->off_peak = false;
-		priced->row = &BOOK_ARRAY(book, BookRow, rows)[memo->row];
-		priced->unpriced = rates_cost(&memo->rates, call->counts, &priced->cost) ?
-			PRICED : NO_RATE_FOR_METER;
-	}
-	else
-		price_by_segment(book, priced->segment, call, priced);
-}
-
-void
-price_call(const PriceBook *book, ModelName *name, const Call *call, PricedCall *priced)
-{
-	if (unlikely(TIMESTAMP_NOT_FINITE(call->at)))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("the time of a call must not be infinite")));
-	price_by_name(book, name, call, false, &priced->contracted);
-	if (book->n_layers <= 1)
-		priced->list = &priced->contracted;
-	else
-	{
-		price_by_name(book, name, call, true, &priced->own_list);
-		priced->list = &priced->own_list;
-	}
+	price_by_segment(book, priced->segment, call, priced);
 }
 
 /*

@@ -80,9 +80,56 @@ typedef struct NameCache
 } NameCache;
 
 extern void name_cache_init(NameCache *cache, MemoryContext parent);
-extern ModelName *name_cache_get(NameCache *cache, const PriceBook *book,
+extern ModelName *name_cache_add(NameCache *cache, const PriceBook *book, uint32 hash,
 								 const char *provider, int provider_len,
 								 const char *model, int model_len);
+
+/* Whether two strings are the same; most have 4 to 24 bytes. */
+static inline bool
+same_string(const char *a, int a_len, const char *b, int b_len)
+{
+	if (a_len != b_len)
+		return false;
+	if (a_len < 8)
+	{
+		if (unlikely(a_len < 4))
+			return memcmp(a, b, a_len) == 0;
+		return load_4(a) == load_4(b) && load_4(a + a_len - 4) == load_4(b + a_len - 4);
+	}
+	if (load_8(a) != load_8(b) || load_8(a + a_len - 8) != load_8(b + a_len - 8))
+		return false;
+	if (a_len <= 16)
+		return true;
+	if (a_len <= 24)
+		return load_8(a + 8) == load_8(b + 8);
+	return memcmp(a + 8, b + 8, a_len - 16) == 0;
+}
+
+/* What a name stands for in a book; resolved once for each distinct name. */
+static inline ModelName *
+name_cache_get(NameCache *cache, const PriceBook *book,
+			   const char *provider, int provider_len, const char *model, int model_len)
+{
+	uint32		hash = price_book_hash(provider, provider_len, model, model_len);
+
+	if (likely(cache->n_slots > 0 && cache->fingerprint == book->fingerprint &&
+			   cache->book_size == VARSIZE(book)))
+	{
+		uint32		mask = cache->n_slots - 1;
+
+		for (uint32 slot = hash & mask; cache->slots[slot] != NULL; slot = (slot + 1) & mask)
+		{
+			ModelName  *name = cache->slots[slot];
+
+			if (name->hash == hash &&
+				same_string(MODEL_NAME_STRING(name), name->provider_len, provider, provider_len) &&
+				same_string(MODEL_NAME_STRING(name) + name->provider_len, name->model_len,
+							model, model_len))
+				return name;
+		}
+	}
+	return name_cache_add(cache, book, hash, provider, provider_len, model, model_len);
+}
 
 /* One way to price a call: by the book, or by its last layer alone. */
 typedef struct Priced
@@ -113,7 +160,49 @@ typedef struct Call
 	int			service_tier_len;
 } Call;
 
-extern void price_call(const PriceBook *book, ModelName *name,
-					   const Call *call, PricedCall *priced);
+extern void price_by_search(const PriceBook *book, ModelName *name, const Call *call,
+							bool list_only, Priced *priced);
+
+/* Whether what priced the last call of a name would price this one. */
+static inline bool
+price_memo_holds(const PriceMemo *memo, const Call *call)
+{
+	return memo->from <= call->at && call->at < memo->to &&
+		same_string(memo->service_tier, memo->service_tier_len,
+					call->service_tier, call->service_tier_len);
+}
+
+static inline void
+price_by_name(const PriceBook *book, ModelName *name, const Call *call,
+			  bool list_only, Priced *priced)
+{
+	const PriceMemo *memo = &name->memo[list_only];
+
+	if (unlikely(memo->row == NO_ROW || !price_memo_holds(memo, call)))
+	{
+		price_by_search(book, name, call, list_only, priced);
+		return;
+	}
+	/* the usual case: a price without thresholds and windows */
+	priced->off_peak = false;
+	priced->through_alias = memo->through_alias;
+	priced->segment = &BOOK_ARRAY(book, BookSegment, segments)[memo->segment];
+	priced->row = &BOOK_ARRAY(book, BookRow, rows)[memo->row];
+	priced->unpriced = rates_cost(&memo->rates, call->counts, &priced->cost) ?
+		PRICED : NO_RATE_FOR_METER;
+}
+
+/* Prices a call by a book, and by its last layer alone. */
+static inline void
+price_call(const PriceBook *book, ModelName *name, const Call *call, PricedCall *priced)
+{
+	price_by_name(book, name, call, false, &priced->contracted);
+	priced->list = &priced->contracted;
+	if (book->n_layers > 1)
+	{
+		price_by_name(book, name, call, true, &priced->own_list);
+		priced->list = &priced->own_list;
+	}
+}
 
 #endif							/* TOKENOMICS_COST_H */

@@ -789,6 +789,19 @@ price_book_arg(FunctionCallInfo fcinfo, int argno, void **cache)
 	return check_format(fetched->book);
 }
 
+/* The rates that a row names, without those of fallbacks. */
+static RateCard
+named_rates(const PricedRates *rates)
+{
+	RateCard	card;
+
+	card.currency = rates->currency;
+	card.named = rates->named;
+	for (int m = 0; m < N_METERS; m++)
+		card.rate[m] = (rates->named & METER_BIT(m)) ? rates->rate[m] : 0;
+	return card;
+}
+
 /* Takes a book apart and adds its layers, rows and aliases to a draft. */
 static void
 draft_add_book(BookDraft *draft, const PriceBook *book)
@@ -814,10 +827,7 @@ draft_add_book(BookDraft *draft, const PriceBook *book)
 		row.model = book_string_cstring(book, model->model);
 		row.service_tier = book_string_cstring(book, tiers[from->tier].service_tier);
 		row.above = from->above;
-		row.card.currency = from->rates.currency;
-		row.card.named = from->rates.named;
-		for (int m = 0; m < N_METERS; m++)
-			row.card.rate[m] = (from->rates.named & METER_BIT(m)) ? from->rates.rate[m] : 0;
+		row.card = named_rates(&from->rates);
 		row.from = from->from;
 		row.to = from->to;
 		row.basis = from->basis;
@@ -1313,7 +1323,7 @@ price_book_out(PG_FUNCTION_ARGS)
 			 r++, separator = ", ")
 		{
 			const BookRow *row = &rows[r];
-			RateCard	card;
+			RateCard	card = named_rates(&row->rates);
 
 			appendStringInfo(&buf, "%s{", separator);
 			append_string(&buf, "provider", book, models[row->model].provider);
@@ -1323,9 +1333,6 @@ price_book_out(PG_FUNCTION_ARGS)
 			append_string(&buf, "service_tier", book, tiers[row->tier].service_tier);
 			appendStringInfo(&buf, ", \"above_input_tokens\": " INT64_FORMAT ", \"rates\": ",
 							 row->above);
-			card.currency = row->rates.currency;
-			card.named = row->rates.named;
-			memcpy(card.rate, row->rates.rate, sizeof(card.rate));
 			rate_card_append(&buf, &card);
 			appendStringInfoString(&buf, ", \"valid\": [");
 			append_time(&buf, row->from);
@@ -1684,15 +1691,12 @@ price_book_send(PG_FUNCTION_ARGS)
 		for (; r < end; r++)
 		{
 			const BookRow *row = &rows[r];
-			RateCard	card;
+			RateCard	card = named_rates(&row->rates);
 
 			send_string(&buf, book, models[row->model].provider);
 			send_string(&buf, book, models[row->model].model);
 			send_string(&buf, book, tiers[row->tier].service_tier);
 			pq_sendint64(&buf, row->above);
-			card.currency = row->rates.currency;
-			card.named = row->rates.named;
-			memcpy(card.rate, row->rates.rate, sizeof(card.rate));
 			rate_card_send(&buf, &card);
 			pq_sendint64(&buf, row->from);
 			pq_sendint64(&buf, row->to);

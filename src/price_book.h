@@ -156,16 +156,6 @@ typedef struct PriceBook
 #define BOOK_STRING(book, string) \
 	((const char *) (book) + (book)->strings + (string).offset)
 
-/* The 4 bytes at p as a number; any order of bytes will do. */
-static inline uint32
-load_4(const char *p)
-{
-	uint32		value;
-
-	memcpy(&value, p, sizeof(value));
-	return value;
-}
-
 /*
  * Names of models differ at their ends and in the middle: other bytes are
  * looked at only when names are compared.  Four loads for a name of any length

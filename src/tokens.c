@@ -187,15 +187,13 @@ counts_write(unsigned char *payload, const TokenCounts *counts)
 
 /* The 8 bytes at p as a number, low byte first. */
 static inline uint64
-load_8(const unsigned char *p)
+load_little_endian(const unsigned char *p)
 {
-	uint64		value;
-
-	memcpy(&value, p, sizeof(value));
 #ifdef WORDS_BIGENDIAN
-	value = pg_bswap64(value);
+	return pg_bswap64(load_8(p));
+#else
+	return load_8(p);
 #endif
-	return value;
 }
 
 /*
@@ -260,7 +258,7 @@ token_counts_read(Datum tokens, TokenCounts *counts)
 		Size		common_at = TOKENS_HEADER + width * below[m];
 		Size		from = Min(common_at, len - 8);
 
-		counts->count[m] = (int64) (load_8(p + from) >> ((common_at - from) * 8 & 63) &
+		counts->count[m] = (int64) (load_little_endian(p + from) >> ((common_at - from) * 8 & 63) &
 									mask & -(uint64) (set >> m & 1));
 	}
 	for (; m < N_METERS; m++)
@@ -271,7 +269,7 @@ token_counts_read(Datum tokens, TokenCounts *counts)
 	{
 		Size		from = Min(at, len - 8);
 
-		counts->count[m] = (int64) (load_8(p + from) >> ((at - from) * 8 & 63) & mask);
+		counts->count[m] = (int64) (load_little_endian(p + from) >> ((at - from) * 8 & 63) & mask);
 		at += width;
 	}
 	if (unlikely(len != Max(at, TOKENS_MIN_PAYLOAD)))

@@ -61,4 +61,10 @@ for my $type (sort keys %valid) {
     cmp_ok(psql("SELECT count(*) FROM outcome_$type WHERE n = 1"), '>', 0, 'some are other values');
     unlike($log, qr/server closed|XX000|corrupted|cache lookup|invalid memory alloc/, 'no error of the server itself');
 }
+# from 16 on an invalid text is an answer where one asks, and no error
+if (psql('SHOW server_version_num') >= 160000) {
+    is(psql(q(SELECT string_agg(pg_input_is_valid(t, 'tokens')::text || pg_input_is_valid(t, 'rates')::text, ' ')
+              FROM unnest(ARRAY['{}', '{', '{"input": 1}', '{"input": -1}', '{"currency": "USD"}', '{"x": 1}']) t)),
+        'truefalse falsefalse truefalse falsefalse falsetrue falsefalse', 'pg_input_is_valid');
+}
 done_testing();

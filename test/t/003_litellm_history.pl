@@ -64,6 +64,19 @@ cmp_ok(psql("SELECT count(*) FROM ($found) f"), '>', 15000, 'prices looked up');
 # the lists were written from floats: their noise is in the 17th digit
 is(psql("SELECT count(*) FROM ($found) f WHERE rate IS NULL OR abs(rate - listed) > listed * 1e-15"), 0, 'each (model, field, time) looks up to its value');
 is(psql("SELECT string_agg(f::text, E'\\n') FROM (SELECT * FROM ($found) f WHERE rate IS NULL OR abs(rate - listed) > listed * 1e-15 LIMIT 5) f"), '', 'none differs');
+# the prices of thresholds and service tiers, in the rows they name
+psql(q(
+    CREATE TABLE tiered AS
+    SELECT l.*, part[1] AS base, coalesce(part[3]::bigint * 1000, 0) - (l.provider = 'xai' AND part[3] IS NOT NULL)::int AS above,
+           CASE part[5] WHEN 'batches' THEN 'batch' ELSE coalesce(part[5], 'standard') END AS tier,
+           CASE part[1] WHEN 'input_cost_per_token' THEN 'input' WHEN 'output_cost_per_token' THEN 'output' WHEN 'cache_read_input_token_cost' THEN 'cache_read' WHEN 'cache_creation_input_token_cost' THEN 'cache_write' END AS of_meter
+    FROM lookup l, regexp_match(l.field, '^(.*?)(_above_(\d+)k_tokens)?(_(flex|priority|batches))?$') part
+    WHERE part[2] IS NOT NULL OR part[4] IS NOT NULL));
+my $tiered = q(SELECT t.model, t.field, t.at FROM tiered t WHERE t.of_meter IS NOT NULL
+    AND NOT EXISTS (SELECT FROM price p WHERE p.model = t.model AND p.provider = t.provider AND p.service_tier = t.tier AND p.above_input_tokens = t.above
+                    AND p.valid @> t.at AND abs(rate(p.rates, t.of_meter) - t.value * 1000000) <= t.value * 1000000 * 1e-15));
+cmp_ok(psql('SELECT count(*) FROM tiered WHERE of_meter IS NOT NULL'), '>', 1200, 'prices of tiers looked up');
+is(psql("SELECT string_agg(x::text, E'\n') FROM ($tiered LIMIT 5) x"), '', 'none of those differs');
 is(psql(q(SELECT count(*) FROM lookup l, (SELECT book() AS book OFFSET 0) b WHERE l.end_reason = 'removed' AND l.meter = 'input'
           AND NOT EXISTS (SELECT FROM history h WHERE h.model = l.model AND h.seen_from <= l.seen_to AND (h.seen_to IS NULL OR h.seen_to > l.seen_to))
           AND cost(b.book, l.provider, l.model, l.seen_to, tokens(input => 1)) IS NOT NULL)), 0, 'a removed model has no price');

@@ -4,8 +4,8 @@ EXTENSION  = tokenomics
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" tokenomics.control)
 
 # The rooms, in the order of dependency: each has a NAME.sql, most a NAME.c.
-ROOMS   = tokens vendor rates price_book cost period ledger price price_import default_prices install
-C_FILES = module scan json money tokens vendor rates price_book cost period ledger ledger_io booking
+ROOMS   = tokens vendor rates price_book ratio cost period ledger price price_import default_prices trends install
+C_FILES = module scan json money tokens vendor rates price_book ratio cost period ledger ledger_io booking
 
 MODULE_big  = tokenomics
 OBJS        = $(C_FILES:%=src/%.o)

@@ -48,6 +48,8 @@ SELECT elapsed_share(745, w, tstzrange('2026-10-25 00:00 Europe/Berlin', '2026-1
 -- a microsecond; all of time, which is more of them than a bigint counts
 SELECT elapsed_share(1, '[2025-01-01,2025-01-01 00:00:00.000003)', '[2025-01-01 00:00:00.000001,2025-01-01 00:00:00.000002)'), elapsed_share(1, '(2025-01-01,2025-01-01 00:00:00.000001]', '(,)');
 SELECT elapsed_share(1e24, '[4714-11-24 BC,294276-12-31 23:59:59.999999]', '(,2000-01-01)', 30), elapsed_share(1e24, '[4714-11-24 BC,294276-12-31 23:59:59.999999]', '[294276-12-31 23:59:59.999998,)', 30);
+-- an amount of more decimals than its shares: the end has all of it
+SELECT elapsed_share(1.005, '[2025-01-01,2025-01-03)', '[2025-01-01,2025-01-02)', 1), elapsed_share(1.005, '[2025-01-01,2025-01-03)', '[2025-01-02,2025-01-03)', 1), elapsed_share(1.005, '[2025-01-01,2025-01-03)', '[2025-01-01,2025-01-03)', 1);
 -- a capacity is cut to whole tokens
 SELECT elapsed_share(1000, '[2025-01-01,2025-01-04)', p::tstzrange, 0) FROM unnest(ARRAY['[2025-01-01,2025-01-02)', '[2025-01-02,2025-01-03)', '[2025-01-03,2025-01-04)']) p;
 SELECT elapsed_share(NULL, '[2025-01-01,2025-01-02)', '(,)'), elapsed_share(1, NULL, '(,)'), elapsed_share(1, '[2025-01-01,2025-01-02)', NULL), elapsed_share(1, '[2025-01-01,2025-01-02)', '(,)', NULL);
@@ -94,7 +96,7 @@ INSERT INTO fault (change) VALUES
     ('{"quantity": -1}'), ('{"quantity": "NaN", "unit": "Hours"}'), ('{"quantity": "infinity", "unit": "Hours"}'), ('{"quantity": "NaN"}'), ('{"quantity": null}'), ('{"unit": null}'), ('{"quantity": null, "unit": null}'),
     ('{"unit": "tokens"}'), ('{"unit": "Token"}'), ('{"unit": "1,000 Tokens"}'), ('{"unit": "1000 tokens", "charge_category": "Usage"}'), ('{"unit": "Tokens per Minute"}'),
     ('{"quantity": 0.5}'), ('{"quantity": 0.5, "unit": "Hours"}'), ('{"quantity": 0.5, "charge_category": "Usage"}'), ('{"quantity": 9223372036854775807.0}'), ('{"quantity": 9223372036854775808}'),
-    ('{"scope": {}}'), ('{"scope": []}'), ('{"scope": "search"}'), ('{"scope": {"team": null}}'), ('{"scope": {"team": 1}}'), ('{"scope": {"team": ["a"]}}'), ('{"scope": {"team": "a", "project": {"b": "c"}}}'), ('{"scope": {"team": "a", "project": "b"}}');
+    ('{"scope": {}}'), ('{"scope": []}'), ('{"scope": "search"}'), ('{"scope": ["a"]}'), ('{"scope": {"team": null}}'), ('{"scope": {"team": 1}}'), ('{"scope": {"team": ["a"]}}'), ('{"scope": {"team": "a", "project": {"b": "c"}}}'), ('{"scope": {"team": "a", "project": "b"}}');
 CREATE FUNCTION try(change jsonb) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     what text;
@@ -111,6 +113,7 @@ END $$;
 SELECT n, change, try(change) FROM fault ORDER BY n;
 \set VERBOSITY terse
 INSERT INTO llm.charge (charge_id, provider, charge_period_start, charge_period_end, charge_category, billed_cost, currency) VALUES (1, 'p', '2026-03-01Z', '2026-04-01Z', 'Tax', 1, 'USD');
+INSERT INTO llm.charge (provider, charge_period_start, charge_period_end, charge_category, billed_cost, currency, scope) VALUES ('p', '2026-03-01Z', '2026-04-01Z', 'Tax', 1, 'USD', 'null');
 INSERT INTO llm.charge (provider, charge_period_start, charge_period_end, charge_category, billed_cost, currency) VALUES ('p', '2026-04-01Z', '2026-03-01Z', 'Tax', 1, 'USD');
 
 -- as a view may: a purchase by reporting months, each month's part over its lines

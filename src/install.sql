@@ -58,6 +58,7 @@ BEGIN
     CALL tokenomics.install_price();
     CALL tokenomics.install_price_import();
     CALL tokenomics.install_default_prices();
+    CALL tokenomics.install_charge();
     CALL tokenomics.install_trends();
 
     PERFORM pg_catalog.set_config('search_path', path_before, true);
@@ -85,6 +86,7 @@ BEGIN
     PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
 
     CALL tokenomics.uninstall_trends();
+    CALL tokenomics.uninstall_charge();
     CALL tokenomics.uninstall_default_prices();
     CALL tokenomics.uninstall_price_import();
     CALL tokenomics.uninstall_price();

@@ -1163,7 +1163,7 @@ price_book_nearest_model(PG_FUNCTION_ARGS)
 	text	   *model = PG_GETARG_TEXT_PP(2);
 	int			len = VARSIZE_ANY_EXHDR(model);
 	const BookModel *nearest = NULL;
-	int			least = Max(len / 2, 1);	/* one farther off is no help */
+	int			least = len - 1;	/* one farther off has nothing of it */
 	bool		least_is_own = false;
 
 	for (uint32 i = 0; i < book->n_models; i++)

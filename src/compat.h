@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "port/pg_bswap.h"
 #include "utils/rangetypes.h"
 
 #if PG_VERSION_NUM < 150000
@@ -86,6 +87,17 @@ load_8(const void *p)
 
 	memcpy(&value, p, sizeof(value));
 	return value;
+}
+
+/* The 8 bytes at p as a number, low byte first. */
+static inline uint64
+load_little_endian(const void *p)
+{
+#ifdef WORDS_BIGENDIAN
+	return pg_bswap64(load_8(p));
+#else
+	return load_8(p);
+#endif
 }
 
 /*

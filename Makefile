@@ -4,8 +4,8 @@ EXTENSION  = tokenomics
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" tokenomics.control)
 
 # The rooms, in the order of dependency: each has a NAME.sql, most a NAME.c.
-ROOMS   = tokens vendor rates price_book cost price price_import default_prices install
-C_FILES = module scan money tokens vendor rates price_book cost
+ROOMS   = tokens vendor rates price_book ratio cost period ledger price price_import default_prices usage charge trends install
+C_FILES = module scan json money tokens vendor rates price_book ratio cost period ledger ledger_io booking charge
 
 MODULE_big  = tokenomics
 OBJS        = $(C_FILES:%=src/%.o)
@@ -15,7 +15,7 @@ DATA        = $(wildcard src/upgrade/tokenomics--*--*.sql)
 DOCS        = README.md
 EXTRA_CLEAN = src/tokenomics--*.sql build
 
-REGRESS      = tokens vendor rates price_book cost price price_import malformed
+REGRESS      = tokens vendor rates price_book cost price price_import usage charge malformed
 REGRESS_OUT  = $(or $(TOKENOMICS_OUT),build/regress)
 REGRESS_OPTS = --inputdir=. --outputdir=$(REGRESS_OUT) --load-extension=btree_gist --load-extension=tokenomics
 
@@ -46,7 +46,7 @@ include $(or $(PGXS),$(error There are no PostgreSQL server files. As root: apt-
 $(OBJS): $(wildcard src/*.h) Makefile tokenomics.control
 
 # Their inner loops run over a few meters or bytes, whose number is known.
-src/tokens.o src/cost.o: CFLAGS += $(CFLAGS_UNROLL_LOOPS)
+src/tokens.o src/cost.o src/booking.o: CFLAGS += $(CFLAGS_UNROLL_LOOPS)
 
 $(INSTALL_SQL): src/guard.sql $(ROOMS:%=src/%.sql) Makefile tokenomics.control
 	cat $(filter %.sql,$^) > $@

@@ -19,7 +19,9 @@ typedef enum Unpriced
 	NO_SERVICE_TIER,			/* the model is, but not in this service tier */
 	NO_PRICE_AT_TIME,			/* the service tier is, but not at this time */
 	NO_PRICE_BELOW_TIER,		/* there are prices only above a threshold */
-	NO_RATE_FOR_METER			/* a meter that was used has no rate */
+	NO_RATE_FOR_METER,			/* a meter that was used has no rate */
+	NO_TOKENS_REPORTED,			/* nobody knows what there is to price */
+	N_UNPRICED
 } Unpriced;
 
 extern const char *unpriced_reason(Unpriced unpriced);
@@ -162,6 +164,47 @@ typedef struct Call
 
 extern void price_by_search(const PriceBook *book, ModelName *name, const Call *call,
 							bool list_only, Priced *priced);
+
+/*
+ * What prices a call, and the calls that it prices as well: those of the same
+ * name and service tier, in a stretch of time, whose tokens lie in a band
+ * between two thresholds.  A ledger counts tokens by it and asks once.
+ */
+typedef struct PriceBand
+{
+	TimestampTz from;
+	TimestampTz to;				/* not included */
+	TimestampTz valid_from;		/* the same, but for off-peak windows */
+	TimestampTz valid_to;
+	TierBasis	basis;			/* which tokens the band counts */
+	int64		above;			/* the threshold reached; 0: a base price; -1:
+								 * none is */
+	int64		up_to;			/* the next threshold; PG_INT64_MAX: none */
+	Unpriced	unpriced;		/* never NO_RATE_FOR_METER, which depends on
+								 * the meters of the call */
+	bool		off_peak;
+	bool		graduated;
+	bool		through_alias;
+	uint32		windows;		/* fingerprint of the off-peak windows that
+								 * the time lies in, or out of; 0: none */
+	MeterSet	priced;			/* meters with a rate, of all rows that may
+								 * price a call */
+	uint32		segment;		/* in the book's segments, where it is priced */
+	const BookRow *row;			/* of the threshold reached; NULL: unpriced */
+} PriceBand;
+
+/* Whether a count of tokens lies between the thresholds of a band. */
+static inline bool
+in_band(int64 tokens, int64 above, int64 up_to)
+{
+	return (tokens > above || above == 0) && tokens <= up_to;
+}
+
+extern MeterSet basis_meters(TierBasis basis);
+extern void price_band(const PriceBook *book, ModelName *name, const Call *call, int64 n_calls,
+					   bool list_only, PriceBand *band);
+extern MeterSet price_meters(const PriceBook *book, const PriceBand *band, const Call *call,
+							 int64 n_calls, Money cost[N_METERS], int64 *fallback_tokens);
 
 /* Whether what priced the last call of a name would price this one. */
 static inline bool

@@ -399,13 +399,20 @@ tokens_in(PG_FUNCTION_ARGS)
 	return token_counts_datum(&counts);
 }
 
+void
+token_counts_from_jsonb(JsonbContainer *object, TokenCounts *counts)
+{
+	memset(counts, 0, sizeof(TokenCounts));
+	flat_from_jsonb(object, "tokens", take_count, counts);
+}
+
 Datum
 tokens_from_jsonb(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *jsonb = PG_GETARG_JSONB_P(0);
-	TokenCounts counts = {0};
+	TokenCounts counts;
 
-	flat_from_jsonb(&jsonb->root, "tokens", take_count, &counts);
+	token_counts_from_jsonb(&jsonb->root, &counts);
 	return token_counts_datum(&counts);
 }
 
@@ -413,29 +420,36 @@ tokens_from_jsonb(PG_FUNCTION_ARGS)
  * The order in which meters are written: totals read from left to right.  It
  * differs from the order of the list, which is the order of stored bytes.
  */
+void
+token_counts_append(StringInfo buf, const TokenCounts *counts)
+{
+	const char *separator = "";
+
+	appendStringInfoChar(buf, '{');
+	for (int side = SIDE_INPUT; side <= SIDE_NONE; side++)
+	{
+		MeterSet	rest = counts->reported & meters_of_side(side);
+		Meter		m;
+
+		FOR_EACH_METER(m, rest)
+		{
+			appendStringInfo(buf, "%s\"%s\": " INT64_FORMAT, separator,
+							 meter_info[m].name, counts->count[m]);
+			separator = ", ";
+		}
+	}
+	appendStringInfoChar(buf, '}');
+}
+
 Datum
 tokens_out(PG_FUNCTION_ARGS)
 {
 	TokenCounts counts;
 	StringInfoData buf;
-	const char *separator = "";
 
 	token_counts_read(PG_GETARG_DATUM(0), &counts);
 	initStringInfo(&buf);
-	appendStringInfoChar(&buf, '{');
-	for (int side = SIDE_INPUT; side <= SIDE_NONE; side++)
-	{
-		MeterSet	rest = counts.reported & meters_of_side(side);
-		Meter		m;
-
-		FOR_EACH_METER(m, rest)
-		{
-			appendStringInfo(&buf, "%s\"%s\": " INT64_FORMAT, separator,
-							 meter_info[m].name, counts.count[m]);
-			separator = ", ";
-		}
-	}
-	appendStringInfoChar(&buf, '}');
+	token_counts_append(&buf, &counts);
 	PG_RETURN_CSTRING(buf.data);
 }
 

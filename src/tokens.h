@@ -12,6 +12,7 @@
 
 #include "lib/stringinfo.h"
 #include "port/pg_bitutils.h"
+#include "utils/jsonb.h"
 
 /* Which total a meter belongs to. */
 typedef enum MeterSide
@@ -103,6 +104,8 @@ extern Meter meter_by_name_or_error(const text *name);
 
 extern void token_counts_read(Datum tokens, TokenCounts *counts);
 extern Datum token_counts_datum(const TokenCounts *counts);
+extern void token_counts_append(StringInfo buf, const TokenCounts *counts);
+extern void token_counts_from_jsonb(JsonbContainer *object, TokenCounts *counts);
 extern int64 token_counts_sum(const TokenCounts *counts, MeterSet meters);
 extern void token_counts_add(TokenCounts *into, const TokenCounts *counts);
 

@@ -74,7 +74,7 @@ bench-with-server:
 else
 
 help:
-	@echo "make demo          from nothing to the cost of a call, on a temporary server"
+	@echo "make demo          from nothing to a company's trends, on a temporary server"
 	@echo "make check         all tests, on a temporary server"
 	@echo "make installcheck  the pg_regress tests, on the server that PGHOST and PGPORT name"
 	@echo "make bench         pricing against a no-op, as ratios            [CALLS=2000000]"

@@ -26,13 +26,16 @@
 #include "common/hashfn.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "pgtime.h"
+#include "ratio.h"
 #include "regex/regex.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/memutils.h"
 #include "utils/rangetypes.h"
 #include "utils/typcache.h"
+#include "utils/varlena.h"
 
 /* A cache of more names than this is emptied: somebody sends garbage. */
 #define MAX_CACHED_NAMES 65536
@@ -55,6 +58,7 @@ SQL_FUNCTION(price_book_list_cost);
 SQL_FUNCTION(price_book_savings_rate);
 SQL_FUNCTION(price_book_currency);
 SQL_FUNCTION(price_book_explain_cost);
+SQL_FUNCTION(price_book_nearest_model);
 
 const char *
 unpriced_reason(Unpriced unpriced)
@@ -999,18 +1003,15 @@ price_book_savings_rate(PG_FUNCTION_ARGS)
 	const PriceBook *book;
 	TokenCounts counts;
 	PricedCall	priced;
-	Datum		saved;
+	Datum		change;
 
 	if (!price_arguments(fcinfo, &book, &counts, &priced) ||
 		priced.contracted.unpriced != PRICED || priced.list->unpriced != PRICED ||
-		priced.list->cost == 0 ||
 		!currency_equal(&priced.contracted.row->rates.currency, &priced.list->row->rates.currency))
 		PG_RETURN_NULL();
-	saved = DirectFunctionCall2(numeric_div,
-								NumericGetDatum(money_to_numeric(money_add(priced.list->cost,
-																		   -priced.contracted.cost))),
-								NumericGetDatum(money_to_numeric(priced.list->cost)));
-	return DirectFunctionCall1(numeric_trim_scale, saved);
+	change = change_of(money_to_numeric(priced.contracted.cost), money_to_numeric(priced.list->cost),
+					   &fcinfo->isnull);
+	return fcinfo->isnull ? change : DirectFunctionCall1(numeric_uminus, change);
 }
 
 Datum
@@ -1147,4 +1148,44 @@ price_book_explain_cost(PG_FUNCTION_ARGS)
 	if (book->n_layers > 1)
 		explain_price(rsinfo, book, priced.list, &counts, PG_GETARG_TIMESTAMPTZ(3), "list");
 	PG_RETURN_NULL();
+}
+
+/*
+ * nearest_model(book, provider, model): the priced name that takes the fewest
+ * changes of a character to get to; among equals one of the same provider.
+ */
+Datum
+price_book_nearest_model(PG_FUNCTION_ARGS)
+{
+	const PriceBook *book = price_book_arg(fcinfo, 0, NULL);
+	const BookModel *models = BOOK_ARRAY(book, BookModel, models);
+	text	   *provider = PG_GETARG_TEXT_PP(1);
+	text	   *model = PG_GETARG_TEXT_PP(2);
+	int			len = VARSIZE_ANY_EXHDR(model);
+	const BookModel *nearest = NULL;
+	int			least = Max(len / 2, 1);	/* one farther off is no help */
+	bool		least_is_own = false;
+
+	for (uint32 i = 0; i < book->n_models; i++)
+	{
+		bool		own = same_string(BOOK_STRING(book, models[i].provider), models[i].provider.len,
+									  VARDATA_ANY(provider), VARSIZE_ANY_EXHDR(provider));
+		int			distance;
+
+		CHECK_FOR_INTERRUPTS();
+		distance = varstr_levenshtein_less_equal(VARDATA_ANY(model), len,
+												 BOOK_STRING(book, models[i].model), models[i].model.len,
+												 1, 1, 1, least, true);
+		if (distance < least || (distance == least && (nearest == NULL || (own && !least_is_own))))
+		{
+			nearest = &models[i];
+			least = distance;
+			least_is_own = own;
+		}
+	}
+	if (nearest == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%.*s/%.*s",
+											  (int) nearest->provider.len, BOOK_STRING(book, nearest->provider),
+											  (int) nearest->model.len, BOOK_STRING(book, nearest->model))));
 }

@@ -34,9 +34,10 @@ COMMENT ON PROCEDURE check_owner(regnamespace) IS 'part of install(): refuses a 
 
 -- A procedure that calls others with the schema first in search_path; each
 -- qualifies all but the names that belong there.
-CREATE PROCEDURE install(schema text) LANGUAGE plpgsql
+CREATE PROCEDURE install(schema text, usage text, mapping jsonb) LANGUAGE plpgsql
 AS $$
 DECLARE
+    source regclass := install.usage::regclass;  -- as the caller's search_path has it
     path_before text := pg_catalog.current_setting('search_path');
     messages_before text := pg_catalog.current_setting('client_min_messages');
 BEGIN
@@ -46,6 +47,12 @@ BEGIN
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = pg_catalog.format('cannot install into schema "%s"', install.schema),
             HINT = 'Name a schema of your own, as in CALL tokenomics.install(''llm'').';
+    END IF;
+    IF install.mapping IS NOT NULL AND source IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'a mapping needs the table or view that it reads',
+            HINT = 'As in CALL tokenomics.install(''llm'', usage => ''public.my_calls'', mapping => ...).';
     END IF;
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
@@ -58,13 +65,29 @@ BEGIN
     CALL tokenomics.install_price();
     CALL tokenomics.install_price_import();
     CALL tokenomics.install_default_prices();
+    CALL tokenomics.install_usage(source, install.mapping);
+    CALL tokenomics.install_charge();
+    CALL tokenomics.install_trends();
 
     PERFORM pg_catalog.set_config('search_path', path_before, true);
     PERFORM pg_catalog.set_config('client_min_messages', messages_before, true);
 END
 $$;
-COMMENT ON PROCEDURE install(text) IS
-    'makes the tables and functions of tokenomics in a schema (the schema too where it is missing), as objects of the caller; again after an upgrade: it keeps all data';
+COMMENT ON PROCEDURE install(text, text, jsonb) IS
+    'as install(text, text, text), with a mapping made in SQL, as in usage_mapping(''litellm'', ''public."LiteLLM_SpendLogs"'') || ''{"team": "organization_id"}''';
+
+CREATE PROCEDURE install(schema text, usage text DEFAULT NULL, mapping text DEFAULT NULL) LANGUAGE plpgsql
+AS $$
+BEGIN
+    CALL tokenomics.install(install.schema, install.usage,
+        CASE WHEN install.mapping OPERATOR(pg_catalog.~) '^\s*[\[{"]' THEN install.mapping::jsonb
+             WHEN install.mapping IS NOT NULL AND install.usage IS NOT NULL
+                 THEN tokenomics.usage_mapping(install.mapping, install.usage::regclass)
+             WHEN install.mapping IS NOT NULL THEN '{}'::jsonb END);
+END
+$$;
+COMMENT ON PROCEDURE install(text, text, text) IS
+    'makes the tables and functions of tokenomics in a schema (the schema too where it is missing), as objects of the caller; again after an upgrade: it keeps all data. usage: a table or view of calls to read instead of making one; mapping: JSON, columns of usage to SQL expressions over it, or the name of a ready one: litellm, otel';
 
 CREATE PROCEDURE uninstall(schema text) LANGUAGE plpgsql
 AS $$
@@ -83,6 +106,9 @@ BEGIN
     PERFORM pg_catalog.set_config('search_path', pg_catalog.format('%I, pg_temp', uninstall.schema), true);
     PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
 
+    CALL tokenomics.uninstall_trends();
+    CALL tokenomics.uninstall_charge();
+    CALL tokenomics.uninstall_usage();
     CALL tokenomics.uninstall_default_prices();
     CALL tokenomics.uninstall_price_import();
     CALL tokenomics.uninstall_price();

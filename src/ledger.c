@@ -18,6 +18,7 @@
 #include "common/int.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "ratio.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
@@ -38,7 +39,6 @@ SQL_FUNCTION(ledger_list_spend);
 SQL_FUNCTION(ledger_cost_per_mtok);
 SQL_FUNCTION(ledger_output_rate);
 SQL_FUNCTION(ledger_spend_per_mtok_output);
-SQL_FUNCTION(cost_per_mtok);
 SQL_FUNCTION(ledger_eq);
 SQL_FUNCTION(ledger_ne);
 
@@ -863,23 +863,6 @@ ledger_list_spend(PG_FUNCTION_ARGS)
 	return spend_of_side(fcinfo, LIST);
 }
 
-/* cost_per_mtok(cost, tokens): NULL where there are no tokens. */
-Datum
-cost_per_mtok(PG_FUNCTION_ARGS)
-{
-	Numeric		tokens = PG_GETARG_NUMERIC(1);
-	Datum		million = NumericGetDatum(int64_to_numeric(1000000));
-	Datum		zero = NumericGetDatum(int64_to_numeric(0));
-	Datum		quotient;
-
-	if (DatumGetBool(DirectFunctionCall2(numeric_eq, NumericGetDatum(tokens), zero)))
-		PG_RETURN_NULL();
-	quotient = DirectFunctionCall2(numeric_div,
-								   DirectFunctionCall2(numeric_mul, PG_GETARG_DATUM(0), million),
-								   NumericGetDatum(tokens));
-	return DirectFunctionCall1(numeric_trim_scale, quotient);
-}
-
 /* An amount for each million of a number of tokens; NULL where there are none. */
 static Datum
 unit_price(FunctionCallInfo fcinfo, MeterSet cost_of, MeterSet tokens_of)
@@ -890,9 +873,8 @@ unit_price(FunctionCallInfo fcinfo, MeterSet cost_of, MeterSet tokens_of)
 	if (!sum_of_currency(fcinfo, CONTRACTED, &sum) ||
 		(tokens = token_counts_sum(&sum.tokens, tokens_of)) == 0)
 		PG_RETURN_NULL();
-	return DirectFunctionCall2(cost_per_mtok,
-							   NumericGetDatum(money_to_numeric(line_cost(&sum, CONTRACTED, cost_of))),
-							   NumericGetDatum(int64_to_numeric(tokens)));
+	return amount_per_mtok(money_to_numeric(line_cost(&sum, CONTRACTED, cost_of)),
+						   int64_to_numeric(tokens), &fcinfo->isnull);
 }
 
 Datum

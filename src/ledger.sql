@@ -209,10 +209,6 @@ COMMENT ON FUNCTION list_spend(ledger) IS
     'what the calls of a ledger cost by the last layer of the book, exact; NULL where none is priced; an error where they are in several currencies';
 COMMENT ON FUNCTION list_spend(ledger, text) IS 'what the calls of a ledger that have a list price in one currency cost by it';
 
-CREATE FUNCTION cost_per_mtok(cost numeric, tokens numeric) RETURNS numeric
-    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION cost_per_mtok(numeric, numeric) IS 'a cost per million tokens: cost * 1000000 / tokens; NULL where there are no tokens';
-
 CREATE FUNCTION cost_per_mtok(ledger) RETURNS numeric
     AS 'MODULE_PATHNAME', 'ledger_cost_per_mtok' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION cost_per_mtok(ledger, currency text) RETURNS numeric

@@ -17,6 +17,8 @@
  */
 #include "period.h"
 
+#include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 
@@ -24,6 +26,7 @@ const char *const grain_name[N_GRAINS] = {"quarter_hour", "hour", "day", "month"
 
 SQL_FUNCTION(period_start);
 SQL_FUNCTION(period_end);
+SQL_FUNCTION(periods);
 
 bool
 grain_read(const char *str, int len, Grain *grain)
@@ -161,7 +164,7 @@ period_at(Grain grain, pg_tz *zone, TimestampTz at)
 	if (TIMESTAMP_NOT_FINITE(at))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("the time of a call must not be infinite")));
+				 errmsg("a time must not be infinite to lie in a %s", grain_name[grain])));
 	if (grain == GRAIN_QUARTER_HOUR)
 	{
 		int64		length = 15 * SECS_PER_MINUTE * USECS_PER_SEC;
@@ -217,4 +220,36 @@ Datum
 period_end(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_TIMESTAMPTZ(period_arguments(fcinfo).to);
+}
+
+/* periods(grain, zone, from, to): those that hold any of the time between. */
+Datum
+periods(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	text	   *grain_text = PG_GETARG_TEXT_PP(0);
+	text	   *zone_text = PG_GETARG_TEXT_PP(1);
+	Grain		grain = grain_by_name_or_error(VARDATA_ANY(grain_text), VARSIZE_ANY_EXHDR(grain_text));
+	pg_tz	   *zone = zone_by_name_or_error(VARDATA_ANY(zone_text), VARSIZE_ANY_EXHDR(zone_text));
+	TimestampTz at = PG_GETARG_TIMESTAMPTZ(2);
+	TimestampTz to = PG_GETARG_TIMESTAMPTZ(3);
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (at < to && (TIMESTAMP_NOT_FINITE(at) || TIMESTAMP_NOT_FINITE(to)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("there is no end of periods between infinite times")));
+	while (at < to)
+	{
+		Period		period = period_at(grain, zone, at);
+		Datum		values[2];
+		bool		nulls[2] = {false, false};
+
+		CHECK_FOR_INTERRUPTS();
+		values[0] = TimestampTzGetDatum(period.from);
+		values[1] = TimestampTzGetDatum(period.to);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		at = period.to;
+	}
+	PG_RETURN_NULL();
 }

@@ -9,3 +9,9 @@ CREATE FUNCTION period_end(grain text, zone text, at timestamptz) RETURNS timest
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION period_end(text, text, timestamptz) IS
     'when the period that holds a time ends: the instant at which the next one begins';
+
+CREATE FUNCTION periods(grain text, zone text, from_at timestamptz, to_at timestamptz, OUT period_start timestamptz, OUT period_end timestamptz)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 30;
+COMMENT ON FUNCTION periods(text, text, timestamptz, timestamptz) IS
+    'the periods that hold any of the time from from_at up to, not including, to_at, in their order';

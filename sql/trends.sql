@@ -1,6 +1,7 @@
 -- The views: a company small enough to add up by eye.
 \set SHOW_CONTEXT never
 SET timezone = 'UTC';
+SET datestyle = 'ISO';
 CALL tokenomics.install('llm');
 SET search_path = llm, tokenomics, public;
 

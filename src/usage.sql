@@ -367,12 +367,15 @@ BEGIN
                 MESSAGE = format('from %s to %s are more than 600 months', first::date, last::date),
                 HINT = 'Without a first date only months that hold calls get a partition, and those ahead.';
         END IF;
-        -- First without a lock: most often there is nothing to do.  Then with one
-        -- that keeps another run and all writers out: a row that was on its way to
-        -- the default partition would find its month gone from there, and fail.
+        -- Runs take turns.  Each looks first, for most often there is nothing to
+        -- do, and then keeps all others out: a row that was on its way to the
+        -- default partition would find its month gone from there, and fail.
         -- Readers wait too: one that went on to write would be a deadlock.
+        PERFORM pg_advisory_xact_lock('usage'::regclass::oid::integer, 'ensure_partitions'::regproc::oid::integer);
         FOR attempt IN 1 .. 2 LOOP
-            IF attempt = 2 THEN
+            IF attempt = 1 THEN
+                LOCK TABLE ONLY usage IN ACCESS SHARE MODE;
+            ELSE
                 LOCK TABLE ONLY usage IN ACCESS EXCLUSIVE MODE;
             END IF;
             months := ARRAY(SELECT generate_series(coalesce(first, date_trunc('month', now())), last, interval '1 month'));

@@ -23,15 +23,19 @@
 
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "pgtime.h"
+#include "ratio.h"
 #include "regex/regex.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/memutils.h"
 #include "utils/rangetypes.h"
 #include "utils/typcache.h"
+#include "utils/varlena.h"
 
 /* A cache of more names than this is emptied: somebody sends garbage. */
 #define MAX_CACHED_NAMES 65536
@@ -54,6 +58,7 @@ SQL_FUNCTION(price_book_list_cost);
 SQL_FUNCTION(price_book_savings_rate);
 SQL_FUNCTION(price_book_currency);
 SQL_FUNCTION(price_book_explain_cost);
+SQL_FUNCTION(price_book_nearest_model);
 
 const char *
 unpriced_reason(Unpriced unpriced)
@@ -72,6 +77,10 @@ unpriced_reason(Unpriced unpriced)
 			return "no price below the first threshold";
 		case NO_RATE_FOR_METER:
 			return "no rate for a meter that was used";
+		case NO_TOKENS_REPORTED:
+			return "no tokens reported";
+		case N_UNPRICED:
+			break;
 	}
 	return NULL;
 }
@@ -286,13 +295,12 @@ name_cache_add(NameCache *cache, const PriceBook *book, uint32 hash,
 	old = MemoryContextSwitchTo(scratch);
 	name = MemoryContextAllocZero(cache->mcxt, sizeof(ModelName) +
 								  call.provider_len + call.model_len);
+	name->key = name_key(provider, provider_len, model, model_len);
 	name->hash = hash;
 	resolve_name(book, name, call);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);
 
-	name->provider_len = call.provider_len;
-	name->model_len = call.model_len;
 	memcpy(MODEL_NAME_STRING(name), call.provider, call.provider_len);
 	memcpy(MODEL_NAME_STRING(name) + call.provider_len, call.model, call.model_len);
 
@@ -316,22 +324,38 @@ typedef struct RowSet
 	bool		off_peak;
 } RowSet;
 
-/* The minute of the week in a time zone, Monday 00:00 being 0. */
-static int
-minute_of_week(TimestampTz at, const char *zone_name)
+/* The time zone of a row's windows; the book was made with it. */
+static pg_tz *
+windows_zone(const PriceBook *book, const BookRow *row)
 {
-	pg_tz	   *zone = pg_tzset(zone_name);
+	char		name[TZ_STRLEN_MAX + 1];
+	pg_tz	   *zone;
+
+	memcpy(name, BOOK_STRING(book, row->zone), row->zone.len);
+	name[row->zone.len] = '\0';
+	zone = pg_tzset(name);
+	if (zone == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("off-peak time zone \"%s\" is not known", name)));
+	return zone;
+}
+
+/* The time of the week on the clock of a zone, in microseconds from Monday 00:00. */
+static int64
+time_of_week(TimestampTz at, pg_tz *zone)
+{
 	struct pg_tm tm;
 	fsec_t		fsec;
 	int			offset;
 	int			weekday;
 
-	if (zone == NULL || timestamp2tm(at, &offset, &tm, &fsec, NULL, zone) != 0)
+	if (timestamp2tm(at, &offset, &tm, &fsec, NULL, zone) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("timestamp out of range")));
 	weekday = (j2day(date2j(tm.tm_year, tm.tm_mon, tm.tm_mday)) + 6) % 7;
-	return (weekday * 24 + tm.tm_hour) * 60 + tm.tm_min;
+	return (((weekday * 24 + tm.tm_hour) * 60 + tm.tm_min) * INT64CONST(60) + tm.tm_sec) * USECS_PER_SEC + fsec;
 }
 
 /*
@@ -346,14 +370,9 @@ rows_in_windows(const PriceBook *book, const BookSegment *segment, TimestampTz a
 	const BookWindow *windows = BOOK_ARRAY(book, BookWindow, windows);
 	const uint32 *candidates = BOOK_ARRAY(book, uint32, row_numbers) +
 	segment->first_row + segment->n_base;
-	const BookRow *first = &rows[candidates[0]];
-	char		zone[TZ_STRLEN_MAX + 1];
+	int			minute = time_of_week(at, windows_zone(book, &rows[candidates[0]])) / USECS_PER_MINUTE;
 	RowSet		set = {numbers, 0, true};
-	int			minute;
 
-	memcpy(zone, BOOK_STRING(book, first->zone), first->zone.len);
-	zone[first->zone.len] = '\0';
-	minute = minute_of_week(at, zone);
 	for (int i = 0; i < segment->n_off_peak; i++)
 	{
 		const BookRow *row = &rows[candidates[i]];
@@ -397,7 +416,7 @@ rows_at(const PriceBook *book, const BookSegment *segment, TimestampTz at,
 }
 
 /* The meters whose sum the thresholds count. */
-static inline MeterSet
+MeterSet
 basis_meters(TierBasis basis)
 {
 	return basis == BASIS_UNCACHED ? meters_of_side(SIDE_INPUT) & ~CACHED_METERS :
@@ -427,8 +446,13 @@ typedef struct Slices
 	TokenCounts slice;
 } Slices;
 
+/*
+ * Of several calls in one, such as a vendor's hourly count, nobody knows the
+ * size of each: they are priced as small ones.
+ */
 static void
-slices_begin(Slices *slices, const PriceBook *book, RowSet set, const TokenCounts *counts)
+slices_begin(Slices *slices, const PriceBook *book, RowSet set, const TokenCounts *counts,
+			 int64 n_calls)
 {
 	slices->rows = BOOK_ARRAY(book, BookRow, rows);
 	slices->set = set;
@@ -440,7 +464,7 @@ slices_begin(Slices *slices, const PriceBook *book, RowSet set, const TokenCount
 	{
 		const BookRow *row = &slices->rows[set.numbers[0]];
 
-		slices->basis = token_counts_sum(counts, basis_meters(row->basis));
+		slices->basis = n_calls > 1 ? 0 : token_counts_sum(counts, basis_meters(row->basis));
 		slices->graduated = row->mode == MODE_GRADUATED;
 		for (int i = 0; i < set.n; i++)
 		{
@@ -547,7 +571,7 @@ price_by_segment(const PriceBook *book, const BookSegment *segment, const Call *
 		priced->unpriced = NO_PRICE_AT_TIME;
 		return;
 	}
-	slices_begin(&slices, book, set, call->counts);
+	slices_begin(&slices, book, set, call->counts, 1);
 	priced->unpriced = NO_PRICE_BELOW_TIER;
 	while (slices_next(&slices, &row, &counts))
 	{
@@ -603,22 +627,32 @@ segment_at(const PriceBook *book, const BookTier *tier, TimestampTz at,
 	return found;
 }
 
+/* A segment that prices calls, and the times for which it does. */
+typedef struct FoundSegment
+{
+	const BookSegment *segment; /* NULL: there is none */
+	TimestampTz from;
+	TimestampTz to;				/* not included */
+	bool		through_alias;
+} FoundSegment;
+
 /*
  * Finds the segment that prices a call: of the first of a name's models that
- * has one, of the last layer only or of all.  It is remembered in the memo;
- * where there is none, the result says why.
+ * has one, of the last layer only or of all.  Where there is none, the result
+ * says why, and the times are those for which that holds.
  */
 static Unpriced
 find_segment(const PriceBook *book, const ModelName *name, const Call *call,
-			 bool list_only, PriceMemo *memo)
+			 bool list_only, FoundSegment *found)
 {
 	const BookModel *models = BOOK_ARRAY(book, BookModel, models);
 	const BookTier *tiers = BOOK_ARRAY(book, BookTier, tiers);
 	Unpriced	unpriced = UNKNOWN_MODEL;
-	TimestampTz from = DT_NOBEGIN;
-	TimestampTz to = DT_NOEND;
 
-	memo->from = memo->to = 0;
+	found->segment = NULL;
+	found->from = DT_NOBEGIN;
+	found->to = DT_NOEND;
+	found->through_alias = false;
 	for (uint32 i = 0; i < name->n_models; i++)
 	{
 		const BookModel *model;
@@ -632,41 +666,50 @@ find_segment(const PriceBook *book, const ModelName *name, const Call *call,
 			unpriced = NO_SERVICE_TIER;
 		for (uint32 t = model->first_tier; t < model->first_tier + model->n_tiers; t++)
 		{
-			const BookSegment *segment;
-
 			if (!same_string(BOOK_STRING(book, tiers[t].service_tier), tiers[t].service_tier.len,
 							 call->service_tier, call->service_tier_len))
 				continue;
-			segment = segment_at(book, &tiers[t], call->at, &from, &to);
-			if (segment == NULL)
+			found->segment = segment_at(book, &tiers[t], call->at, &found->from, &found->to);
+			if (found->segment == NULL)
 			{
 				unpriced = NO_PRICE_AT_TIME;
 				break;
 			}
-			if (call->service_tier_len <= MEMO_TIER_SIZE)
-			{
-				memo->from = from;
-				memo->to = to;
-				memcpy(memo->service_tier, call->service_tier, call->service_tier_len);
-				memo->service_tier_len = call->service_tier_len;
-			}
-			memo->segment = segment - BOOK_ARRAY(book, BookSegment, segments);
-			memo->row = NO_ROW;
-			if (segment->n_base == 1 && segment->n_off_peak == 0)
-			{
-				uint32		row = BOOK_ARRAY(book, uint32, row_numbers)[segment->first_row];
-
-				if (BOOK_ARRAY(book, BookRow, rows)[row].above == 0)
-				{
-					memo->row = row;
-					memo->rates = BOOK_ARRAY(book, BookRow, rows)[row].rates;
-				}
-			}
-			memo->through_alias = name->through_alias[i];
+			found->through_alias = name->through_alias[i];
 			return PRICED;
 		}
 	}
 	return unpriced;
+}
+
+/* Remembers a segment for the calls to come. */
+static void
+remember_segment(const PriceBook *book, PriceMemo *memo, const Call *call,
+				 const FoundSegment *found)
+{
+	const BookSegment *segment = found->segment;
+
+	memo->from = memo->to = 0;
+	if (call->service_tier_len <= MEMO_TIER_SIZE)
+	{
+		memo->from = found->from;
+		memo->to = found->to;
+		memcpy(memo->service_tier, call->service_tier, call->service_tier_len);
+		memo->service_tier_len = call->service_tier_len;
+	}
+	memo->segment = segment - BOOK_ARRAY(book, BookSegment, segments);
+	memo->row = NO_ROW;
+	if (segment->n_base == 1 && segment->n_off_peak == 0)
+	{
+		uint32		row = BOOK_ARRAY(book, uint32, row_numbers)[segment->first_row];
+
+		if (BOOK_ARRAY(book, BookRow, rows)[row].above == 0)
+		{
+			memo->row = row;
+			memo->rates = BOOK_ARRAY(book, BookRow, rows)[row].rates;
+		}
+	}
+	memo->through_alias = found->through_alias;
 }
 
 /* Prices a call that the memo of its name does not answer at once. */
@@ -682,17 +725,202 @@ price_by_search(const PriceBook *book, ModelName *name, const Call *call,
 				 errmsg("the time of a call must not be infinite")));
 	if (!price_memo_holds(memo, call))
 	{
-		priced->unpriced = find_segment(book, name, call, list_only, memo);
+		FoundSegment found;
+
+		priced->unpriced = find_segment(book, name, call, list_only, &found);
 		if (priced->unpriced != PRICED)
 		{
 			priced->segment = NULL;
 			priced->row = NULL;
 			return;
 		}
+		remember_segment(book, memo, call, &found);
 	}
 	priced->through_alias = memo->through_alias;
 	priced->segment = &BOOK_ARRAY(book, BookSegment, segments)[memo->segment];
 	price_by_segment(book, priced->segment, call, priced);
+}
+
+/*
+ * Bands
+ */
+
+/* A fingerprint of the windows of rows and of their zone; never 0. */
+static uint32
+windows_fingerprint(const PriceBook *book, const uint32 *numbers, int n)
+{
+	const BookRow *rows = BOOK_ARRAY(book, BookRow, rows);
+	const BookWindow *windows = BOOK_ARRAY(book, BookWindow, windows);
+	BookString	zone = rows[numbers[0]].zone;
+	uint8		minutes[(MINUTES_PER_WEEK + 7) / 8] = {0};
+	uint32		hash;
+
+	for (int i = 0; i < n; i++)
+		for (uint32 w = 0; w < rows[numbers[i]].n_windows; w++)
+		{
+			const BookWindow *window = &windows[rows[numbers[i]].first_window + w];
+
+			for (int minute = window->from; minute < window->to; minute++)
+				minutes[minute / 8] |= 1 << minute % 8;
+		}
+	hash = hash_combine(hash_bytes(minutes, sizeof(minutes)),
+						hash_bytes((const unsigned char *) BOOK_STRING(book, zone), zone.len));
+	return hash != 0 ? hash : 1;
+}
+
+/*
+ * Narrows from and to to the times around "at" for which the clock of the
+ * windows' zone lies between the same two edges of them.
+ */
+static void
+narrow_to_windows(const PriceBook *book, const BookSegment *segment, TimestampTz at,
+				  TimestampTz *from, TimestampTz *to)
+{
+	const BookRow *rows = BOOK_ARRAY(book, BookRow, rows);
+	const BookWindow *windows = BOOK_ARRAY(book, BookWindow, windows);
+	const uint32 *numbers = BOOK_ARRAY(book, uint32, row_numbers) +
+	segment->first_row + segment->n_base;
+	pg_tz	   *zone = windows_zone(book, &rows[numbers[0]]);
+	int64		into_week = time_of_week(at, zone);
+	int64		last = 0;		/* edges, in microseconds of the week */
+	int64		next = MINUTES_PER_WEEK * USECS_PER_MINUTE;
+	pg_time_t	before;
+	pg_time_t	boundary;
+	long		offset_before,
+				offset_after;
+	int			dst_before,
+				dst_after;
+
+	for (int i = 0; i < segment->n_off_peak; i++)
+		for (uint32 w = 0; w < rows[numbers[i]].n_windows; w++)
+			for (int edge = 0; edge < 2; edge++)
+			{
+				const BookWindow *window = &windows[rows[numbers[i]].first_window + w];
+				int64		time = (edge == 0 ? window->from : window->to) * USECS_PER_MINUTE;
+
+				if (time <= into_week)
+					last = Max(last, time);
+				else
+					next = Min(next, time);
+			}
+	*from = Max(*from, at - (into_week - last));
+	*to = Min(*to, at + (next - into_week));
+
+	/* where the clocks change in between, only up to there */
+	before = timestamptz_to_time_t(at - (into_week - last)) - 1;
+	while (pg_next_dst_boundary(&before, &offset_before, &dst_before, &boundary,
+								&offset_after, &dst_after, zone) == 1)
+	{
+		TimestampTz change = time_t_to_timestamptz(boundary);
+
+		if (change > at)
+		{
+			*to = Min(*to, change);
+			break;
+		}
+		*from = Max(*from, change);
+		before = boundary;
+	}
+}
+
+/* Finds what prices a call by the book, or by its last layer alone; a name of NULL is no model's. */
+void
+price_band(const PriceBook *book, ModelName *name, const Call *call, int64 n_calls,
+		   bool list_only, PriceBand *band)
+{
+	const BookRow *rows = BOOK_ARRAY(book, BookRow, rows);
+	FoundSegment found;
+	uint32		scratch[FEW_ROWS];
+	RowSet		set;
+	Slices		slices;
+
+	memset(band, 0, sizeof(PriceBand));
+	band->above = -1;
+	band->up_to = PG_INT64_MAX;
+	band->from = band->valid_from = DT_NOBEGIN;
+	band->to = band->valid_to = DT_NOEND;
+	band->unpriced = UNKNOWN_MODEL;
+	if (name == NULL)
+		return;
+	band->unpriced = find_segment(book, name, call, list_only, &found);
+	band->from = band->valid_from = found.from;
+	band->to = band->valid_to = found.to;
+	if (band->unpriced != PRICED)
+		return;
+	band->segment = found.segment - BOOK_ARRAY(book, BookSegment, segments);
+	band->through_alias = found.through_alias;
+	set = rows_at(book, found.segment, call->at, scratch);
+	band->off_peak = set.off_peak;
+	if (found.segment->n_off_peak > 0)
+	{
+		narrow_to_windows(book, found.segment, call->at, &band->from, &band->to);
+		if (!set.off_peak)
+			band->windows = windows_fingerprint(book, BOOK_ARRAY(book, uint32, row_numbers) +
+												found.segment->first_row + found.segment->n_base,
+												found.segment->n_off_peak);
+	}
+	if (set.n == 0)
+	{
+		band->unpriced = NO_PRICE_AT_TIME;
+		return;
+	}
+	slices_begin(&slices, book, set, call->counts, n_calls);
+	band->basis = rows[set.numbers[0]].basis;
+	if (slices.last < 0)
+	{
+		band->unpriced = NO_PRICE_BELOW_TIER;
+		if (!slices.graduated)
+			band->up_to = rows[set.numbers[0]].above;
+		return;
+	}
+	band->row = &rows[set.numbers[slices.last]];
+	band->above = band->row->above;
+	if (slices.last + 1 < set.n)
+		band->up_to = rows[set.numbers[slices.last + 1]].above;
+	band->graduated = slices.graduated && slices.last > 0;
+	band->priced = band->row->rates.priced;
+	for (int i = slices.next; i < slices.last; i++)
+		band->priced &= rows[set.numbers[i]].rates.priced;
+	if (set.off_peak)
+		band->windows = windows_fingerprint(book, set.numbers + slices.last, 1);
+}
+
+/*
+ * The cost of a call by meter, from the band that it lies in; returns the
+ * meters that it used and that have no rate.  Adds to fallback_tokens those
+ * that are priced at another meter's rate.
+ */
+MeterSet
+price_meters(const PriceBook *book, const PriceBand *band, const Call *call,
+			 int64 n_calls, Money cost[N_METERS], int64 *fallback_tokens)
+{
+	uint32		scratch[FEW_ROWS];
+	RowSet		set = rows_at(book, BOOK_ARRAY(book, BookSegment, segments) + band->segment,
+							  call->at, scratch);
+	Slices		slices;
+	const BookRow *row;
+	const TokenCounts *counts;
+	MeterSet	lacking = 0;
+
+	memset(cost, 0, N_METERS * sizeof(Money));
+	slices_begin(&slices, book, set, call->counts, n_calls);
+	while (slices_next(&slices, &row, &counts))
+	{
+		MeterSet	rest = counts->reported;
+		Meter		m;
+
+		FOR_EACH_METER(m, rest)
+		{
+			if (counts->count[m] == 0)
+				continue;
+			if (!(row->rates.priced & METER_BIT(m)))
+				lacking |= METER_BIT(m);
+			cost[m] = money_add(cost[m], (Money) row->rates.rate[m] * counts->count[m]);
+			if (row->rates.priced & ~row->rates.named & METER_BIT(m))
+				*fallback_tokens += counts->count[m];
+		}
+	}
+	return lacking;
 }
 
 /*
@@ -705,8 +933,8 @@ price_arguments(FunctionCallInfo fcinfo, const PriceBook **book, TokenCounts *co
 				PricedCall *priced)
 {
 	CostState  *state = fcinfo->flinfo->fn_extra;
-	struct varlena *provider,
-			   *model;
+	Bytes		provider,
+				model;
 	Call		call;
 
 	for (int i = 0; i < 5; i++)
@@ -719,8 +947,8 @@ price_arguments(FunctionCallInfo fcinfo, const PriceBook **book, TokenCounts *co
 		fcinfo->flinfo->fn_extra = state;
 	}
 	*book = price_book_arg(fcinfo, 0, &state->fetched);
-	provider = packed(PG_GETARG_POINTER(1));
-	model = packed(PG_GETARG_POINTER(2));
+	provider = packed_bytes(PG_GETARG_DATUM(1));
+	model = packed_bytes(PG_GETARG_DATUM(2));
 	token_counts_read(PG_GETARG_DATUM(4), counts);
 	call.at = PG_GETARG_TIMESTAMPTZ(3);
 	call.counts = counts;
@@ -728,15 +956,14 @@ price_arguments(FunctionCallInfo fcinfo, const PriceBook **book, TokenCounts *co
 	call.service_tier_len = strlen("standard");
 	if (PG_NARGS() > 5 && !PG_ARGISNULL(5))
 	{
-		struct varlena *tier = packed(PG_GETARG_POINTER(5));
+		Bytes		tier = packed_bytes(PG_GETARG_DATUM(5));
 
-		call.service_tier = VARDATA_ANY(tier);
-		call.service_tier_len = VARSIZE_ANY_EXHDR(tier);
+		call.service_tier = tier.data;
+		call.service_tier_len = tier.len;
 	}
 	price_call(*book,
 			   name_cache_get(&state->names, *book,
-							  VARDATA_ANY(provider), VARSIZE_ANY_EXHDR(provider),
-							  VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model)),
+							  provider.data, provider.len, model.data, model.len),
 			   &call, priced);
 	return true;
 }
@@ -774,18 +1001,15 @@ price_book_savings_rate(PG_FUNCTION_ARGS)
 	const PriceBook *book;
 	TokenCounts counts;
 	PricedCall	priced;
-	Datum		saved;
+	Datum		change;
 
 	if (!price_arguments(fcinfo, &book, &counts, &priced) ||
 		priced.contracted.unpriced != PRICED || priced.list->unpriced != PRICED ||
-		priced.list->cost == 0 ||
 		!currency_equal(&priced.contracted.row->rates.currency, &priced.list->row->rates.currency))
 		PG_RETURN_NULL();
-	saved = DirectFunctionCall2(numeric_div,
-								NumericGetDatum(money_to_numeric(money_add(priced.list->cost,
-																		   -priced.contracted.cost))),
-								NumericGetDatum(money_to_numeric(priced.list->cost)));
-	return DirectFunctionCall1(numeric_trim_scale, saved);
+	change = change_of(money_to_numeric(priced.contracted.cost), money_to_numeric(priced.list->cost),
+					   &fcinfo->isnull);
+	return fcinfo->isnull ? change : DirectFunctionCall1(numeric_uminus, change);
 }
 
 Datum
@@ -847,7 +1071,7 @@ explain_price(ReturnSetInfo *rsinfo, const PriceBook *book, const Priced *priced
 	if (priced->segment != NULL)
 	{
 		set = rows_at(book, priced->segment, at, scratch);
-		slices_begin(&slices, book, set, counts);
+		slices_begin(&slices, book, set, counts, 1);
 		more = slices_next(&slices, &row, &part);
 	}
 	else
@@ -922,4 +1146,44 @@ price_book_explain_cost(PG_FUNCTION_ARGS)
 	if (book->n_layers > 1)
 		explain_price(rsinfo, book, priced.list, &counts, PG_GETARG_TIMESTAMPTZ(3), "list");
 	PG_RETURN_NULL();
+}
+
+/*
+ * nearest_model(book, provider, model): the priced name that takes the fewest
+ * changes of a character to get to; among equals one of the same provider.
+ */
+Datum
+price_book_nearest_model(PG_FUNCTION_ARGS)
+{
+	const PriceBook *book = price_book_arg(fcinfo, 0, NULL);
+	const BookModel *models = BOOK_ARRAY(book, BookModel, models);
+	text	   *provider = PG_GETARG_TEXT_PP(1);
+	text	   *model = PG_GETARG_TEXT_PP(2);
+	int			len = VARSIZE_ANY_EXHDR(model);
+	const BookModel *nearest = NULL;
+	int			least = len - 1;	/* one farther off has nothing of it */
+	bool		least_is_own = false;
+
+	for (uint32 i = 0; i < book->n_models; i++)
+	{
+		bool		own = same_string(BOOK_STRING(book, models[i].provider), models[i].provider.len,
+									  VARDATA_ANY(provider), VARSIZE_ANY_EXHDR(provider));
+		int			distance;
+
+		CHECK_FOR_INTERRUPTS();
+		distance = varstr_levenshtein_less_equal(VARDATA_ANY(model), len,
+												 BOOK_STRING(book, models[i].model), models[i].model.len,
+												 1, 1, 1, least, true);
+		if (distance < least || (distance == least && (nearest == NULL || (own && !least_is_own))))
+		{
+			nearest = &models[i];
+			least = distance;
+			least_is_own = own;
+		}
+	}
+	if (nearest == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%.*s/%.*s",
+											  (int) nearest->provider.len, BOOK_STRING(book, nearest->provider),
+											  (int) nearest->model.len, BOOK_STRING(book, nearest->model))));
 }

@@ -19,7 +19,9 @@ typedef enum Unpriced
 	NO_SERVICE_TIER,			/* the model is, but not in this service tier */
 	NO_PRICE_AT_TIME,			/* the service tier is, but not at this time */
 	NO_PRICE_BELOW_TIER,		/* there are prices only above a threshold */
-	NO_RATE_FOR_METER			/* a meter that was used has no rate */
+	NO_RATE_FOR_METER,			/* a meter that was used has no rate */
+	NO_TOKENS_REPORTED,			/* nobody knows what there is to price */
+	N_UNPRICED
 } Unpriced;
 
 extern const char *unpriced_reason(Unpriced unpriced);
@@ -53,9 +55,8 @@ typedef struct PriceMemo
 /* What a name stands for in a book: models, in the order they are tried. */
 typedef struct ModelName
 {
+	NameKey		key;
 	uint32		hash;
-	int			provider_len;
-	int			model_len;
 	uint32		n_models;
 	PriceMemo	memo[2];		/* of the book, and of its last layer alone */
 	uint32		model[MAX_CANDIDATES];	/* in the book's models */
@@ -73,9 +74,9 @@ typedef struct NameCache
 {
 	MemoryContext mcxt;			/* holds the names */
 	uint64		fingerprint;	/* of the book */
-	uint32		book_size;
+	uint32		book_size;		/* 0 before first use */
 	uint32		n_names;
-	uint32		n_slots;		/* a power of two; 0 before first use */
+	uint32		n_slots;		/* a power of two */
 	ModelName **slots;
 } NameCache;
 
@@ -106,28 +107,23 @@ same_string(const char *a, int a_len, const char *b, int b_len)
 }
 
 /* What a name stands for in a book; resolved once for each distinct name. */
-static inline ModelName *
+static pg_attribute_always_inline ModelName *
 name_cache_get(NameCache *cache, const PriceBook *book,
 			   const char *provider, int provider_len, const char *model, int model_len)
 {
-	uint32		hash = price_book_hash(provider, provider_len, model, model_len);
+	NameKey		key = name_key(provider, provider_len, model, model_len);
+	uint32		hash = name_key_hash(&key);
+	uint32		mask = cache->n_slots - 1;
+	ModelName  *name;
 
-	if (likely(cache->n_slots > 0 && cache->fingerprint == book->fingerprint &&
-			   cache->book_size == VARSIZE(book)))
-	{
-		uint32		mask = cache->n_slots - 1;
-
-		for (uint32 slot = hash & mask; cache->slots[slot] != NULL; slot = (slot + 1) & mask)
-		{
-			ModelName  *name = cache->slots[slot];
-
-			if (name->hash == hash &&
-				same_string(MODEL_NAME_STRING(name), name->provider_len, provider, provider_len) &&
-				same_string(MODEL_NAME_STRING(name) + name->provider_len, name->model_len,
-							model, model_len))
-				return name;
-		}
-	}
+	if (unlikely(cache->fingerprint != book->fingerprint || cache->book_size != VARSIZE(book)))
+		return name_cache_add(cache, book, hash, provider, provider_len, model, model_len);
+	for (uint32 slot = hash & mask; likely((name = cache->slots[slot]) != NULL); slot = (slot + 1) & mask)
+		if (likely(name_keys_equal(&name->key, &key)) &&
+			(likely(name_key_is_all(provider_len, model_len)) ||
+			 (memcmp(MODEL_NAME_STRING(name), provider, provider_len) == 0 &&
+			  memcmp(MODEL_NAME_STRING(name) + provider_len, model, model_len) == 0)))
+			return name;
 	return name_cache_add(cache, book, hash, provider, provider_len, model, model_len);
 }
 
@@ -162,6 +158,47 @@ typedef struct Call
 
 extern void price_by_search(const PriceBook *book, ModelName *name, const Call *call,
 							bool list_only, Priced *priced);
+
+/*
+ * What prices a call, and the calls that it prices as well: those of the same
+ * name and service tier, in a stretch of time, whose tokens lie in a band
+ * between two thresholds.  A ledger counts tokens by it and asks once.
+ */
+typedef struct PriceBand
+{
+	TimestampTz from;
+	TimestampTz to;				/* not included */
+	TimestampTz valid_from;		/* the same, but for off-peak windows */
+	TimestampTz valid_to;
+	TierBasis	basis;			/* which tokens the band counts */
+	int64		above;			/* the threshold reached; 0: a base price; -1:
+								 * none is */
+	int64		up_to;			/* the next threshold; PG_INT64_MAX: none */
+	Unpriced	unpriced;		/* never NO_RATE_FOR_METER, which depends on
+								 * the meters of the call */
+	bool		off_peak;
+	bool		graduated;
+	bool		through_alias;
+	uint32		windows;		/* fingerprint of the off-peak windows that
+								 * the time lies in, or out of; 0: none */
+	MeterSet	priced;			/* meters with a rate, of all rows that may
+								 * price a call */
+	uint32		segment;		/* in the book's segments, where it is priced */
+	const BookRow *row;			/* of the threshold reached; NULL: unpriced */
+} PriceBand;
+
+/* Whether a count of tokens lies between the thresholds of a band. */
+static inline bool
+in_band(int64 tokens, int64 above, int64 up_to)
+{
+	return (tokens > above || above == 0) && tokens <= up_to;
+}
+
+extern MeterSet basis_meters(TierBasis basis);
+extern void price_band(const PriceBook *book, ModelName *name, const Call *call, int64 n_calls,
+					   bool list_only, PriceBand *band);
+extern MeterSet price_meters(const PriceBook *book, const PriceBand *band, const Call *call,
+							 int64 n_calls, Money cost[N_METERS], int64 *fallback_tokens);
 
 /* Whether what priced the last call of a name would price this one. */
 static inline bool

@@ -66,6 +66,8 @@ BEGIN
     CALL tokenomics.install_price_import();
     CALL tokenomics.install_default_prices();
     CALL tokenomics.install_usage(source, install.mapping);
+    CALL tokenomics.install_charge();
+    CALL tokenomics.install_trends();
 
     PERFORM pg_catalog.set_config('search_path', path_before, true);
     PERFORM pg_catalog.set_config('client_min_messages', messages_before, true);
@@ -104,6 +106,8 @@ BEGIN
     PERFORM pg_catalog.set_config('search_path', pg_catalog.format('%I, pg_temp', uninstall.schema), true);
     PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
 
+    CALL tokenomics.uninstall_trends();
+    CALL tokenomics.uninstall_charge();
     CALL tokenomics.uninstall_usage();
     CALL tokenomics.uninstall_default_prices();
     CALL tokenomics.uninstall_price_import();

@@ -77,3 +77,41 @@ money_to_numeric(Money amount)
 											   ObjectIdGetDatum(InvalidOid),
 											   Int32GetDatum(-1)));
 }
+
+/*
+ * Reads an amount from what numeric_out() prints; false where it is below
+ * zero, out of range or has more decimals than an amount.
+ */
+bool
+money_read(const char *digits, Money *amount)
+{
+	Money		value = 0;
+	int			decimals = -1;	/* seen so far; -1: before the point */
+
+	for (const char *p = digits; *p != '\0'; p++)
+	{
+		if (*p == '.' && decimals < 0)
+		{
+			decimals = 0;
+			continue;
+		}
+		if (*p < '0' || *p > '9')
+			return false;
+		if (decimals == MONEY_SCALE)
+		{
+			if (*p != '0')
+				return false;
+			continue;
+		}
+		if (__builtin_mul_overflow(value, (Money) 10, &value) ||
+			__builtin_add_overflow(value, (Money) (*p - '0'), &value))
+			return false;
+		if (decimals >= 0)
+			decimals++;
+	}
+	for (decimals = Max(decimals, 0); decimals < MONEY_SCALE; decimals++)
+		if (__builtin_mul_overflow(value, (Money) 10, &value))
+			return false;
+	*amount = value;
+	return true;
+}

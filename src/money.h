@@ -25,6 +25,7 @@ typedef int128 Money;
 
 extern NO_RETURN void money_out_of_range(void);
 extern Numeric money_to_numeric(Money amount);
+extern bool money_read(const char *digits, Money *amount);
 
 static inline Money
 money_add(Money a, Money b)

@@ -19,12 +19,12 @@
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "funcapi.h"
+#include "json.h"
 #include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgtime.h"
 #include "port/pg_bitutils.h"
-#include "scan.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/expandeddatum.h"
@@ -35,6 +35,9 @@
 #include "utils/rangetypes.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
+
+/* What errors of its text form name. */
+#define BOOK_TYPE "price_book"
 
 #define PRICE_BOOK_FORMAT 1
 #define PRICE_BOOK_WIRE_FORMAT 1
@@ -1280,19 +1283,6 @@ price_book_eq(PG_FUNCTION_ARGS)
  */
 
 static void
-append_time(StringInfo buf, TimestampTz time)
-{
-	char		str[MAXDATELEN + 1];
-	int			utc = 0;
-
-	if (TIMESTAMP_NOT_FINITE(time))
-		appendStringInfoString(buf, "null");
-	else
-		appendStringInfo(buf, "\"%s\"", JsonEncodeDateTime(str, TimestampTzGetDatum(time),
-														   TIMESTAMPTZOID, &utc));
-}
-
-static void
 append_string(StringInfo buf, const char *key, const PriceBook *book, BookString string)
 {
 	appendStringInfo(buf, "\"%s\": ", key);
@@ -1335,9 +1325,9 @@ price_book_out(PG_FUNCTION_ARGS)
 							 row->above);
 			rate_card_append(&buf, &card);
 			appendStringInfoString(&buf, ", \"valid\": [");
-			append_time(&buf, row->from);
+			json_append_time(&buf, row->from);
 			appendStringInfoString(&buf, ", ");
-			append_time(&buf, row->to);
+			json_append_time(&buf, row->to);
 			appendStringInfo(&buf, "], \"tier_basis\": \"%s\", \"tier_mode\": \"%s\", \"off_peak\": [",
 							 tier_basis_name[row->basis], tier_mode_name[row->mode]);
 			for (uint32 w = 0; w < row->n_windows; w++)
@@ -1369,112 +1359,40 @@ price_book_out(PG_FUNCTION_ARGS)
 	PG_RETURN_CSTRING(buf.data);
 }
 
-static NO_RETURN void
-bad_json(const char *detail)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-			 errmsg("invalid input syntax for type price_book"),
-			 errdetail_internal("%s", detail)));
-}
-
-static JsonbContainer *
-take_object(const JsonbValue *v, const char *what)
-{
-	if (v == NULL || v->type != jbvBinary || !JsonContainerIsObject(v->val.binary.data))
-		bad_json(psprintf("%s is not an object.", what));
-	return v->val.binary.data;
-}
-
-/* The list in a member; NULL where there is none. */
-static JsonbContainer *
-take_list(JsonbContainer *object, const char *key)
-{
-	JsonbValue *v = getKeyJsonValueFromContainer(object, key, strlen(key), NULL);
-
-	if (v == NULL || v->type == jbvNull)
-		return NULL;
-	if (v->type != jbvBinary || !JsonContainerIsArray(v->val.binary.data) ||
-		JsonContainerIsScalar(v->val.binary.data))
-		bad_json(psprintf("\"%s\" is not a list.", key));
-	return v->val.binary.data;
-}
-
-/* The text in a member; the default where there is none, an error without one. */
-static char *
-take_text(JsonbContainer *object, const char *key, const char *if_absent)
-{
-	JsonbValue *v = getKeyJsonValueFromContainer(object, key, strlen(key), NULL);
-
-	if (v == NULL && if_absent != NULL)
-		return pstrdup(if_absent);
-	if (v == NULL || v->type != jbvString)
-		bad_json(psprintf("\"%s\" is missing or not a string.", key));
-	return pnstrdup(v->val.string.val, v->val.string.len);
-}
-
-static int64
-take_integer(const JsonbValue *v, const char *what)
-{
-	const char *digits;
-	int64		value = 0;
-
-	if (v == NULL || v->type != jbvNumeric)
-		bad_json(psprintf("%s is not a number.", what));
-	digits = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(v->val.numeric)));
-	if (decimal_read(digits, strlen(digits), 0, &value) != DECIMAL_OK)
-		bad_json(psprintf("%s is not a whole number, zero or more.", what));
-	return value;
-}
-
-static TimestampTz
-take_time(const JsonbValue *v, TimestampTz if_null)
-{
-	char	   *str;
-
-	if (v == NULL || v->type == jbvNull)
-		return if_null;
-	if (v->type != jbvString)
-		bad_json("\"valid\" holds something that is neither a time nor null.");
-	str = pnstrdup(v->val.string.val, v->val.string.len);
-	return DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(str),
-												   ObjectIdGetDatum(InvalidOid),
-												   Int32GetDatum(-1)));
-}
-
 static void
 take_price(BookDraft *draft, uint32 layer, JsonbContainer *object)
 {
 	DraftRow	row = {0};
-	JsonbContainer *valid = take_list(object, "valid");
-	JsonbContainer *windows = take_list(object, "off_peak");
-	JsonbValue *above = getKeyJsonValueFromContainer(object, "above_input_tokens",
-													 strlen("above_input_tokens"), NULL);
+	JsonbContainer *valid = json_take_list(BOOK_TYPE, object, "valid");
+	JsonbContainer *windows = json_take_list(BOOK_TYPE, object, "off_peak");
+	JsonbValue *above = json_member(object, "above_input_tokens");
 	int			index;
 
 	row.layer = layer;
-	row.provider = take_text(object, "provider", NULL);
-	row.model = take_text(object, "model", NULL);
-	row.service_tier = take_text(object, "service_tier", "standard");
-	row.above = above ? take_integer(above, "\"above_input_tokens\"") : 0;
-	rate_card_from_jsonb(take_object(getKeyJsonValueFromContainer(object, "rates", 5, NULL), "\"rates\""),
+	row.provider = json_take_text(BOOK_TYPE, object, "provider", NULL);
+	row.model = json_take_text(BOOK_TYPE, object, "model", NULL);
+	row.service_tier = json_take_text(BOOK_TYPE, object, "service_tier", "standard");
+	row.above = above ? json_take_integer(BOOK_TYPE, above, "\"above_input_tokens\"") : 0;
+	rate_card_from_jsonb(json_take_object(BOOK_TYPE, json_member(object, "rates"), "\"rates\""),
 						 &row.card);
-	if ((index = name_index(take_text(object, "tier_basis", "input_total"), tier_basis_name)) < 0)
-		bad_json("\"tier_basis\" is neither \"input_total\" nor \"uncached\".");
+	if ((index = name_index(json_take_text(BOOK_TYPE, object, "tier_basis", "input_total"), tier_basis_name)) < 0)
+		json_refuse(BOOK_TYPE, "\"tier_basis\" is neither \"input_total\" nor \"uncached\".");
 	row.basis = index;
-	if ((index = name_index(take_text(object, "tier_mode", "whole"), tier_mode_name)) < 0)
-		bad_json("\"tier_mode\" is neither \"whole\" nor \"graduated\".");
+	if ((index = name_index(json_take_text(BOOK_TYPE, object, "tier_mode", "whole"), tier_mode_name)) < 0)
+		json_refuse(BOOK_TYPE, "\"tier_mode\" is neither \"whole\" nor \"graduated\".");
 	row.mode = index;
-	row.zone = take_text(object, "off_peak_zone", "UTC");
-	row.source = take_text(object, "source", "");
+	row.zone = json_take_text(BOOK_TYPE, object, "off_peak_zone", "UTC");
+	row.source = json_take_text(BOOK_TYPE, object, "source", "");
 	row.from = DT_NOBEGIN;
 	row.to = DT_NOEND;
 	if (valid != NULL)
 	{
 		if (JsonContainerSize(valid) != 2)
-			bad_json("\"valid\" is not a pair of times.");
-		row.from = take_time(getIthJsonbValueFromContainer(valid, 0), DT_NOBEGIN);
-		row.to = take_time(getIthJsonbValueFromContainer(valid, 1), DT_NOEND);
+			json_refuse(BOOK_TYPE, "\"valid\" is not a pair of times.");
+		row.from = json_take_time(BOOK_TYPE, getIthJsonbValueFromContainer(valid, 0), DT_NOBEGIN,
+								  "\"valid\" holds something that");
+		row.to = json_take_time(BOOK_TYPE, getIthJsonbValueFromContainer(valid, 1), DT_NOEND,
+								"\"valid\" holds something that");
 	}
 	if (windows != NULL)
 	{
@@ -1487,10 +1405,10 @@ take_price(BookDraft *draft, uint32 layer, JsonbContainer *object)
 
 			if (pair->type != jbvBinary || !JsonContainerIsArray(pair->val.binary.data) ||
 				JsonContainerSize(pair->val.binary.data) != 2)
-				bad_json("\"off_peak\" holds something that is not a pair of minutes.");
+				json_refuse(BOOK_TYPE, "\"off_peak\" holds something that is not a pair of minutes.");
 			for (int b = 0; b < 2; b++)
-				bound[b] = take_integer(getIthJsonbValueFromContainer(pair->val.binary.data, b),
-										"A minute of \"off_peak\"");
+				bound[b] = json_take_integer(BOOK_TYPE, getIthJsonbValueFromContainer(pair->val.binary.data, b),
+											 "A minute of \"off_peak\"");
 			row.windows[i].from = Min(bound[0], PG_INT32_MAX);
 			row.windows[i].to = Min(bound[1], PG_INT32_MAX);
 		}
@@ -1508,33 +1426,32 @@ price_book_in(PG_FUNCTION_ARGS)
 	BookDraft	draft;
 
 	if (!JsonContainerIsObject(&jsonb->root))
-		bad_json("Expected an object, such as {\"books\": []}.");
+		json_refuse(BOOK_TYPE, "Expected an object, such as {\"books\": []}.");
 	draft_init(&draft, CurrentMemoryContext);
-	books = take_list(&jsonb->root, "books");
+	books = json_take_list(BOOK_TYPE, &jsonb->root, "books");
 	for (uint32 i = 0; books != NULL && i < JsonContainerSize(books); i++)
 	{
-		JsonbContainer *book = take_object(getIthJsonbValueFromContainer(books, i), "A book");
-		JsonbContainer *prices = take_list(book, "prices");
-		uint32		layer = draft_layer(&draft, take_text(book, "book", "list"));
+		JsonbContainer *book = json_take_object(BOOK_TYPE, getIthJsonbValueFromContainer(books, i), "A book");
+		JsonbContainer *prices = json_take_list(BOOK_TYPE, book, "prices");
+		uint32		layer = draft_layer(&draft, json_take_text(BOOK_TYPE, book, "book", "list"));
 
 		for (uint32 p = 0; prices != NULL && p < JsonContainerSize(prices); p++)
 			take_price(&draft, layer,
-					   take_object(getIthJsonbValueFromContainer(prices, p), "A price"));
+					   json_take_object(BOOK_TYPE, getIthJsonbValueFromContainer(prices, p), "A price"));
 	}
-	aliases = take_list(&jsonb->root, "aliases");
+	aliases = json_take_list(BOOK_TYPE, &jsonb->root, "aliases");
 	for (uint32 i = 0; aliases != NULL && i < JsonContainerSize(aliases); i++)
 	{
-		JsonbContainer *object = take_object(getIthJsonbValueFromContainer(aliases, i), "An alias");
-		JsonbValue *is_pattern = getKeyJsonValueFromContainer(object, "is_pattern",
-															  strlen("is_pattern"), NULL);
+		JsonbContainer *object = json_take_object(BOOK_TYPE, getIthJsonbValueFromContainer(aliases, i), "An alias");
+		JsonbValue *is_pattern = json_member(object, "is_pattern");
 		DraftAlias	alias;
 
 		if (is_pattern != NULL && is_pattern->type != jbvBool)
-			bad_json("\"is_pattern\" is neither true nor false.");
-		alias.provider = take_text(object, "provider", "");
-		alias.alias = take_text(object, "alias", NULL);
-		alias.to_provider = take_text(object, "to_provider", "");
-		alias.to_model = take_text(object, "to_model", NULL);
+			json_refuse(BOOK_TYPE, "\"is_pattern\" is neither true nor false.");
+		alias.provider = json_take_text(BOOK_TYPE, object, "provider", "");
+		alias.alias = json_take_text(BOOK_TYPE, object, "alias", NULL);
+		alias.to_provider = json_take_text(BOOK_TYPE, object, "to_provider", "");
+		alias.to_model = json_take_text(BOOK_TYPE, object, "to_model", NULL);
 		alias.is_pattern = is_pattern != NULL && is_pattern->val.boolean;
 		alias.rank = i;			/* they are in their order */
 		check_alias(&alias);

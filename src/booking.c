@@ -1,0 +1,997 @@
+/*-------------------------------------------------------------------------
+ *
+ * booking.c
+ *	  Calls into a ledger: the aggregate ledger(), and reprice().
+ *
+ * No call is multiplied by a price.  A call is counted in a cell, which holds
+ * all calls that the same two rates price in one period, and the rates meet the
+ * sums once, when the ledger is read.  So the inner loop finds a cell and adds
+ * integers.
+ *
+ *	  stream	the calls of one provider, model, service tier and label; it
+ *				knows the cell that took its last call
+ *	  cell		a stretch of time within a period, a band of input tokens, the
+ *				rates for both, and counts
+ *
+ * A call nearly always goes where the last one of its stream went; else the
+ * cells of its stream and period are tried, and only where none of them takes
+ * it is the price book asked.  Graduated calls, whose slices have rates of their
+ * own, are priced one by one.
+ *
+ * All of it hangs on the state, not on fn_extra: a distributed engine may call
+ * with an empty one each time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "ledger.h"
+
+#include "common/hashfn.h"
+#include "common/int.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+SQL_FUNCTION(ledger_add);
+SQL_FUNCTION(ledger_reprice);
+
+/* Tokens that lie between two thresholds. */
+typedef struct TokenBand
+{
+	int64		above;
+	int64		up_to;
+} TokenBand;
+
+typedef struct Cell
+{
+	/* which calls it takes */
+	TimestampTz from;
+	TimestampTz to;				/* not included */
+	MeterSet	unrated;		/* a call that used one of these needs a look */
+	bool		plain;			/* nothing below matters for the others */
+
+	/* what it has taken */
+	MeterSet	reported;
+	int64		calls;
+	int64		count[N_METERS];
+
+	/* which calls it takes, where it is not plain */
+	TokenBand	band[2];		/* by TierBasis */
+	bool		no_tokens;		/* the tokens were NULL */
+	MeterSet	lacking[N_SIDES];	/* exactly the unrated meters that they
+									 * used */
+
+	/* how they are priced */
+	uint32		line;			/* in the ledger's lines */
+	PricedRates *rates[N_SIDES];	/* NULL: unpriced, or graduated */
+	PriceBand	price[N_SIDES]; /* but for their rows */
+	int64		fallback_tokens;	/* of graduated calls */
+	Money	   *slices[N_SIDES];	/* costs of graduated calls by meter, or
+									 * NULL */
+
+	struct Cell *next;			/* of the same stream and period */
+	struct Cell *next_cell;		/* of all */
+} Cell;
+
+/* The strings of a call; a NULL one has length 0 and a bit in nulls. */
+typedef struct CallName
+{
+	const char *provider;
+	const char *model;
+	const char *service_tier;	/* "standard" where it is NULL */
+	const char *label;
+	int			provider_len;
+	int			model_len;
+	int			service_tier_len;
+	int			label_len;
+	int			nulls;			/* NAME_... */
+} CallName;
+
+#define NAME_NO_PROVIDER 1
+#define NAME_NO_MODEL 2
+#define NAME_NO_LABEL 4
+
+typedef struct Stream
+{
+	uint32		hash;
+	CallName	name;			/* its strings lie behind it */
+	Cell	   *cell;			/* took the last call; NULL at first */
+	uint32		string[4];		/* provider, model, service tier, label */
+} Stream;
+
+/* The cells of a stream in one period. */
+typedef struct CellChain
+{
+	Stream	   *stream;			/* NULL: free */
+	TimestampTz period;
+	Cell	   *cells;			/* the last used first */
+} CellChain;
+
+struct Booking
+{
+	MemoryContext mcxt;			/* of everything here but names' own */
+	char	   *grain;			/* as the calls name them */
+	char	   *zone;
+	int			grain_len;
+	int			zone_len;
+	bool		has_book;
+	uint64		fingerprint;	/* of the book */
+	uint32		book_size;
+	NameCache	names;
+	Stream	  **streams;		/* by hash */
+	uint32		n_streams;
+	uint32		n_stream_slots; /* a power of two */
+	CellChain  *chains;			/* by stream and period */
+	uint32		n_chains;
+	uint32		n_chain_slots;
+	Period	   *periods;		/* ascending: those that were met */
+	uint32		n_periods;
+	uint32		max_periods;
+	Cell	   *cells;			/* all */
+};
+
+/* A book without prices: what a NULL one stands for. */
+static const PriceBook *
+no_book(MemoryContext mcxt)
+{
+	PriceBook  *book = MemoryContextAllocZero(mcxt, sizeof(PriceBook) + sizeof(uint32));
+
+	SET_VARSIZE(book, sizeof(PriceBook) + sizeof(uint32));
+	book->n_buckets = 1;
+	book->buckets = sizeof(PriceBook);
+	return book;
+}
+
+/*
+ * Tables
+ */
+
+static Booking *
+booking_make(Ledger *ledger)
+{
+	MemoryContext mcxt = AllocSetContextCreate(ledger->hdr.eoh_context, "booking",
+											   ALLOCSET_DEFAULT_SIZES);
+	Booking    *booking = MemoryContextAllocZero(mcxt, sizeof(Booking));
+
+	booking->mcxt = mcxt;
+	name_cache_init(&booking->names, mcxt);
+	return booking;
+}
+
+static inline uint32
+stream_hash(const CallName *name)
+{
+	uint32		hash = price_book_hash(name->provider, name->provider_len, name->model, name->model_len);
+
+	if (unlikely(!same_string(name->service_tier, name->service_tier_len, "standard", strlen("standard"))))
+		hash ^= hash_bytes((const unsigned char *) name->service_tier, name->service_tier_len);
+	if (name->label_len > 0)
+		hash = hash_combine(hash, hash_bytes((const unsigned char *) name->label, name->label_len));
+	return hash;
+}
+
+static void
+grow_streams(Booking *booking)
+{
+	uint32		n_slots = Max(booking->n_stream_slots * 2, 1024);
+	Stream	  **slots = MemoryContextAllocExtended(booking->mcxt, n_slots * sizeof(Stream *),
+												   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+	for (uint32 i = 0; i < booking->n_stream_slots; i++)
+		if (booking->streams[i] != NULL)
+		{
+			uint32		slot = booking->streams[i]->hash & (n_slots - 1);
+
+			while (slots[slot] != NULL)
+				slot = (slot + 1) & (n_slots - 1);
+			slots[slot] = booking->streams[i];
+		}
+	if (booking->streams != NULL)
+		pfree(booking->streams);
+	booking->streams = slots;
+	booking->n_stream_slots = n_slots;
+}
+
+static pg_noinline Stream *
+add_stream(Ledger *ledger, const CallName *name, uint32 hash)
+{
+	Booking    *booking = ledger->booking;
+	Stream	   *stream;
+	char	   *strings;
+	uint32		slot;
+
+	if (booking->n_streams * 2 >= booking->n_stream_slots)
+		grow_streams(booking);
+	stream = MemoryContextAllocZero(booking->mcxt, sizeof(Stream) + name->provider_len + name->model_len +
+									name->service_tier_len + name->label_len);
+	stream->hash = hash;
+	stream->name = *name;
+	strings = (char *) (stream + 1);
+#define KEEP(member) \
+	(memcpy(strings, name->member, name->member##_len), \
+	 stream->name.member = strings, strings += name->member##_len)
+	KEEP(provider);
+	KEEP(model);
+	KEEP(service_tier);
+	KEEP(label);
+#undef KEEP
+	stream->string[0] = ledger_string(ledger, (name->nulls & NAME_NO_PROVIDER) ? NULL : name->provider, name->provider_len);
+	stream->string[1] = ledger_string(ledger, (name->nulls & NAME_NO_MODEL) ? NULL : name->model, name->model_len);
+	stream->string[2] = ledger_string(ledger, name->service_tier, name->service_tier_len);
+	stream->string[3] = ledger_string(ledger, (name->nulls & NAME_NO_LABEL) ? NULL : name->label, name->label_len);
+
+	slot = hash & (booking->n_stream_slots - 1);
+	while (booking->streams[slot] != NULL)
+		slot = (slot + 1) & (booking->n_stream_slots - 1);
+	booking->streams[slot] = stream;
+	booking->n_streams++;
+	return stream;
+}
+
+static inline Stream *
+find_stream(Ledger *ledger, const CallName *name)
+{
+	Booking    *booking = ledger->booking;
+	uint32		hash = stream_hash(name);
+
+	if (likely(booking->n_stream_slots > 0))
+	{
+		uint32		mask = booking->n_stream_slots - 1;
+
+		for (uint32 slot = hash & mask; booking->streams[slot] != NULL; slot = (slot + 1) & mask)
+		{
+			Stream	   *stream = booking->streams[slot];
+			const CallName *its = &stream->name;
+
+			if (stream->hash == hash && its->nulls == name->nulls &&
+				same_string(its->model, its->model_len, name->model, name->model_len) &&
+				same_string(its->provider, its->provider_len, name->provider, name->provider_len) &&
+				same_string(its->service_tier, its->service_tier_len, name->service_tier, name->service_tier_len) &&
+				same_string(its->label, its->label_len, name->label, name->label_len))
+				return stream;
+		}
+	}
+	return add_stream(ledger, name, hash);
+}
+
+/* The period that holds a time, out of those met before where it is one. */
+static TimestampTz
+booking_period(Ledger *ledger, TimestampTz at, TimestampTz *to)
+{
+	Booking    *booking = ledger->booking;
+	uint32		low = 0;
+	uint32		high = booking->n_periods;
+	Period		period;
+
+	/* the last one that begins at or before the time */
+	while (low < high)
+	{
+		uint32		middle = (low + high) / 2;
+
+		if (booking->periods[middle].from <= at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low > 0 && at < booking->periods[low - 1].to)
+		period = booking->periods[low - 1];
+	else
+	{
+		period = period_at(ledger->grain, ledger->zone, at);
+		if (booking->n_periods == booking->max_periods)
+		{
+			booking->max_periods = Max(booking->max_periods * 2, 64);
+			booking->periods = booking->periods == NULL ?
+				MemoryContextAllocHuge(booking->mcxt, booking->max_periods * sizeof(Period)) :
+				repalloc_huge(booking->periods, booking->max_periods * sizeof(Period));
+		}
+		memmove(&booking->periods[low + 1], &booking->periods[low],
+				(booking->n_periods - low) * sizeof(Period));
+		booking->periods[low] = period;
+		booking->n_periods++;
+	}
+	*to = period.to;
+	return period.from;
+}
+
+static inline uint32
+chain_hash(const Stream *stream, TimestampTz period)
+{
+	return hash_combine(stream->hash, (uint32) murmurhash32((uint32) (period >> 20) ^ (uint32) (period >> 42)));
+}
+
+static void
+grow_chains(Booking *booking)
+{
+	uint32		n_slots = Max(booking->n_chain_slots * 2, 1024);
+	CellChain  *slots = MemoryContextAllocExtended(booking->mcxt, n_slots * sizeof(CellChain),
+												   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+	for (uint32 i = 0; i < booking->n_chain_slots; i++)
+		if (booking->chains[i].stream != NULL)
+		{
+			uint32		slot = chain_hash(booking->chains[i].stream, booking->chains[i].period) & (n_slots - 1);
+
+			while (slots[slot].stream != NULL)
+				slot = (slot + 1) & (n_slots - 1);
+			slots[slot] = booking->chains[i];
+		}
+	if (booking->chains != NULL)
+		pfree(booking->chains);
+	booking->chains = slots;
+	booking->n_chain_slots = n_slots;
+}
+
+static CellChain *
+find_chain(Booking *booking, Stream *stream, TimestampTz period)
+{
+	uint32		slot;
+
+	if (booking->n_chains * 2 >= booking->n_chain_slots)
+		grow_chains(booking);
+	slot = chain_hash(stream, period) & (booking->n_chain_slots - 1);
+	while (booking->chains[slot].stream != NULL)
+	{
+		if (booking->chains[slot].stream == stream && booking->chains[slot].period == period)
+			return &booking->chains[slot];
+		slot = (slot + 1) & (booking->n_chain_slots - 1);
+	}
+	booking->chains[slot].stream = stream;
+	booking->chains[slot].period = period;
+	booking->n_chains++;
+	return &booking->chains[slot];
+}
+
+/*
+ * Cells
+ */
+
+/* The meters that a call used and that have no rate in a band. */
+static MeterSet
+lacking_rates(const PriceBook *book, const PriceBand *band, const Call *call, int64 n_calls)
+{
+	MeterSet	rest = call->counts->reported & ~band->priced;
+	MeterSet	lacking = 0;
+	Meter		m;
+
+	if (band->unpriced != PRICED)
+		return 0;
+	if (band->graduated)
+	{
+		Money		cost[N_METERS];
+		int64		fallback_tokens = 0;
+
+		return price_meters(book, band, call, n_calls, cost, &fallback_tokens);
+	}
+	FOR_EACH_METER(m, rest)
+		if (call->counts->count[m] > 0)
+		lacking |= METER_BIT(m);
+	return lacking;
+}
+
+/* Whether a cell of the call's stream takes the call. */
+static bool
+cell_takes(const PriceBook *book, const Cell *cell, const Call *call, int64 n_calls)
+{
+	if (call->at < cell->from || call->at >= cell->to)
+		return false;
+	if (call->counts == NULL || cell->no_tokens)
+		return call->counts == NULL && cell->no_tokens;
+	for (int basis = 0; basis < lengthof(cell->band); basis++)
+	{
+		const TokenBand *band = &cell->band[basis];
+
+		if ((band->above > 0 || band->up_to < PG_INT64_MAX) &&
+			!in_band(n_calls > 1 ? 0 : token_counts_sum(call->counts, basis_meters(basis)),
+					 band->above, band->up_to))
+			return false;
+	}
+	for (int side = 0; side < N_SIDES; side++)
+		if (lacking_rates(book, &cell->price[side], call, n_calls) != cell->lacking[side])
+			return false;
+	return true;
+}
+
+static PricedRates *
+keep_rates(Booking *booking, const BookRow *row)
+{
+	PricedRates *rates = MemoryContextAlloc(booking->mcxt, sizeof(PricedRates));
+
+	*rates = row->rates;
+	return rates;
+}
+
+/* Asks the book, and makes the cell that takes a call. */
+static Cell *
+make_cell(Ledger *ledger, const PriceBook *book, Stream *stream, CellChain *chain,
+		  TimestampTz period_to, const Call *call, int64 n_calls)
+{
+	static const TokenCounts nothing = {0};
+	Booking    *booking = ledger->booking;
+	Cell	   *cell = MemoryContextAllocZero(booking->mcxt, sizeof(Cell));
+	ModelName  *model = NULL;
+	Call		with_tokens = *call;
+	LineKey		key;
+
+	if (call->counts == NULL)
+		with_tokens.counts = &nothing;
+	if (!(stream->name.nulls & (NAME_NO_PROVIDER | NAME_NO_MODEL)))
+		model = name_cache_get(&booking->names, book, stream->name.provider, stream->name.provider_len,
+							   stream->name.model, stream->name.model_len);
+	memset(&key, 0, sizeof(LineKey));
+	key.period = chain->period;
+	key.provider = stream->string[0];
+	key.model = stream->string[1];
+	key.service_tier = stream->string[2];
+	key.label = stream->string[3];
+
+	cell->from = chain->period;
+	cell->to = period_to;
+	cell->plain = true;
+	for (int basis = 0; basis < lengthof(cell->band); basis++)
+		cell->band[basis].up_to = PG_INT64_MAX;
+	for (int s = 0; s < N_SIDES; s++)
+	{
+		PriceBand  *price = &cell->price[s];
+		LineSide   *side = &key.side[s];
+		TokenBand  *band;
+
+		if (s == LIST && book->n_layers <= 1)
+		{
+			*price = cell->price[CONTRACTED];
+			*side = key.side[CONTRACTED];
+			cell->rates[s] = cell->rates[CONTRACTED];
+			cell->slices[s] = cell->slices[CONTRACTED];
+			cell->lacking[s] = cell->lacking[CONTRACTED];
+			continue;
+		}
+		price_band(book, model, &with_tokens, n_calls, s == LIST, price);
+		cell->from = Max(cell->from, price->from);
+		cell->to = Min(cell->to, price->to);
+
+		side->unpriced = price->unpriced;
+		if (call->counts == NULL)
+		{
+			/* what it would be priced by is not known, nor is it needed */
+			cell->no_tokens = true;
+			cell->plain = false;
+			side->unpriced = NO_TOKENS_REPORTED;
+			side->above = -1;
+			side->up_to = PG_INT64_MAX;
+			continue;
+		}
+		side->above = price->above;
+		side->up_to = price->up_to;
+		side->basis = price->basis;
+		side->off_peak = price->off_peak;
+		side->windows = price->windows;
+		if (price->graduated)
+			side->flags |= SIDE_GRADUATED;
+
+		band = &cell->band[price->basis];
+		band->above = Max(band->above, price->above);
+		band->up_to = Min(band->up_to, price->up_to);
+		if (band->above > 0 || band->up_to < PG_INT64_MAX || price->graduated)
+			cell->plain = false;
+		if (price->unpriced != PRICED)
+			continue;
+		cell->unrated |= ALL_METERS & ~price->priced;
+		side->lacking = cell->lacking[s] = lacking_rates(book, price, call, n_calls);
+		if (side->lacking != 0)
+		{
+			cell->plain = false;
+			side->unpriced = NO_RATE_FOR_METER;
+			continue;
+		}
+		side->currency = price->row->rates.currency;
+		if (price->graduated)
+			cell->slices[s] = MemoryContextAllocZero(booking->mcxt, N_METERS * sizeof(Money));
+		else
+			cell->rates[s] = keep_rates(booking, price->row);
+	}
+	cell->line = ledger_line(ledger, &key) - ledger->lines;
+	cell->next = chain->cells;
+	chain->cells = cell;
+	cell->next_cell = booking->cells;
+	booking->cells = cell;
+	return cell;
+}
+
+/* The cell for a call that the last one of its stream does not take. */
+static pg_noinline Cell *
+find_cell(Ledger *ledger, const PriceBook *book, Stream *stream, const Call *call, int64 n_calls)
+{
+	TimestampTz to;
+	TimestampTz from = booking_period(ledger, call->at, &to);
+	CellChain  *chain = find_chain(ledger->booking, stream, from);
+	Cell	  **link = &chain->cells;
+	Cell	   *cell;
+
+	while ((cell = *link) != NULL && !cell_takes(book, cell, call, n_calls))
+		link = &cell->next;
+	if (cell == NULL)
+		return make_cell(ledger, book, stream, chain, to, call, n_calls);
+	*link = cell->next;
+	cell->next = chain->cells;
+	chain->cells = cell;
+	return cell;
+}
+
+/* Prices the slices of a graduated call and adds their costs to its cell. */
+static pg_noinline void
+add_slices(const PriceBook *book, Cell *cell, const Call *call, int64 n_calls)
+{
+	for (int s = 0; s < N_SIDES; s++)
+	{
+		Money		cost[N_METERS];
+		int64		fallback_tokens = 0;
+
+		if (cell->slices[s] == NULL || (s == LIST && cell->slices[s] == cell->slices[CONTRACTED]))
+			continue;
+		(void) price_meters(book, &cell->price[s], call, n_calls, cost, &fallback_tokens);
+		for (int m = 0; m < N_METERS; m++)
+			cell->slices[s][m] = money_add(cell->slices[s][m], cost[m]);
+		if (s == CONTRACTED &&
+			pg_add_s64_overflow(cell->fallback_tokens, fallback_tokens, &cell->fallback_tokens))
+			money_out_of_range();
+	}
+}
+
+/*
+ * Adds a call to a cell.  Counts are zero or more, so that a sum out of range
+ * shows in its sign; all are looked at together.
+ */
+static inline void
+cell_add(Cell *cell, const TokenCounts *counts, int64 n_calls)
+{
+	uint64		signs = 0;
+	MeterSet	rest = counts->reported >> N_COMMON_METERS << N_COMMON_METERS;
+	Meter		m;
+
+	for (m = 0; m < N_COMMON_METERS; m++)
+	{
+		cell->count[m] = (int64) ((uint64) cell->count[m] + (uint64) counts->count[m]);
+		signs |= (uint64) cell->count[m];
+	}
+	FOR_EACH_METER(m, rest)
+	{
+		cell->count[m] = (int64) ((uint64) cell->count[m] + (uint64) counts->count[m]);
+		signs |= (uint64) cell->count[m];
+	}
+	cell->reported |= counts->reported;
+	cell->calls = (int64) ((uint64) cell->calls + (uint64) n_calls);
+	signs |= (uint64) cell->calls;
+	if (unlikely((int64) signs < 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("number of calls or tokens out of range")));
+}
+
+/* Puts what was counted into the lines, priced. */
+void
+booking_flush(Ledger *ledger)
+{
+	if (ledger->booking == NULL)
+		return;
+	for (Cell *cell = ledger->booking->cells; cell != NULL; cell = cell->next_cell)
+	{
+		LedgerLine	sum = {0};
+		MeterSet	rest = cell->reported;
+		LedgerLine *line;
+		Meter		m;
+
+		if (cell->calls == 0)
+			continue;
+		sum.calls = cell->calls;
+		sum.tokens.reported = cell->reported;
+		sum.fallback_tokens = cell->fallback_tokens;
+		FOR_EACH_METER(m, rest)
+		{
+			const PricedRates *rates = cell->rates[CONTRACTED];
+
+			sum.tokens.count[m] = cell->count[m];
+			for (int s = 0; s < N_SIDES; s++)
+				if (cell->slices[s] != NULL)
+					sum.cost[s][m] = cell->slices[s][m];
+				else if (cell->rates[s] != NULL)
+					sum.cost[s][m] = (Money) cell->rates[s]->rate[m] * cell->count[m];
+			if (rates != NULL && (rates->priced & ~rates->named & METER_BIT(m)) &&
+				pg_add_s64_overflow(sum.fallback_tokens, cell->count[m], &sum.fallback_tokens))
+				money_out_of_range();
+		}
+		line = &ledger->lines[cell->line];
+		if (ledger->flat != NULL)
+		{
+			pfree(ledger->flat);
+			ledger->flat = NULL;
+		}
+		ledger_line_add(line, &sum);
+
+		cell->calls = 0;
+		cell->reported = 0;
+		cell->fallback_tokens = 0;
+		memset(cell->count, 0, sizeof(cell->count));
+		for (int s = 0; s < N_SIDES; s++)
+			if (cell->slices[s] != NULL)
+				memset(cell->slices[s], 0, N_METERS * sizeof(Money));
+	}
+}
+
+/*
+ * The aggregate
+ */
+
+enum
+{
+	ARG_STATE, ARG_BOOK, ARG_GRAIN, ARG_ZONE, ARG_AT, ARG_PROVIDER, ARG_MODEL,
+	ARG_SERVICE_TIER, ARG_TOKENS, ARG_LABEL, ARG_CALLS
+};
+
+static text *
+needed_text(FunctionCallInfo fcinfo, int argno, const char *what)
+{
+	if (PG_ARGISNULL(argno))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the %s of a ledger must not be null", what)));
+	return (text *) packed(PG_GETARG_POINTER(argno));
+}
+
+/* Starts to book calls by a book: the first one, or another than before. */
+static pg_noinline void
+booking_begin(FunctionCallInfo fcinfo, Ledger **ledger, MemoryContext aggcontext, const PriceBook *book)
+{
+	text	   *grain = needed_text(fcinfo, ARG_GRAIN, "grain");
+	text	   *zone = needed_text(fcinfo, ARG_ZONE, "time zone");
+	Booking    *booking;
+
+	if (*ledger == NULL)
+		*ledger = ledger_make(aggcontext,
+							  grain_by_name_or_error(VARDATA_ANY(grain), VARSIZE_ANY_EXHDR(grain)),
+							  VARDATA_ANY(zone), VARSIZE_ANY_EXHDR(zone));
+	else
+	{
+		booking_flush(*ledger);
+		if (!same_string(grain_name[(*ledger)->grain], strlen(grain_name[(*ledger)->grain]),
+						 VARDATA_ANY(grain), VARSIZE_ANY_EXHDR(grain)) ||
+			((*ledger)->grain != GRAIN_QUARTER_HOUR &&
+			 !same_string((*ledger)->zone_name, (*ledger)->zone_len, VARDATA_ANY(zone), VARSIZE_ANY_EXHDR(zone))))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("a ledger has one grain and one time zone"),
+					 errdetail("It is by %s in \"%s\"; a call asks for %s in \"%s\".",
+							   grain_name[(*ledger)->grain], (*ledger)->zone_name,
+							   text_to_cstring(grain), text_to_cstring(zone))));
+		if ((*ledger)->booking != NULL)
+			MemoryContextDelete((*ledger)->booking->mcxt);
+	}
+	(*ledger)->booking = NULL;
+	booking = booking_make(*ledger);
+	booking->grain_len = VARSIZE_ANY_EXHDR(grain);
+	booking->zone_len = VARSIZE_ANY_EXHDR(zone);
+	booking->grain = MemoryContextAlloc(booking->mcxt, booking->grain_len + booking->zone_len + 1);
+	booking->zone = booking->grain + booking->grain_len;
+	memcpy(booking->grain, VARDATA_ANY(grain), booking->grain_len);
+	memcpy(booking->zone, VARDATA_ANY(zone), booking->zone_len);
+	booking->fingerprint = book->fingerprint;
+	booking->book_size = VARSIZE(book);
+	(*ledger)->booking = booking;
+}
+
+/* Takes a text argument; false where it is NULL. */
+static inline bool
+text_argument(FunctionCallInfo fcinfo, int argno, const char **data, int *len)
+{
+	struct varlena *v;
+
+	if (unlikely(PG_ARGISNULL(argno)))
+	{
+		*data = "";
+		*len = 0;
+		return false;
+	}
+	v = packed(PG_GETARG_POINTER(argno));
+	*data = VARDATA_ANY(v);
+	*len = VARSIZE_ANY_EXHDR(v);
+	return true;
+}
+
+/*
+ * Transition function of ledger(): (state, book, grain, zone, at, provider,
+ * model, service_tier, tokens [, label [, calls]])
+ */
+Datum
+ledger_add(PG_FUNCTION_ARGS)
+{
+	MemoryContext aggcontext;
+	Ledger	   *ledger = ledger_state(fcinfo, "ledger_add", &aggcontext);
+	const PriceBook *book;
+	Booking    *booking;
+	CallName	name;
+	TokenCounts counts;
+	Call		call;
+	Stream	   *stream;
+	Cell	   *cell;
+	int64		n_calls = 1;
+
+	if (unlikely(PG_ARGISNULL(ARG_BOOK)))
+		book = no_book(CurrentMemoryContext);
+	else
+		book = price_book_arg(fcinfo, ARG_BOOK, NULL);
+	if (unlikely(PG_ARGISNULL(ARG_AT)))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the time of a call must not be null")));
+	if (PG_NARGS() > ARG_CALLS && !PG_ARGISNULL(ARG_CALLS))
+	{
+		n_calls = PG_GETARG_INT64(ARG_CALLS);
+		if (unlikely(n_calls < 1))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("the number of calls must be 1 or more, not " INT64_FORMAT, n_calls)));
+	}
+
+	/* the same book, grain and zone as before, by their contents */
+	booking = ledger != NULL ? ledger->booking : NULL;
+	if (likely(booking != NULL))
+	{
+		text	   *grain = needed_text(fcinfo, ARG_GRAIN, "grain");
+		text	   *zone = needed_text(fcinfo, ARG_ZONE, "time zone");
+
+		if (unlikely(booking->fingerprint != book->fingerprint || booking->book_size != VARSIZE(book) ||
+					 !same_string(booking->grain, booking->grain_len, VARDATA_ANY(grain), VARSIZE_ANY_EXHDR(grain)) ||
+					 !same_string(booking->zone, booking->zone_len, VARDATA_ANY(zone), VARSIZE_ANY_EXHDR(zone))))
+			booking_begin(fcinfo, &ledger, aggcontext, book);
+	}
+	else
+		booking_begin(fcinfo, &ledger, aggcontext, book);
+
+	name.nulls = 0;
+	if (unlikely(!text_argument(fcinfo, ARG_PROVIDER, &name.provider, &name.provider_len)))
+		name.nulls |= NAME_NO_PROVIDER;
+	if (unlikely(!text_argument(fcinfo, ARG_MODEL, &name.model, &name.model_len)))
+		name.nulls |= NAME_NO_MODEL;
+	if (!text_argument(fcinfo, ARG_SERVICE_TIER, &name.service_tier, &name.service_tier_len))
+	{
+		name.service_tier = "standard";
+		name.service_tier_len = strlen("standard");
+	}
+	if (PG_NARGS() <= ARG_LABEL || !text_argument(fcinfo, ARG_LABEL, &name.label, &name.label_len))
+	{
+		name.label = "";
+		name.label_len = 0;
+		name.nulls |= NAME_NO_LABEL;
+	}
+	stream = find_stream(ledger, &name);
+
+	call.at = PG_GETARG_TIMESTAMPTZ(ARG_AT);
+	call.counts = NULL;
+	call.service_tier = name.service_tier;
+	call.service_tier_len = name.service_tier_len;
+	if (likely(!PG_ARGISNULL(ARG_TOKENS)))
+	{
+		token_counts_read(PG_GETARG_DATUM(ARG_TOKENS), &counts);
+		call.counts = &counts;
+	}
+
+	cell = stream->cell;
+	if (unlikely(cell == NULL ||
+				 (likely(cell->plain && call.counts != NULL && !(counts.reported & cell->unrated)) ?
+				  call.at < cell->from || call.at >= cell->to :
+				  !cell_takes(book, cell, &call, n_calls))))
+		stream->cell = cell = find_cell(ledger, book, stream, &call, n_calls);
+	if (unlikely(call.counts == NULL))
+	{
+		memset(&counts, 0, sizeof(counts));
+		cell_add(cell, &counts, n_calls);
+	}
+	else
+	{
+		if (unlikely(!cell->plain && (cell->slices[CONTRACTED] != NULL || cell->slices[LIST] != NULL)))
+			add_slices(book, cell, &call, n_calls);
+		cell_add(cell, &counts, n_calls);
+	}
+	return EOHPGetRWDatum(&ledger->hdr);
+}
+
+/*
+ * reprice(ledger, book, approximate)
+ *
+ * A line's calls lie in one period, and between the thresholds and inside or
+ * outside the off-peak windows that priced them.  Another book prices them
+ * exactly where for all such calls it has one row that applies: its price does
+ * not change within the period, a band of its thresholds holds all of the
+ * line's, and its windows are the same or hold all of the period or nothing of
+ * it.  Else it is an error, or, where asked for, a guess that is marked.
+ */
+
+/* What two sides of a line tell of its calls: the tightest band of a basis. */
+static TokenBand
+known_band(const LedgerLine *line, TierBasis basis)
+{
+	TokenBand	known = {0, PG_INT64_MAX};
+
+	for (int s = 0; s < N_SIDES; s++)
+		if (line->key.side[s].basis == basis)
+		{
+			known.above = Max(known.above, line->key.side[s].above);
+			known.up_to = Min(known.up_to, line->key.side[s].up_to);
+		}
+	return known;
+}
+
+/*
+ * The price of a line's calls by a book; false where it is a guess.
+ */
+static bool
+price_line(const Ledger *ledger, const PriceBook *book, ModelName *model, const LedgerLine *line,
+		   bool list_only, PriceBand *price)
+{
+	const LedgerString *tier = &ledger->strings[line->key.service_tier];
+	TimestampTz end = line_period_end(ledger, line);
+	TokenCounts counts = {0};
+	Call		call;
+	bool		exact = true;
+	bool		windows_known = false;
+
+	call.at = line->key.period;
+	call.counts = &counts;
+	call.service_tier = tier->data;
+	call.service_tier_len = tier->len;
+
+	/*
+	 * A call that is as small as the line's calls may be, by the thresholds
+	 * that priced them.
+	 */
+	for (int basis = BASIS_INPUT_TOTAL; basis <= BASIS_UNCACHED; basis++)
+	{
+		TokenBand	known = known_band(line, basis);
+
+		if (known.above > 0)
+			counts.count[METER_INPUT] = Max(counts.count[METER_INPUT], Min(known.above, PG_INT64_MAX - 1) + 1);
+	}
+	counts.reported = METER_BIT(METER_INPUT);
+	price_band(book, model, &call, 1, list_only, price);
+
+	/* off-peak: find a time in the period that lies as the calls did */
+	for (int s = 0; s < N_SIDES && price->windows != 0 && !windows_known; s++)
+	{
+		const LineSide *side = &line->key.side[s];
+		PriceBand	other = *price;
+
+		if (side->windows == 0)
+			continue;
+		while (!windows_known)
+		{
+			windows_known = other.windows == side->windows && other.off_peak == side->off_peak;
+			if (windows_known)
+				*price = other;
+			else if (other.to >= end)
+				break;
+			else
+			{
+				CHECK_FOR_INTERRUPTS();
+				call.at = other.to;
+				price_band(book, model, &call, 1, list_only, &other);
+			}
+		}
+	}
+	/* the price itself must hold for all of the period */
+	if (windows_known)
+		exact = price->valid_from <= line->key.period && price->valid_to >= end;
+	else
+		exact = price->from <= line->key.period && price->to >= end;
+
+	if (price->unpriced == UNKNOWN_MODEL || price->unpriced == NO_SERVICE_TIER || price->unpriced == NO_PRICE_AT_TIME)
+		return exact;
+	if (price->above > 0 || price->up_to < PG_INT64_MAX)
+	{
+		TokenBand	known = known_band(line, price->basis);
+
+		exact &= price->up_to >= known.up_to && (price->above <= 0 || known.above >= price->above);
+	}
+	return exact && !price->graduated;
+}
+
+/* Prices the sums of a line by a book. */
+static void
+reprice_line(Ledger *into, const Ledger *from, const PriceBook *book, NameCache *names,
+			 const LedgerLine *line, bool approximate)
+{
+	const LedgerString *provider = &from->strings[line->key.provider];
+	const LedgerString *model = &from->strings[line->key.model];
+	ModelName  *name = NULL;
+	LedgerLine	new = *line;
+
+	if (line->key.provider != 0 && line->key.model != 0)
+		name = name_cache_get(names, book, provider->data, provider->len, model->data, model->len);
+	new.key.provider = ledger_string(into, provider->data, provider->len);
+	new.key.model = ledger_string(into, model->data, model->len);
+	new.key.service_tier = ledger_string(into, from->strings[line->key.service_tier].data,
+										 from->strings[line->key.service_tier].len);
+	new.key.label = ledger_string(into, from->strings[line->key.label].data,
+								  from->strings[line->key.label].len);
+	new.fallback_tokens = 0;
+	memset(new.cost, 0, sizeof(new.cost));
+	for (int s = 0; s < N_SIDES; s++)
+	{
+		LineSide   *side = &new.key.side[s];
+		PriceBand	price;
+		bool		exact;
+		MeterSet	rest = line->tokens.reported;
+		Meter		m;
+
+		if (line->key.side[s].unpriced == NO_TOKENS_REPORTED)
+			continue;
+		exact = price_line(from, book, name, line, s == LIST, &price);
+		memset(side, 0, sizeof(LineSide));
+		side->unpriced = price.unpriced;
+		side->above = price.above;
+		side->up_to = price.up_to;
+		side->basis = price.basis;
+		side->off_peak = price.off_peak;
+		side->windows = price.windows;
+		if (price.unpriced == PRICED)
+		{
+			MeterSet	known = line->key.side[CONTRACTED].lacking | line->key.side[LIST].lacking;
+
+			rest &= ~price.priced;
+			FOR_EACH_METER(m, rest)
+				if (line->tokens.count[m] > 0)
+				side->lacking |= METER_BIT(m);
+			if (side->lacking != 0)
+			{
+				side->unpriced = NO_RATE_FOR_METER;
+
+				/*
+				 * Some calls of the line used such a meter.  That all did is
+				 * known of those for which the old book lacked a rate.
+				 */
+				if (side->lacking & known)
+					side->lacking &= known;
+				else if (line->calls > 1)
+					exact = false;
+			}
+		}
+		if (side->unpriced == PRICED)
+		{
+			side->currency = price.row->rates.currency;
+			rest = line->tokens.reported;
+			FOR_EACH_METER(m, rest)
+			{
+				new.cost[s][m] = (Money) price.row->rates.rate[m] * line->tokens.count[m];
+				if (s == CONTRACTED && (price.row->rates.priced & ~price.row->rates.named & METER_BIT(m)))
+					new.fallback_tokens += line->tokens.count[m];
+			}
+		}
+		if (!exact && !approximate)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("this ledger cannot be priced exactly by that book"),
+					 errdetail("Provider \"%s\", model \"%s\", %s from %s: the book has several prices for its calls.",
+							   provider->data ? pnstrdup(provider->data, provider->len) : "",
+							   model->data ? pnstrdup(model->data, model->len) : "",
+							   grain_name[from->grain], timestamptz_to_str(line->key.period)),
+					 errhint("Price the calls themselves, or a ledger of a finer grain, or allow guesses with reprice(ledger, book, true).")));
+		if (!exact)
+			side->flags |= SIDE_APPROXIMATE;
+	}
+	ledger_line_add(ledger_line(into, &new.key), &new);
+}
+
+Datum
+ledger_reprice(PG_FUNCTION_ARGS)
+{
+	Ledger	   *from = ledger_arg(fcinfo, 0);
+	const PriceBook *book = price_book_arg(fcinfo, 1, NULL);
+	bool		approximate = PG_NARGS() > 2 && PG_GETARG_BOOL(2);
+	Ledger	   *into = ledger_make(CurrentMemoryContext, from->grain, from->zone_name, from->zone_len);
+	NameCache	names;
+
+	name_cache_init(&names, CurrentMemoryContext);
+	for (uint32 i = 0; i < from->n_lines; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		reprice_line(into, from, book, &names, &from->lines[i], approximate);
+	}
+	return EOHPGetRWDatum(&into->hdr);
+}

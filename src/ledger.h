@@ -1,0 +1,128 @@
+/*-------------------------------------------------------------------------
+ *
+ * ledger.h
+ *	  Totals of calls by line: what was used and what it costs, exactly.
+ *
+ * In memory a ledger is an expanded object: strings, lines that refer to them
+ * by number, and, while calls are being booked, the Booking that counts them
+ * (booking.c).  Stored it is a string of bytes (ledger_io.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TOKENOMICS_LEDGER_H
+#define TOKENOMICS_LEDGER_H
+
+#include "cost.h"
+#include "period.h"
+#include "utils/expandeddatum.h"
+
+/* The two prices of a call: what the book says, and its last layer alone. */
+typedef enum Side
+{
+	CONTRACTED,
+	LIST,
+	N_SIDES
+} Side;
+
+/* How one of the two prices of a line's calls came about; no padding. */
+typedef struct LineSide
+{
+	int64		above;			/* the threshold reached; 0: a base price; -1:
+								 * none is */
+	int64		up_to;			/* the next threshold; PG_INT64_MAX: none */
+	Currency	currency;		/* zeros: unpriced */
+	MeterSet	lacking;		/* meters without a rate, each of which every
+								 * call of the line used */
+	uint32		windows;		/* of PriceBand */
+	uint32		reserved;		/* zero */
+	uint8		unpriced;		/* Unpriced */
+	uint8		basis;			/* TierBasis of the thresholds */
+	uint8		off_peak;
+	uint8		flags;			/* SIDE_... */
+} LineSide;
+
+#define SIDE_GRADUATED 1		/* each slice was priced at its own rate */
+#define SIDE_APPROXIMATE 2		/* re-priced by guess: see reprice() */
+#define SIDE_FLAGS 3
+
+/* What sets lines apart; compared as bytes, so there is no padding. */
+typedef struct LineKey
+{
+	TimestampTz period;			/* its first instant */
+	uint32		provider;		/* strings of the ledger; 0: NULL */
+	uint32		model;
+	uint32		service_tier;
+	uint32		label;
+	LineSide	side[N_SIDES];
+} LineKey;
+
+StaticAssertDecl(sizeof(LineKey) == 104, "the key of a line has no padding");
+
+typedef struct LedgerLine
+{
+	LineKey		key;
+	int64		calls;
+	TokenCounts tokens;
+	int64		fallback_tokens;	/* priced at the rate of another meter */
+	Money		cost[N_SIDES][N_METERS];	/* zeros where unpriced */
+} LedgerLine;
+
+typedef struct LedgerString
+{
+	const char *data;			/* not terminated */
+	int			len;
+} LedgerString;
+
+typedef struct Booking Booking;
+
+typedef struct Ledger
+{
+	ExpandedObjectHeader hdr;
+	int			magic;
+	Grain		grain;
+	int			zone_len;
+	char		zone_name[TZ_STRLEN_MAX + 1];
+	pg_tz	   *zone;
+
+	LedgerString *strings;		/* number 0 is NULL */
+	uint32		n_strings;
+	uint32		max_strings;
+	uint32	   *string_slots;	/* string numbers; 0: free */
+	uint32		n_string_slots; /* a power of two */
+
+	LedgerLine *lines;
+	uint32		n_lines;
+	uint32		max_lines;
+	uint32	   *line_slots;		/* line number + 1; 0: free */
+	uint32		n_line_slots;
+
+	Booking    *booking;		/* NULL: no calls are being booked */
+	bytea	   *flat;			/* its stored form, once it was asked for */
+} Ledger;
+
+/* ledger.c */
+extern Ledger *ledger_make(MemoryContext parent, Grain grain, const char *zone, int zone_len);
+extern Ledger *ledger_arg(FunctionCallInfo fcinfo, int argno);
+extern Ledger *ledger_state(FunctionCallInfo fcinfo, const char *caller, MemoryContext *aggcontext);
+extern uint32 ledger_string(Ledger *ledger, const char *data, int len);
+extern LedgerLine *ledger_line(Ledger *ledger, const LineKey *key);
+extern void ledger_line_add(LedgerLine *into, const LedgerLine *line);
+extern int	ledger_compare_lines(const void *a, const void *b, void *ranks);
+extern uint32 *ledger_sorted(const Ledger *ledger, uint32 **ranks);
+extern NO_RETURN void ledger_corrupted(void);
+
+/* The end of a line's period. */
+static inline TimestampTz
+line_period_end(const Ledger *ledger, const LedgerLine *line)
+{
+	return period_at(ledger->grain, ledger->zone, line->key.period).to;
+}
+
+/* booking.c: puts what was counted into the lines. */
+extern void booking_flush(Ledger *ledger);
+
+/* ledger_io.c */
+extern bytea *ledger_write(const Ledger *ledger);
+extern Ledger *ledger_read(MemoryContext parent, bytea *flat);
+
+#endif							/* TOKENOMICS_LEDGER_H */

@@ -1,0 +1,70 @@
+/*-------------------------------------------------------------------------
+ *
+ * ratio.c
+ *	  The quotients that reports show: a price for a million tokens, a saving,
+ *	  a growth.  Each has its formula here and nowhere else.
+ *
+ * A quotient is the one kind of figure that is not exact: it has at least 16
+ * significant digits, as numeric division has.  By zero there is none: NULL.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "ratio.h"
+
+#include "utils/builtins.h"
+
+SQL_FUNCTION(cost_per_mtok);
+SQL_FUNCTION(savings_rate);
+SQL_FUNCTION(growth_rate);
+
+static Datum
+quotient(Datum dividend, Numeric divisor, bool *is_null)
+{
+	Datum		zero = NumericGetDatum(int64_to_numeric(0));
+
+	*is_null = DatumGetBool(DirectFunctionCall2(numeric_eq, NumericGetDatum(divisor), zero));
+	if (*is_null)
+		return (Datum) 0;
+	return DirectFunctionCall1(numeric_trim_scale,
+							   DirectFunctionCall2(numeric_div, dividend, NumericGetDatum(divisor)));
+}
+
+/* amount * 1000000 / tokens */
+Datum
+amount_per_mtok(Numeric amount, Numeric tokens, bool *is_null)
+{
+	return quotient(DirectFunctionCall2(numeric_mul, NumericGetDatum(amount),
+										NumericGetDatum(int64_to_numeric(1000000))),
+					tokens, is_null);
+}
+
+/* (current - previous) / previous */
+Datum
+change_of(Numeric current, Numeric previous, bool *is_null)
+{
+	return quotient(DirectFunctionCall2(numeric_sub, NumericGetDatum(current), NumericGetDatum(previous)),
+					previous, is_null);
+}
+
+/* cost_per_mtok(cost, tokens) */
+Datum
+cost_per_mtok(PG_FUNCTION_ARGS)
+{
+	return amount_per_mtok(PG_GETARG_NUMERIC(0), PG_GETARG_NUMERIC(1), &fcinfo->isnull);
+}
+
+/* savings_rate(cost, list_cost): 1 - cost / list_cost */
+Datum
+savings_rate(PG_FUNCTION_ARGS)
+{
+	Datum		change = change_of(PG_GETARG_NUMERIC(0), PG_GETARG_NUMERIC(1), &fcinfo->isnull);
+
+	return fcinfo->isnull ? change : DirectFunctionCall1(numeric_uminus, change);
+}
+
+/* growth_rate(current, previous): current / previous - 1 */
+Datum
+growth_rate(PG_FUNCTION_ARGS)
+{
+	return change_of(PG_GETARG_NUMERIC(0), PG_GETARG_NUMERIC(1), &fcinfo->isnull);
+}

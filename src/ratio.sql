@@ -1,0 +1,13 @@
+-- The quotients that reports show.
+
+CREATE FUNCTION cost_per_mtok(cost numeric, tokens numeric) RETURNS numeric
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION cost_per_mtok(numeric, numeric) IS 'a cost per million tokens: cost * 1000000 / tokens; NULL where there are no tokens';
+
+CREATE FUNCTION savings_rate(cost numeric, list_cost numeric) RETURNS numeric
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION savings_rate(numeric, numeric) IS 'what was saved against the list price, a fraction: 1 - cost / list_cost; NULL where the list cost is 0';
+
+CREATE FUNCTION growth_rate(current numeric, previous numeric) RETURNS numeric
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION growth_rate(numeric, numeric) IS 'growth, a fraction: current / previous - 1; NULL where there was nothing before';

@@ -1,0 +1,723 @@
+-- The views of an install: cost per token, unit price and total spend, and who
+-- spent it.
+--
+-- Data flows one way: usage_ledger() counts the calls, spend_lines() adds what is
+-- charged beside them, and each view groups those lines.  A view V is V_between()
+-- without limits.
+
+-- Makes the views and functions in the schema that comes first in search_path;
+-- called by install().
+CREATE PROCEDURE install_trends() LANGUAGE plpgsql
+AS $install$
+BEGIN
+    CREATE OR REPLACE FUNCTION usage_ledger(
+        grain text,
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL,
+        dimension text DEFAULT NULL
+    ) RETURNS tokenomics.ledger
+        LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        first timestamptz := coalesce(from_at, '-infinity');
+        behind timestamptz := coalesce(to_at, 'infinity');
+        in_zone text := coalesce(usage_ledger.zone, (SELECT s.zone FROM setting s));
+        counted tokenomics.ledger;
+    BEGIN
+        IF dimension IS NULL THEN
+            SELECT tokenomics.ledger((SELECT book()), grain, in_zone, u.at, u.provider, u.model, u.service_tier, u.tokens, NULL, u.calls)
+            INTO counted FROM usage u WHERE u.at >= first AND u.at < behind;
+        ELSIF dimension = 'team' THEN
+            SELECT tokenomics.ledger((SELECT book()), grain, in_zone, u.at, u.provider, u.model, u.service_tier, u.tokens, u.team, u.calls)
+            INTO counted FROM usage u WHERE u.at >= first AND u.at < behind;
+        ELSIF dimension = 'project' THEN
+            SELECT tokenomics.ledger((SELECT book()), grain, in_zone, u.at, u.provider, u.model, u.service_tier, u.tokens, u.project, u.calls)
+            INTO counted FROM usage u WHERE u.at >= first AND u.at < behind;
+        ELSE
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('there is no dimension "%s"', dimension),
+                HINT = 'The dimensions are team and project.';
+        END IF;
+        RETURN counted;
+    END
+    $$;
+    COMMENT ON FUNCTION usage_ledger(text, timestamptz, timestamptz, text, text) IS
+        'the ledger of the calls from from_at up to, not including, to_at (NULL: no limit), priced by the book of "setting", by grain (month, day, hour, quarter_hour) of the zone (NULL: that of "setting"), labelled by a dimension (team, project; NULL: none); NULL of no calls';
+
+    CREATE OR REPLACE FUNCTION spend_lines(
+        grain text,
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL,
+        dimension text DEFAULT NULL
+    ) RETURNS TABLE (
+        period timestamptz,
+        charge_category text,
+        provider text,
+        model text,
+        service_tier text,
+        label text,
+        currency text,
+        calls bigint,
+        tokens tokenomics.tokens,
+        list_cost numeric,
+        listed_cost numeric,
+        contracted_cost numeric,
+        effective_cost numeric,
+        unpriced text,
+        lacks_rate text[]
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        first timestamptz := coalesce(from_at, '-infinity');
+        behind timestamptz := coalesce(to_at, 'infinity');
+        in_zone text := coalesce(spend_lines.zone, (SELECT s.zone FROM setting s));
+        counted tokenomics.ledger := usage_ledger(grain, from_at, to_at, in_zone, dimension);
+        whole tstzrange;
+        around tokenomics.ledger;
+    BEGIN
+        -- A purchase is spread over the calls of whole months: those that the limits
+        -- cut take their share of a month, not all of it.
+        SELECT tstzrange(min(m.period_start), max(m.period_end)) INTO whole
+        FROM charge c, tokenomics.periods('month', in_zone, c.charge_period_start, c.charge_period_end) m
+        WHERE c.charge_category = 'Purchase' AND m.period_start < behind AND m.period_end > first;
+        IF NOT whole <@ tstzrange(first, behind) THEN
+            around := usage_ledger('month', lower(whole), upper(whole), in_zone);
+        END IF;
+
+        RETURN QUERY
+        WITH line AS MATERIALIZED (
+            SELECT l.*, row_number() OVER () AS n, tokenomics.period_start('month', in_zone, l.period) AS month,
+                   tokenomics.total(l.tokens) AS weight
+            FROM tokenomics.lines(counted) l
+        ), purchase AS MATERIALIZED (
+            SELECT row_number() OVER () AS part_number, c.provider, c.sku, c.currency, c.scope, m.period_start AS month,
+                   p.part, tokenomics.elapsed_share(c.billed_cost, w.whole, p.part) AS amount,
+                   CASE WHEN c.unit = 'Tokens' THEN tokenomics.elapsed_share(c.quantity, w.whole, p.part, 0)::bigint END AS capacity
+            FROM charge c, tokenomics.periods('month', in_zone, c.charge_period_start, c.charge_period_end) m,
+                 LATERAL (SELECT tstzrange(c.charge_period_start, c.charge_period_end) AS whole) w,
+                 LATERAL (SELECT tstzrange(m.period_start, m.period_end) * w.whole AS part) p
+            WHERE c.charge_category = 'Purchase' AND m.period_start < behind AND m.period_end > first
+        ), weighed AS (
+            SELECT p.part_number, p.amount, p.capacity,
+                   coalesce(array_agg(l.n ORDER BY l.n) FILTER (WHERE l.n IS NOT NULL), '{}') AS numbers,
+                   coalesce(array_agg(l.weight ORDER BY l.n) FILTER (WHERE l.n IS NOT NULL), '{}') AS weights,
+                   greatest(coalesce((SELECT sum(tokenomics.total(a.tokens)) FROM tokenomics.lines(around) a
+                                      WHERE a.period = p.month AND a.provider = p.provider AND a.service_tier = p.sku), 0)
+                            - coalesce(sum(l.weight), 0), 0)::bigint AS weight_outside
+            FROM purchase p LEFT JOIN line l ON l.provider = p.provider AND l.service_tier = p.sku AND l.month = p.month
+            GROUP BY p.part_number, p.amount, p.capacity, p.month, p.provider, p.sku
+        ), share AS MATERIALIZED (
+            SELECT w.part_number, w.numbers[s.i - 1] AS n, s.amount,
+                   s.i = 1 AS is_outside, s.i = cardinality(w.numbers) + 2 AS is_idle
+            FROM weighed w, unnest(tokenomics.amortise(w.amount, w.weight_outside || w.weights, w.capacity)) WITH ORDINALITY s(amount, i)
+        )
+        SELECT l.period, 'Usage', l.provider, l.model, l.service_tier, l.label, coalesce(l.currency, c.currency), l.calls, l.tokens,
+               CASE WHEN l.list_currency = l.currency THEN l.list_cost END,
+               CASE WHEN l.list_currency = l.currency THEN l.cost END,
+               l.cost, l.cost, CASE WHEN c.currency IS NULL THEN l.unpriced END, CASE WHEN c.currency IS NULL THEN l.lacks_rate END
+        FROM line l
+        LEFT JOIN (SELECT p.provider, p.sku, p.month, min(p.currency) AS currency FROM purchase p GROUP BY 1, 2, 3) c
+            ON c.provider = l.provider AND c.sku = l.service_tier AND c.month = l.month
+        UNION ALL
+        SELECT l.period, 'Purchase', l.provider, l.model, l.service_tier, l.label, p.currency, 0, '{}', NULL, NULL, NULL, s.amount, NULL, NULL
+        FROM share s JOIN purchase p USING (part_number) JOIN line l USING (n)
+        WHERE NOT s.is_idle AND NOT s.is_outside AND s.amount <> 0
+        UNION ALL
+        SELECT q.period_start, 'Purchase', p.provider, 'idle', p.sku, p.scope ->> dimension, p.currency, 0, '{}', NULL, NULL, NULL,
+               tokenomics.elapsed_share(s.amount, p.part, tstzrange(q.period_start, q.period_end) * tstzrange(first, behind)), NULL, NULL
+        FROM share s JOIN purchase p USING (part_number),
+             tokenomics.periods(grain, in_zone, greatest(lower(p.part), first), least(upper(p.part), behind)) q
+        WHERE s.is_idle AND s.amount <> 0
+        UNION ALL
+        SELECT q.period_start, c.charge_category, c.provider, NULL, c.sku, c.scope ->> dimension, c.currency, 0, '{}', NULL, NULL, NULL,
+               tokenomics.elapsed_share(c.billed_cost, tstzrange(c.charge_period_start, c.charge_period_end),
+                                        tstzrange(q.period_start, q.period_end) * tstzrange(first, behind)), NULL, NULL
+        FROM charge c,
+             tokenomics.periods(grain, in_zone, greatest(c.charge_period_start, first), least(c.charge_period_end, behind)) q
+        WHERE c.charge_category IN ('Credit', 'Adjustment', 'Tax') AND c.charge_period_start < behind AND c.charge_period_end > first;
+    END
+    $$;
+    COMMENT ON FUNCTION spend_lines(text, timestamptz, timestamptz, text, text) IS
+        'all that was spent, by period: lines of calls (charge_category Usage), the shares of purchases that they carry and what was left idle (Purchase), and credits, adjustments and tax by time; total spend is the sum of effective_cost';
+
+    CREATE OR REPLACE FUNCTION convert_currency(amount numeric, from_currency text, to_currency text, on_date date, grain text DEFAULT 'day')
+        RETURNS numeric
+        LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT
+    AS $$
+        SELECT CASE WHEN from_currency = to_currency THEN amount ELSE (
+            SELECT round(CASE WHEN f.base_currency = from_currency THEN amount * f.rate ELSE amount / f.rate END, 12)
+            FROM fx_rate f
+            WHERE ((f.base_currency = from_currency AND f.quote_currency = to_currency)
+                   OR (f.base_currency = to_currency AND f.quote_currency = from_currency))
+              AND CASE WHEN f.kind = 'daily' THEN grain = 'day' AND f.day BETWEEN on_date - 7 AND on_date
+                       ELSE f.day = date_trunc('month', on_date::timestamp)::date END
+            ORDER BY f.kind = 'daily' DESC, f.kind = 'month_average' DESC, f.day DESC, f.base_currency = from_currency DESC
+            LIMIT 1) END
+    $$;
+    COMMENT ON FUNCTION convert_currency(numeric, text, text, date, text) IS
+        'an amount in another currency by fx_rate, rounded once, to 12 decimals: of a month by its average, else its end; of a day by its own rate or that of at most 7 days before, else by its month; NULL where there is none';
+
+    CREATE OR REPLACE FUNCTION cost_per_token_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL
+    ) RETURNS TABLE (
+        month date,
+        provider text,
+        model text,
+        service_tier text,
+        currency text,
+        calls bigint,
+        input_tokens bigint,
+        cache_read_tokens bigint,
+        cache_write_tokens bigint,
+        cache_write_1h_tokens bigint,
+        output_tokens bigint,
+        reasoning_tokens bigint,
+        audio_input_tokens bigint,
+        audio_output_tokens bigint,
+        image_input_tokens bigint,
+        image_output_tokens bigint,
+        tool_calls bigint,
+        cache_storage bigint,
+        total_tokens bigint,
+        unpriced_tokens bigint,
+        list_cost numeric,
+        contracted_cost numeric,
+        effective_cost numeric,
+        savings_rate numeric,
+        cost_per_mtok numeric,
+        cost_per_mtok_output numeric,
+        cost_per_mtok_visible_output numeric,
+        reporting_currency text,
+        effective_cost_converted numeric
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(cost_per_token_between.zone, (SELECT s.zone FROM setting s));
+        reporting text := (SELECT s.currency FROM setting s);
+    BEGIN
+        RETURN QUERY
+        SELECT g.month, g.provider, g.model, g.service_tier, g.currency, g.calls,
+               tokenomics.meter(g.tokens, 'input'), tokenomics.meter(g.tokens, 'cache_read'),
+               tokenomics.meter(g.tokens, 'cache_write'), tokenomics.meter(g.tokens, 'cache_write_1h'),
+               tokenomics.meter(g.tokens, 'output'), tokenomics.meter(g.tokens, 'reasoning'),
+               tokenomics.meter(g.tokens, 'audio_input'), tokenomics.meter(g.tokens, 'audio_output'),
+               tokenomics.meter(g.tokens, 'image_input'), tokenomics.meter(g.tokens, 'image_output'),
+               tokenomics.meter(g.tokens, 'tool_calls'), tokenomics.meter(g.tokens, 'cache_storage'),
+               tokenomics.total(g.tokens), g.unpriced, g.list_cost, g.contracted_cost, g.effective_cost,
+               tokenomics.savings_rate(g.listed_cost, g.list_cost),
+               tokenomics.cost_per_mtok(g.effective_cost, tokenomics.total(g.tokens)),
+               tokenomics.cost_per_mtok(g.effective_cost, tokenomics.output_total(g.tokens)),
+               tokenomics.cost_per_mtok(g.effective_cost, tokenomics.output_total(g.tokens) - coalesce(tokenomics.meter(g.tokens, 'reasoning'), 0)),
+               reporting, convert_currency(g.effective_cost, g.currency, reporting, g.month, 'month')
+        FROM (SELECT (l.period AT TIME ZONE in_zone)::date AS month, l.provider, l.model, l.service_tier, l.currency,
+                     sum(l.calls)::bigint AS calls, tokenomics.sum(l.tokens) AS tokens,
+                     coalesce(sum(tokenomics.total(l.tokens)) FILTER (WHERE l.unpriced IS NOT NULL), 0)::bigint AS unpriced,
+                     sum(l.list_cost) AS list_cost, sum(l.listed_cost) AS listed_cost, sum(l.contracted_cost) AS contracted_cost,
+                     sum(l.effective_cost) AS effective_cost
+              FROM spend_lines('month', from_at, to_at, in_zone) l
+              WHERE l.charge_category IN ('Usage', 'Purchase')
+              GROUP BY 1, 2, 3, 4, 5) g
+        ORDER BY g.month, g.provider, g.model, g.service_tier, g.currency;
+    END
+    $$;
+    COMMENT ON FUNCTION cost_per_token_between(timestamptz, timestamptz, text) IS
+        'the rows of cost_per_token of the calls from from_at up to, not including, to_at, by the months of the zone; NULL: no limit, and the zone of "setting"';
+    CREATE OR REPLACE VIEW cost_per_token WITH (security_invoker = true) AS SELECT * FROM cost_per_token_between();
+    COMMENT ON VIEW cost_per_token IS
+        'tokenomics: what a token cost, by month, provider, model, service tier and currency; unpriced calls have no currency; model "idle" is what a purchase left unused';
+    COMMENT ON COLUMN cost_per_token.month IS 'first day of the month, in the reporting zone';
+    COMMENT ON COLUMN cost_per_token.provider IS 'provider of the calls';
+    COMMENT ON COLUMN cost_per_token.model IS 'model, as the calls name it; "idle": the unused part of a purchase';
+    COMMENT ON COLUMN cost_per_token.service_tier IS 'service tier; that of a purchase is its sku';
+    COMMENT ON COLUMN cost_per_token.currency IS 'currency of the amounts; NULL where the calls are unpriced';
+    COMMENT ON COLUMN cost_per_token.calls IS 'number of calls';
+    COMMENT ON COLUMN cost_per_token.input_tokens IS 'input tokens that were neither read from nor written to a cache';
+    COMMENT ON COLUMN cost_per_token.cache_read_tokens IS 'input tokens read from a cache';
+    COMMENT ON COLUMN cost_per_token.cache_write_tokens IS 'input tokens written to a cache (5 minutes)';
+    COMMENT ON COLUMN cost_per_token.cache_write_1h_tokens IS 'input tokens written to a cache (1 hour)';
+    COMMENT ON COLUMN cost_per_token.output_tokens IS 'visible output tokens';
+    COMMENT ON COLUMN cost_per_token.reasoning_tokens IS 'reasoning tokens, in no other column but total_tokens';
+    COMMENT ON COLUMN cost_per_token.audio_input_tokens IS 'audio input tokens';
+    COMMENT ON COLUMN cost_per_token.audio_output_tokens IS 'audio output tokens';
+    COMMENT ON COLUMN cost_per_token.image_input_tokens IS 'image input tokens';
+    COMMENT ON COLUMN cost_per_token.image_output_tokens IS 'image output tokens';
+    COMMENT ON COLUMN cost_per_token.tool_calls IS 'tool calls that are billed each, such as web searches; not tokens';
+    COMMENT ON COLUMN cost_per_token.cache_storage IS 'token-hours of cache storage; not tokens';
+    COMMENT ON COLUMN cost_per_token.total_tokens IS 'all tokens, input and output';
+    COMMENT ON COLUMN cost_per_token.unpriced_tokens IS 'those of calls without a price';
+    COMMENT ON COLUMN cost_per_token.list_cost IS 'cost at list prices, of the calls that have one in the same currency';
+    COMMENT ON COLUMN cost_per_token.contracted_cost IS 'cost at the prices of the book in force';
+    COMMENT ON COLUMN cost_per_token.effective_cost IS 'contracted cost and the shares of purchases that the calls carry';
+    COMMENT ON COLUMN cost_per_token.savings_rate IS 'what the contract saves against the list, a fraction';
+    COMMENT ON COLUMN cost_per_token.cost_per_mtok IS 'effective cost per million tokens';
+    COMMENT ON COLUMN cost_per_token.cost_per_mtok_output IS 'effective cost, input included, per million output tokens, reasoning included';
+    COMMENT ON COLUMN cost_per_token.cost_per_mtok_visible_output IS 'effective cost, input and reasoning included, per million output tokens that are not reasoning';
+    COMMENT ON COLUMN cost_per_token.reporting_currency IS 'currency of effective_cost_converted';
+    COMMENT ON COLUMN cost_per_token.effective_cost_converted IS 'effective cost at the month''s exchange rate; NULL where there is none';
+
+    CREATE OR REPLACE FUNCTION unit_price_trend_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL
+    ) RETURNS TABLE (
+        month date,
+        scope text,
+        provider text,
+        currency text,
+        priced_tokens bigint,
+        spend numeric,
+        cost_per_mtok numeric,
+        cost_per_mtok_output numeric,
+        list_cost_per_mtok numeric,
+        savings_rate numeric,
+        growth_month_on_month numeric,
+        growth_year_on_year numeric,
+        blended_index double precision,
+        matched_index double precision,
+        generation_index double precision,
+        geks_index double precision,
+        mix_index double precision,
+        coverage double precision
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(unit_price_trend_between.zone, (SELECT s.zone FROM setting s));
+    BEGIN
+        RETURN QUERY
+        WITH priced AS MATERIALIZED (
+            SELECT (l.period AT TIME ZONE in_zone)::date AS month, l.provider, l.currency, l.tokens, l.list_cost, l.listed_cost, l.effective_cost
+            FROM spend_lines('month', from_at, to_at, in_zone) l
+            WHERE l.charge_category IN ('Usage', 'Purchase') AND l.currency IS NOT NULL
+        ), listed AS (
+            SELECT p.month, p.provider, p.currency, sum(tokenomics.total(p.tokens)) AS tokens
+            FROM priced p WHERE p.list_cost IS NOT NULL GROUP BY GROUPING SETS ((1, 3), (1, 2, 3))
+        ), grouped AS (
+            SELECT p.month, CASE WHEN grouping(p.provider) = 1 THEN 'total' ELSE 'provider' END AS scope, p.provider, p.currency,
+                   tokenomics.sum(p.tokens) AS tokens, sum(p.effective_cost) AS spend,
+                   sum(p.list_cost) AS list_cost, sum(p.listed_cost) AS listed_cost
+            FROM priced p GROUP BY GROUPING SETS ((1, 4), (1, 3, 4))
+        ), price AS (
+            SELECT g.*, tokenomics.cost_per_mtok(g.spend, tokenomics.total(g.tokens)) AS blended, l.tokens AS listed_tokens
+            FROM grouped g LEFT JOIN listed l
+                ON l.month = g.month AND l.provider IS NOT DISTINCT FROM g.provider AND l.currency = g.currency
+        )
+        SELECT p.month, p.scope, p.provider, p.currency, tokenomics.total(p.tokens), p.spend, p.blended,
+               tokenomics.cost_per_mtok(p.spend, tokenomics.output_total(p.tokens)),
+               tokenomics.cost_per_mtok(p.list_cost, p.listed_tokens),
+               tokenomics.savings_rate(p.listed_cost, p.list_cost),
+               tokenomics.growth_rate(p.blended, (SELECT b.blended FROM price b WHERE b.month = (p.month - interval '1 month')::date AND b.currency = p.currency
+                                                   AND b.scope = p.scope AND b.provider IS NOT DISTINCT FROM p.provider)),
+               tokenomics.growth_rate(p.blended, (SELECT b.blended FROM price b WHERE b.month = (p.month - interval '1 year')::date AND b.currency = p.currency
+                                                   AND b.scope = p.scope AND b.provider IS NOT DISTINCT FROM p.provider)),
+               NULL::double precision, NULL::double precision, NULL::double precision, NULL::double precision, NULL::double precision, NULL::double precision
+        FROM price p
+        ORDER BY p.scope DESC, p.provider, p.currency, p.month;
+    END
+    $$;
+    COMMENT ON FUNCTION unit_price_trend_between(timestamptz, timestamptz, text) IS
+        'the rows of unit_price_trend of the calls from from_at up to, not including, to_at, by the months of the zone; NULL: no limit, and the zone of "setting"';
+    CREATE OR REPLACE VIEW unit_price_trend WITH (security_invoker = true) AS SELECT * FROM unit_price_trend_between();
+    COMMENT ON VIEW unit_price_trend IS
+        'tokenomics: the first of the two lines, what a token costs, by month and currency, in total and by provider; unpriced tokens are left out';
+    COMMENT ON COLUMN unit_price_trend.month IS 'first day of the month, in the reporting zone';
+    COMMENT ON COLUMN unit_price_trend.scope IS 'total or provider';
+    COMMENT ON COLUMN unit_price_trend.provider IS 'the provider; NULL in total';
+    COMMENT ON COLUMN unit_price_trend.currency IS 'currency of the amounts';
+    COMMENT ON COLUMN unit_price_trend.priced_tokens IS 'tokens of calls that have a price, or are carried by a purchase';
+    COMMENT ON COLUMN unit_price_trend.spend IS 'effective cost: contracted cost and purchases, idle parts included';
+    COMMENT ON COLUMN unit_price_trend.cost_per_mtok IS 'spend per million priced tokens: the blended price, which mixes price and use';
+    COMMENT ON COLUMN unit_price_trend.cost_per_mtok_output IS 'spend per million priced output tokens';
+    COMMENT ON COLUMN unit_price_trend.list_cost_per_mtok IS 'list cost per million of the tokens that have one';
+    COMMENT ON COLUMN unit_price_trend.savings_rate IS 'what the contract saves against the list, a fraction';
+    COMMENT ON COLUMN unit_price_trend.growth_month_on_month IS 'growth of cost_per_mtok on the month before, a fraction';
+    COMMENT ON COLUMN unit_price_trend.growth_year_on_year IS 'growth of cost_per_mtok on the same month of the year before, a fraction';
+    COMMENT ON COLUMN unit_price_trend.blended_index IS 'index of cost_per_mtok; not yet computed: NULL';
+    COMMENT ON COLUMN unit_price_trend.matched_index IS 'price index of matched items; not yet computed: NULL';
+    COMMENT ON COLUMN unit_price_trend.generation_index IS 'price index with successors matched to their predecessors; not yet computed: NULL';
+    COMMENT ON COLUMN unit_price_trend.geks_index IS 'multilateral price index, a check of drift; not yet computed: NULL';
+    COMMENT ON COLUMN unit_price_trend.mix_index IS 'blended over matched index; not yet computed: NULL';
+    COMMENT ON COLUMN unit_price_trend.coverage IS 'matched share of spend; not yet computed: NULL';
+
+    CREATE OR REPLACE FUNCTION total_spend_trend_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL
+    ) RETURNS TABLE (
+        month date,
+        currency text,
+        calls bigint,
+        tokens bigint,
+        unpriced_tokens bigint,
+        usage_cost numeric,
+        purchase_cost numeric,
+        other_charges numeric,
+        total_spend numeric,
+        is_partial boolean,
+        days numeric,
+        spend_per_day numeric,
+        growth_month_on_month numeric,
+        growth_per_day numeric,
+        growth_year_on_year numeric,
+        fiscal_year integer,
+        fiscal_year_to_date numeric,
+        growth_fiscal_year_to_date numeric,
+        reporting_currency text,
+        total_spend_converted numeric,
+        spend_index double precision,
+        price_index double precision,
+        quantity_index double precision,
+        turnover_index double precision
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(total_spend_trend_between.zone, (SELECT s.zone FROM setting s));
+        reporting text := (SELECT s.currency FROM setting s);
+        fiscal_year_start integer := (SELECT s.fiscal_year_start FROM setting s);
+        today timestamp := now() AT TIME ZONE in_zone;
+    BEGIN
+        RETURN QUERY
+        WITH line AS MATERIALIZED (
+            SELECT (l.period AT TIME ZONE in_zone)::date AS month, l.charge_category, l.currency, l.calls,
+                   tokenomics.total(l.tokens) AS tokens, l.effective_cost, l.unpriced
+            FROM spend_lines('month', from_at, to_at, in_zone) l
+        ), currency AS (
+            SELECT DISTINCT l.currency FROM line l
+            WHERE l.currency IS NOT NULL OR NOT EXISTS (SELECT FROM line o WHERE o.currency IS NOT NULL)
+        ), calendar AS (
+            SELECT g.month::date AS month
+            FROM (SELECT min(l.month)::timestamp AS first, max(l.month)::timestamp AS last FROM line l) r,
+                 generate_series(r.first, r.last, interval '1 month') g(month)
+        ), spent AS (
+            SELECT c.month, y.currency, coalesce(sum(l.calls), 0)::bigint AS calls, coalesce(sum(l.tokens), 0)::bigint AS tokens,
+                   coalesce(sum(l.effective_cost) FILTER (WHERE l.charge_category = 'Usage'), 0) AS usage_cost,
+                   coalesce(sum(l.effective_cost) FILTER (WHERE l.charge_category = 'Purchase'), 0) AS purchase_cost,
+                   coalesce(sum(l.effective_cost) FILTER (WHERE l.charge_category NOT IN ('Usage', 'Purchase')), 0) AS other_charges,
+                   coalesce(sum(l.effective_cost), 0) AS total_spend
+            FROM calendar c CROSS JOIN currency y LEFT JOIN line l ON l.month = c.month AND l.currency = y.currency
+            GROUP BY 1, 2
+        ), dated AS (
+            SELECT s.*, (SELECT coalesce(sum(l.tokens), 0)::bigint FROM line l WHERE l.month = s.month AND l.unpriced IS NOT NULL) AS unpriced,
+                   e.counted_from > s.month::timestamp OR e.counted_to < s.month + interval '1 month' AS is_partial,
+                   trim_scale(extract(epoch FROM e.counted_to - e.counted_from) / 86400) AS days,
+                   extract(year FROM s.month + make_interval(months => (13 - fiscal_year_start) % 12))::integer AS fiscal_year
+            FROM spent s,
+                 LATERAL (SELECT greatest(s.month::timestamp, from_at AT TIME ZONE in_zone) AS counted_from,
+                                 least(s.month + interval '1 month', to_at AT TIME ZONE in_zone,
+                                       CASE WHEN today > s.month THEN today END) AS counted_to) e
+        ), daily AS (
+            SELECT d.*, CASE WHEN d.days > 0 THEN trim_scale(d.total_spend / d.days) END AS per_day,
+                   sum(d.total_spend) OVER (PARTITION BY d.currency, d.fiscal_year ORDER BY d.month) AS to_date
+            FROM dated d
+        ), compared AS (
+            SELECT d.*, lag(d.total_spend) OVER w AS month_before, lag(d.is_partial) OVER w AS month_before_partial,
+                   lag(d.per_day) OVER w AS per_day_before, lag(d.total_spend, 12) OVER w AS year_before,
+                   lag(d.is_partial, 12) OVER w AS year_before_partial, lag(d.to_date, 12) OVER w AS to_date_before
+            FROM daily d WINDOW w AS (PARTITION BY d.currency ORDER BY d.month)
+        )
+        SELECT c.month, c.currency, c.calls, c.tokens, c.unpriced, c.usage_cost, c.purchase_cost, c.other_charges, c.total_spend,
+               c.is_partial, c.days, c.per_day,
+               CASE WHEN NOT c.is_partial AND NOT c.month_before_partial THEN tokenomics.growth_rate(c.total_spend, c.month_before) END,
+               tokenomics.growth_rate(c.per_day, c.per_day_before),
+               CASE WHEN NOT c.is_partial AND NOT c.year_before_partial THEN tokenomics.growth_rate(c.total_spend, c.year_before) END,
+               c.fiscal_year, c.to_date,
+               CASE WHEN NOT c.is_partial THEN tokenomics.growth_rate(c.to_date, c.to_date_before) END,
+               reporting, convert_currency(c.total_spend, c.currency, reporting, c.month, 'month'),
+               NULL::double precision, NULL::double precision, NULL::double precision, NULL::double precision
+        FROM compared c
+        ORDER BY c.currency, c.month;
+    END
+    $$;
+    COMMENT ON FUNCTION total_spend_trend_between(timestamptz, timestamptz, text) IS
+        'the rows of total_spend_trend of what was spent from from_at up to, not including, to_at, by the months of the zone; NULL: no limit, and the zone of "setting"';
+    CREATE OR REPLACE VIEW total_spend_trend WITH (security_invoker = true) AS SELECT * FROM total_spend_trend_between();
+    COMMENT ON VIEW total_spend_trend IS
+        'tokenomics: the second of the two lines, what was spent, by month and currency; every month from the first to the last, those without spend too';
+    COMMENT ON COLUMN total_spend_trend.month IS 'first day of the month, in the reporting zone';
+    COMMENT ON COLUMN total_spend_trend.currency IS 'currency of the amounts; NULL where nothing at all is priced';
+    COMMENT ON COLUMN total_spend_trend.calls IS 'number of calls paid in this currency';
+    COMMENT ON COLUMN total_spend_trend.tokens IS 'their tokens';
+    COMMENT ON COLUMN total_spend_trend.unpriced_tokens IS 'tokens of the month that have no price, whatever the currency: spend is too low by what they cost';
+    COMMENT ON COLUMN total_spend_trend.usage_cost IS 'computed cost of the calls';
+    COMMENT ON COLUMN total_spend_trend.purchase_cost IS 'purchases, spread over their periods and calls, idle parts included';
+    COMMENT ON COLUMN total_spend_trend.other_charges IS 'credits, adjustments and tax, spread over their periods';
+    COMMENT ON COLUMN total_spend_trend.total_spend IS 'usage_cost + purchase_cost + other_charges';
+    COMMENT ON COLUMN total_spend_trend.is_partial IS 'whether the month is not over, or cut by the limits';
+    COMMENT ON COLUMN total_spend_trend.days IS 'days of the month that are counted; with a fraction in the current one';
+    COMMENT ON COLUMN total_spend_trend.spend_per_day IS 'total_spend / days';
+    COMMENT ON COLUMN total_spend_trend.growth_month_on_month IS 'growth on the month before, a fraction; NULL where one of them is partial';
+    COMMENT ON COLUMN total_spend_trend.growth_per_day IS 'growth of spend_per_day on the month before: months of 28 and 31 days, and partial ones, compare';
+    COMMENT ON COLUMN total_spend_trend.growth_year_on_year IS 'growth on the same month of the year before, a fraction';
+    COMMENT ON COLUMN total_spend_trend.fiscal_year IS 'the fiscal year, named by the year in which it ends';
+    COMMENT ON COLUMN total_spend_trend.fiscal_year_to_date IS 'total_spend since the fiscal year began';
+    COMMENT ON COLUMN total_spend_trend.growth_fiscal_year_to_date IS 'growth of it on the same part of the fiscal year before, a fraction';
+    COMMENT ON COLUMN total_spend_trend.reporting_currency IS 'currency of total_spend_converted';
+    COMMENT ON COLUMN total_spend_trend.total_spend_converted IS 'total_spend at the month''s exchange rate; NULL where there is none';
+    COMMENT ON COLUMN total_spend_trend.spend_index IS 'index of total_spend; not yet computed: NULL';
+    COMMENT ON COLUMN total_spend_trend.price_index IS 'matched price index; not yet computed: NULL';
+    COMMENT ON COLUMN total_spend_trend.quantity_index IS 'matched quantity index; not yet computed: NULL';
+    COMMENT ON COLUMN total_spend_trend.turnover_index IS 'what new and discontinued items add; not yet computed: NULL';
+
+    CREATE OR REPLACE FUNCTION daily_spend_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL
+    ) RETURNS TABLE (
+        day date,
+        provider text,
+        currency text,
+        calls bigint,
+        tokens bigint,
+        unpriced_tokens bigint,
+        usage_cost numeric,
+        purchase_cost numeric,
+        other_charges numeric,
+        total_spend numeric,
+        reporting_currency text,
+        total_spend_converted numeric
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(daily_spend_between.zone, (SELECT s.zone FROM setting s));
+        reporting text := (SELECT s.currency FROM setting s);
+    BEGIN
+        RETURN QUERY
+        SELECT g.*, reporting, convert_currency(g.total_spend, g.currency, reporting, g.day)
+        FROM (SELECT (l.period AT TIME ZONE in_zone)::date AS day, l.provider, l.currency, sum(l.calls)::bigint AS calls,
+                     sum(tokenomics.total(l.tokens))::bigint AS tokens,
+                     coalesce(sum(tokenomics.total(l.tokens)) FILTER (WHERE l.unpriced IS NOT NULL), 0)::bigint AS unpriced_tokens,
+                     sum(l.effective_cost) FILTER (WHERE l.charge_category = 'Usage') AS usage_cost,
+                     sum(l.effective_cost) FILTER (WHERE l.charge_category = 'Purchase') AS purchase_cost,
+                     sum(l.effective_cost) FILTER (WHERE l.charge_category NOT IN ('Usage', 'Purchase')) AS other_charges,
+                     sum(l.effective_cost) AS total_spend
+              FROM spend_lines('day', from_at, to_at, in_zone) l
+              GROUP BY 1, 2, 3) g
+        ORDER BY g.day, g.provider, g.currency;
+    END
+    $$;
+    COMMENT ON FUNCTION daily_spend_between(timestamptz, timestamptz, text) IS
+        'the rows of daily_spend of what was spent from from_at up to, not including, to_at, by the days of the zone; NULL: no limit, and the zone of "setting"';
+    CREATE OR REPLACE VIEW daily_spend WITH (security_invoker = true) AS SELECT * FROM daily_spend_between();
+    COMMENT ON VIEW daily_spend IS 'tokenomics: what was spent, by day, provider and currency; unpriced calls have no currency and no cost';
+    COMMENT ON COLUMN daily_spend.day IS 'the day, in the reporting zone';
+    COMMENT ON COLUMN daily_spend.provider IS 'who charges it';
+    COMMENT ON COLUMN daily_spend.currency IS 'currency of the amounts; NULL where the calls are unpriced';
+    COMMENT ON COLUMN daily_spend.calls IS 'number of calls';
+    COMMENT ON COLUMN daily_spend.tokens IS 'their tokens';
+    COMMENT ON COLUMN daily_spend.unpriced_tokens IS 'those of calls without a price';
+    COMMENT ON COLUMN daily_spend.usage_cost IS 'computed cost of the calls';
+    COMMENT ON COLUMN daily_spend.purchase_cost IS 'shares of purchases, idle parts included';
+    COMMENT ON COLUMN daily_spend.other_charges IS 'credits, adjustments and tax, spread over their periods';
+    COMMENT ON COLUMN daily_spend.total_spend IS 'the sum of the three';
+    COMMENT ON COLUMN daily_spend.reporting_currency IS 'currency of total_spend_converted';
+    COMMENT ON COLUMN daily_spend.total_spend_converted IS 'total_spend at the day''s exchange rate; NULL where there is none';
+
+    CREATE OR REPLACE FUNCTION spend_by_owner_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL
+    ) RETURNS TABLE (
+        month date,
+        day date,
+        dimension text,
+        owner text,
+        is_allocated boolean,
+        currency text,
+        calls bigint,
+        tokens bigint,
+        unpriced_tokens bigint,
+        total_spend numeric,
+        reporting_currency text,
+        total_spend_converted numeric
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(spend_by_owner_between.zone, (SELECT s.zone FROM setting s));
+        reporting text := (SELECT s.currency FROM setting s);
+    BEGIN
+        RETURN QUERY
+        SELECT date_trunc('month', g.day::timestamp)::date, g.day, g.dimension, coalesce(g.label, 'unallocated'), g.label IS NOT NULL,
+               g.currency, g.calls, g.tokens, g.unpriced_tokens, g.total_spend,
+               reporting, convert_currency(g.total_spend, g.currency, reporting, g.day)
+        FROM (SELECT (l.period AT TIME ZONE in_zone)::date AS day, d.dimension, l.label, l.currency, sum(l.calls)::bigint AS calls,
+                     sum(tokenomics.total(l.tokens))::bigint AS tokens,
+                     coalesce(sum(tokenomics.total(l.tokens)) FILTER (WHERE l.unpriced IS NOT NULL), 0)::bigint AS unpriced_tokens,
+                     sum(l.effective_cost) AS total_spend
+              FROM unnest('{team,project}'::text[]) d(dimension), LATERAL spend_lines('day', from_at, to_at, in_zone, d.dimension) l
+              GROUP BY 1, 2, 3, 4) g
+        ORDER BY g.dimension, g.day, g.label, g.currency;
+    END
+    $$;
+    COMMENT ON FUNCTION spend_by_owner_between(timestamptz, timestamptz, text) IS
+        'the rows of spend_by_owner of what was spent from from_at up to, not including, to_at, by the days of the zone; NULL: no limit, and the zone of "setting"';
+    CREATE OR REPLACE VIEW spend_by_owner WITH (security_invoker = true) AS SELECT * FROM spend_by_owner_between();
+    COMMENT ON VIEW spend_by_owner IS
+        'tokenomics: what was spent by whom, by day: each dimension adds up to the total, what nobody owns is "unallocated"';
+    COMMENT ON COLUMN spend_by_owner.month IS 'first day of the month, in the reporting zone';
+    COMMENT ON COLUMN spend_by_owner.day IS 'the day, in the reporting zone';
+    COMMENT ON COLUMN spend_by_owner.dimension IS 'team or project';
+    COMMENT ON COLUMN spend_by_owner.owner IS 'the team or project; "unallocated" where the calls or charges name none';
+    COMMENT ON COLUMN spend_by_owner.is_allocated IS 'whether they name one';
+    COMMENT ON COLUMN spend_by_owner.currency IS 'currency of total_spend; NULL where the calls are unpriced';
+    COMMENT ON COLUMN spend_by_owner.calls IS 'number of calls';
+    COMMENT ON COLUMN spend_by_owner.tokens IS 'their tokens';
+    COMMENT ON COLUMN spend_by_owner.unpriced_tokens IS 'those of calls without a price';
+    COMMENT ON COLUMN spend_by_owner.total_spend IS 'cost of the calls, shares of purchases, and charges that name the owner';
+    COMMENT ON COLUMN spend_by_owner.reporting_currency IS 'currency of total_spend_converted';
+    COMMENT ON COLUMN spend_by_owner.total_spend_converted IS 'total_spend at the day''s exchange rate; NULL where there is none';
+
+    CREATE OR REPLACE FUNCTION unpriced_usage_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL
+    ) RETURNS TABLE (
+        month date,
+        provider text,
+        model text,
+        service_tier text,
+        reason text,
+        lacks_rate text[],
+        calls bigint,
+        tokens bigint,
+        nearest_priced_model text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(unpriced_usage_between.zone, (SELECT s.zone FROM setting s));
+    BEGIN
+        RETURN QUERY
+        SELECT g.*, CASE WHEN g.reason = 'unknown model' THEN tokenomics.nearest_model((SELECT book()), g.provider, g.model) END
+        FROM (SELECT (l.period AT TIME ZONE in_zone)::date AS month, l.provider, l.model, l.service_tier, l.unpriced AS reason, l.lacks_rate,
+                     sum(l.calls)::bigint AS calls, sum(tokenomics.total(l.tokens))::bigint AS tokens
+              FROM spend_lines('month', from_at, to_at, in_zone) l
+              WHERE l.unpriced IS NOT NULL
+              GROUP BY 1, 2, 3, 4, 5, 6) g
+        ORDER BY g.month, g.tokens DESC, g.provider, g.model, g.service_tier, g.reason, g.lacks_rate;
+    END
+    $$;
+    COMMENT ON FUNCTION unpriced_usage_between(timestamptz, timestamptz, text) IS
+        'the rows of unpriced_usage of the calls from from_at up to, not including, to_at, by the months of the zone; NULL: no limit, and the zone of "setting"';
+    CREATE OR REPLACE VIEW unpriced_usage WITH (security_invoker = true) AS SELECT * FROM unpriced_usage_between();
+    COMMENT ON VIEW unpriced_usage IS 'tokenomics: what has no price, how much and why, by month; it is in no amount of the other views';
+    COMMENT ON COLUMN unpriced_usage.month IS 'first day of the month, in the reporting zone';
+    COMMENT ON COLUMN unpriced_usage.provider IS 'provider of the calls';
+    COMMENT ON COLUMN unpriced_usage.model IS 'model, as the calls name it';
+    COMMENT ON COLUMN unpriced_usage.service_tier IS 'service tier of the calls';
+    COMMENT ON COLUMN unpriced_usage.reason IS 'why they have no price';
+    COMMENT ON COLUMN unpriced_usage.lacks_rate IS 'the meters whose missing rate is the reason';
+    COMMENT ON COLUMN unpriced_usage.calls IS 'number of calls';
+    COMMENT ON COLUMN unpriced_usage.tokens IS 'their tokens';
+    COMMENT ON COLUMN unpriced_usage.nearest_priced_model IS 'of an unknown model: the priced one with the nearest name, as provider/model; set_alias() makes it known';
+
+    CREATE OR REPLACE FUNCTION reconciliation_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL
+    ) RETURNS TABLE (
+        month date,
+        scope text,
+        provider text,
+        model text,
+        currency text,
+        computed numeric,
+        billed numeric,
+        invoiced numeric,
+        residual numeric,
+        residual_rate numeric,
+        unpriced_tokens bigint
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        first timestamptz := coalesce(from_at, '-infinity');
+        behind timestamptz := coalesce(to_at, 'infinity');
+        in_zone text := coalesce(reconciliation_between.zone, 'UTC');
+    BEGIN
+        RETURN QUERY
+        WITH amount AS (
+            SELECT l.period, l.provider, l.model, l.currency, l.contracted_cost AS computed, NULL::numeric AS billed, NULL::numeric AS invoiced,
+                   CASE WHEN l.unpriced IS NOT NULL THEN tokenomics.total(l.tokens) END AS unpriced
+            FROM spend_lines('month', from_at, to_at, in_zone) l WHERE l.charge_category = 'Usage'
+            UNION ALL
+            SELECT tokenomics.period_start('month', in_zone, u.at), u.provider, u.model, u.billed_currency, NULL, sum(u.billed), NULL, NULL
+            FROM usage u WHERE u.billed IS NOT NULL AND u.at >= first AND u.at < behind GROUP BY 1, 2, 3, 4
+            UNION ALL
+            SELECT m.period_start, c.provider, c.sku, c.currency, NULL, NULL,
+                   tokenomics.elapsed_share(c.billed_cost, tstzrange(c.charge_period_start, c.charge_period_end),
+                                            tstzrange(m.period_start, m.period_end) * tstzrange(first, behind)), NULL
+            FROM charge c,
+                 tokenomics.periods('month', in_zone, greatest(c.charge_period_start, first), least(c.charge_period_end, behind)) m
+            WHERE c.charge_category = 'Usage' AND c.charge_period_start < behind AND c.charge_period_end > first
+        ), grouped AS (
+            SELECT (a.period AT TIME ZONE in_zone)::date AS month, CASE WHEN grouping(a.model) = 1 THEN 'provider' ELSE 'model' END AS scope,
+                   a.provider, a.model, a.currency, sum(a.computed) AS computed, sum(a.billed) AS billed, sum(a.invoiced) AS invoiced,
+                   sum(a.unpriced)::bigint AS unpriced
+            FROM amount a GROUP BY GROUPING SETS ((1, 3, 5), (1, 3, 4, 5))
+        )
+        SELECT g.month, g.scope, g.provider, g.model, g.currency, g.computed, g.billed, g.invoiced,
+               coalesce(g.invoiced, g.billed) - coalesce(g.computed, 0),
+               tokenomics.growth_rate(coalesce(g.invoiced, g.billed), g.computed), g.unpriced
+        FROM grouped g
+        WHERE (g.scope = 'provider' OR g.model IS NOT NULL)
+          AND (g.computed IS NOT NULL OR g.billed IS NOT NULL OR g.invoiced IS NOT NULL OR g.unpriced > 0)
+        ORDER BY g.month, g.provider, g.scope DESC, g.model, g.currency;
+    END
+    $$;
+    COMMENT ON FUNCTION reconciliation_between(timestamptz, timestamptz, text) IS
+        'the rows of reconciliation from from_at up to, not including, to_at, by the months of the zone; NULL: no limit, and UTC, by which vendors bill';
+    CREATE OR REPLACE VIEW reconciliation WITH (security_invoker = true) AS SELECT * FROM reconciliation_between();
+    COMMENT ON VIEW reconciliation IS
+        'tokenomics: what we computed against what the vendor says, by month (of UTC, by which vendors bill), provider and model, and in total for the provider';
+    COMMENT ON COLUMN reconciliation.month IS 'first day of the month, in UTC';
+    COMMENT ON COLUMN reconciliation.scope IS 'model, or provider: all models of it, and charges that name none';
+    COMMENT ON COLUMN reconciliation.provider IS 'who charges it';
+    COMMENT ON COLUMN reconciliation.model IS 'the model; NULL in total';
+    COMMENT ON COLUMN reconciliation.currency IS 'currency of the amounts; NULL where calls have no price';
+    COMMENT ON COLUMN reconciliation.computed IS 'cost of the calls by the book in force';
+    COMMENT ON COLUMN reconciliation.billed IS 'what the calls themselves say they were billed (usage.billed)';
+    COMMENT ON COLUMN reconciliation.invoiced IS 'what charges of category Usage say, spread over their periods';
+    COMMENT ON COLUMN reconciliation.residual IS 'invoiced (else billed) less computed: what we cannot explain';
+    COMMENT ON COLUMN reconciliation.residual_rate IS 'residual / computed';
+    COMMENT ON COLUMN reconciliation.unpriced_tokens IS 'tokens of calls without a price: a residual that is our fault';
+END
+$install$;
+COMMENT ON PROCEDURE install_trends() IS 'part of install(): the views of what was spent, in the first schema of search_path';
+
+CREATE PROCEDURE uninstall_trends() LANGUAGE plpgsql
+AS $uninstall$
+BEGIN
+    DROP VIEW IF EXISTS reconciliation, unpriced_usage, spend_by_owner, daily_spend, total_spend_trend, unit_price_trend, cost_per_token;
+    DROP FUNCTION IF EXISTS
+        reconciliation_between(timestamptz, timestamptz, text),
+        unpriced_usage_between(timestamptz, timestamptz, text),
+        spend_by_owner_between(timestamptz, timestamptz, text),
+        daily_spend_between(timestamptz, timestamptz, text),
+        total_spend_trend_between(timestamptz, timestamptz, text),
+        unit_price_trend_between(timestamptz, timestamptz, text),
+        cost_per_token_between(timestamptz, timestamptz, text),
+        convert_currency(numeric, text, text, date, text),
+        spend_lines(text, timestamptz, timestamptz, text, text),
+        usage_ledger(text, timestamptz, timestamptz, text, text);
+END
+$uninstall$;
+COMMENT ON PROCEDURE uninstall_trends() IS 'part of uninstall(): drops what install_trends() made';

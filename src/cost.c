@@ -24,6 +24,7 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "common/int.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -768,6 +769,18 @@ windows_fingerprint(const PriceBook *book, const uint32 *numbers, int n)
 	return hash != 0 ? hash : 1;
 }
 
+/* Whether the windows of a segment's rows are not all the same. */
+static bool
+windows_differ(const PriceBook *book, const uint32 *numbers, int n)
+{
+	uint32		first = windows_fingerprint(book, numbers, 1);
+
+	for (int i = 1; i < n; i++)
+		if (windows_fingerprint(book, numbers + i, 1) != first)
+			return true;
+	return false;
+}
+
 /*
  * Narrows from and to to the times around "at" for which the clock of the
  * windows' zone lies between the same two edges of them.
@@ -853,11 +866,14 @@ price_band(const PriceBook *book, ModelName *name, const Call *call, int64 n_cal
 	band->off_peak = set.off_peak;
 	if (found.segment->n_off_peak > 0)
 	{
+		const uint32 *numbers = BOOK_ARRAY(book, uint32, row_numbers) +
+		found.segment->first_row + found.segment->n_base;
+
 		narrow_to_windows(book, found.segment, call->at, &band->from, &band->to);
 		if (!set.off_peak)
-			band->windows = windows_fingerprint(book, BOOK_ARRAY(book, uint32, row_numbers) +
-												found.segment->first_row + found.segment->n_base,
-												found.segment->n_off_peak);
+			band->windows = windows_fingerprint(book, numbers, found.segment->n_off_peak);
+		else
+			band->windows_differ = windows_differ(book, numbers, found.segment->n_off_peak);
 	}
 	if (set.n == 0)
 	{
@@ -883,6 +899,14 @@ price_band(const PriceBook *book, ModelName *name, const Call *call, int64 n_cal
 		band->priced &= rows[set.numbers[i]].rates.priced;
 	if (set.off_peak)
 		band->windows = windows_fingerprint(book, set.numbers + slices.last, 1);
+}
+
+NO_RETURN void
+fallback_tokens_out_of_range(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("number of tokens priced at the rate of another meter out of range")));
 }
 
 /*
@@ -916,8 +940,9 @@ price_meters(const PriceBook *book, const PriceBand *band, const Call *call,
 			if (!(row->rates.priced & METER_BIT(m)))
 				lacking |= METER_BIT(m);
 			cost[m] = money_add(cost[m], (Money) row->rates.rate[m] * counts->count[m]);
-			if (row->rates.priced & ~row->rates.named & METER_BIT(m))
-				*fallback_tokens += counts->count[m];
+			if ((row->rates.priced & ~row->rates.named & METER_BIT(m)) &&
+				pg_add_s64_overflow(*fallback_tokens, counts->count[m], fallback_tokens))
+				fallback_tokens_out_of_range();
 		}
 	}
 	return lacking;

@@ -181,6 +181,7 @@ typedef struct PriceBand
 	bool		through_alias;
 	uint32		windows;		/* fingerprint of the off-peak windows that
 								 * the time lies in, or out of; 0: none */
+	bool		windows_differ; /* not all thresholds have the same windows */
 	MeterSet	priced;			/* meters with a rate, of all rows that may
 								 * price a call */
 	uint32		segment;		/* in the book's segments, where it is priced */
@@ -197,6 +198,7 @@ in_band(int64 tokens, int64 above, int64 up_to)
 extern MeterSet basis_meters(TierBasis basis);
 extern void price_band(const PriceBook *book, ModelName *name, const Call *call, int64 n_calls,
 					   bool list_only, PriceBand *band);
+extern NO_RETURN void fallback_tokens_out_of_range(void);
 extern MeterSet price_meters(const PriceBook *book, const PriceBand *band, const Call *call,
 							 int64 n_calls, Money cost[N_METERS], int64 *fallback_tokens);
 

@@ -77,7 +77,7 @@ bench-cost-with-server:
 else
 
 help:
-	@echo "make demo          from nothing to the cost of a call, on a temporary server"
+	@echo "make demo          from nothing to a company's trends, on a temporary server"
 	@echo "make check         all tests, on a temporary server"
 	@echo "make installcheck  the pg_regress tests, on the server that PGHOST and PGPORT name"
 	@echo "make bench         a year by month and model, against count(*), plain SQL, DuckDB and ClickHouse [CALLS=2000000 ROUNDS=5 BUFFERS=2GB]"

@@ -132,5 +132,17 @@ SELECT cost(NULL::price_book, 'a', 'm', now(), '{}') IS NULL AND cost('{}', NULL
 CREATE TABLE stored AS SELECT 1 AS n, (SELECT price_book(p) FROM p WHERE book = 'list') AS book UNION ALL SELECT 2, (SELECT price_book(p) FROM p WHERE book = 'contract');
 SELECT n, i, cost(book, 'openai', 'o3', '2025-07-01', tokens(input => 1000000)) FROM stored, generate_series(1, 2) i ORDER BY i, n;
 
+-- names of every length, and names that differ in one byte, are told apart; each is asked for twice
+CREATE TABLE named AS
+SELECT row_number() OVER () AS n, provider, model
+FROM (SELECT repeat('p', p), repeat('m', m) FROM generate_series(1, 20) p, generate_series(1, 40) m
+      UNION SELECT 'acme', overlay(repeat('m', m) PLACING 'x' FROM i) FROM generate_series(1, 40) m, generate_series(1, m) i
+      UNION SELECT overlay(repeat('p', p) PLACING 'x' FROM i), 'model' FROM generate_series(1, 20) p, generate_series(1, p) i) v(provider, model);
+INSERT INTO p (book, provider, model, rates) SELECT 'named', provider, model, format('{"currency": "USD", "input": %s}', n)::rates FROM named;
+SELECT count(*), count(*) FILTER (WHERE cost(book, provider, model, now(), tokens(input => 1000000)) = n) AS priced_right,
+       count(*) FILTER (WHERE cost(book, provider || '', model || '', now(), tokens(input => 1000000)) = n) AS out_of_no_row,
+       count(*) FILTER (WHERE cost(book, provider, model || 'y', now(), tokens(input => 1000000)) IS NULL) AS unknown
+FROM (SELECT price_book(p) AS book FROM p WHERE book = 'named') b, named, generate_series(1, 2);
+
 DROP VIEW contract;
-DROP TABLE p, a, stored;
+DROP TABLE p, a, stored, named;

@@ -295,13 +295,12 @@ name_cache_add(NameCache *cache, const PriceBook *book, uint32 hash,
 	old = MemoryContextSwitchTo(scratch);
 	name = MemoryContextAllocZero(cache->mcxt, sizeof(ModelName) +
 								  call.provider_len + call.model_len);
+	name->key = name_key(provider, provider_len, model, model_len);
 	name->hash = hash;
 	resolve_name(book, name, call);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);
 
-	name->provider_len = call.provider_len;
-	name->model_len = call.model_len;
 	memcpy(MODEL_NAME_STRING(name), call.provider, call.provider_len);
 	memcpy(MODEL_NAME_STRING(name) + call.provider_len, call.model, call.model_len);
 
@@ -934,8 +933,8 @@ price_arguments(FunctionCallInfo fcinfo, const PriceBook **book, TokenCounts *co
 				PricedCall *priced)
 {
 	CostState  *state = fcinfo->flinfo->fn_extra;
-	struct varlena *provider,
-			   *model;
+	Bytes		provider,
+				model;
 	Call		call;
 
 	for (int i = 0; i < 5; i++)
@@ -948,8 +947,8 @@ price_arguments(FunctionCallInfo fcinfo, const PriceBook **book, TokenCounts *co
 		fcinfo->flinfo->fn_extra = state;
 	}
 	*book = price_book_arg(fcinfo, 0, &state->fetched);
-	provider = packed(PG_GETARG_POINTER(1));
-	model = packed(PG_GETARG_POINTER(2));
+	provider = packed_bytes(PG_GETARG_DATUM(1));
+	model = packed_bytes(PG_GETARG_DATUM(2));
 	token_counts_read(PG_GETARG_DATUM(4), counts);
 	call.at = PG_GETARG_TIMESTAMPTZ(3);
 	call.counts = counts;
@@ -957,15 +956,14 @@ price_arguments(FunctionCallInfo fcinfo, const PriceBook **book, TokenCounts *co
 	call.service_tier_len = strlen("standard");
 	if (PG_NARGS() > 5 && !PG_ARGISNULL(5))
 	{
-		struct varlena *tier = packed(PG_GETARG_POINTER(5));
+		Bytes		tier = packed_bytes(PG_GETARG_DATUM(5));
 
-		call.service_tier = VARDATA_ANY(tier);
-		call.service_tier_len = VARSIZE_ANY_EXHDR(tier);
+		call.service_tier = tier.data;
+		call.service_tier_len = tier.len;
 	}
 	price_call(*book,
 			   name_cache_get(&state->names, *book,
-							  VARDATA_ANY(provider), VARSIZE_ANY_EXHDR(provider),
-							  VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model)),
+							  provider.data, provider.len, model.data, model.len),
 			   &call, priced);
 	return true;
 }
@@ -1163,7 +1161,7 @@ price_book_nearest_model(PG_FUNCTION_ARGS)
 	text	   *model = PG_GETARG_TEXT_PP(2);
 	int			len = VARSIZE_ANY_EXHDR(model);
 	const BookModel *nearest = NULL;
-	int			least = Max(len / 2, 1);	/* one farther off is no help */
+	int			least = len - 1;	/* one farther off has nothing of it */
 	bool		least_is_own = false;
 
 	for (uint32 i = 0; i < book->n_models; i++)

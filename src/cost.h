@@ -55,9 +55,8 @@ typedef struct PriceMemo
 /* What a name stands for in a book: models, in the order they are tried. */
 typedef struct ModelName
 {
+	NameKey		key;
 	uint32		hash;
-	int			provider_len;
-	int			model_len;
 	uint32		n_models;
 	PriceMemo	memo[2];		/* of the book, and of its last layer alone */
 	uint32		model[MAX_CANDIDATES];	/* in the book's models */
@@ -75,9 +74,9 @@ typedef struct NameCache
 {
 	MemoryContext mcxt;			/* holds the names */
 	uint64		fingerprint;	/* of the book */
-	uint32		book_size;
+	uint32		book_size;		/* 0 before first use */
 	uint32		n_names;
-	uint32		n_slots;		/* a power of two; 0 before first use */
+	uint32		n_slots;		/* a power of two */
 	ModelName **slots;
 } NameCache;
 
@@ -108,28 +107,23 @@ same_string(const char *a, int a_len, const char *b, int b_len)
 }
 
 /* What a name stands for in a book; resolved once for each distinct name. */
-static inline ModelName *
+static pg_attribute_always_inline ModelName *
 name_cache_get(NameCache *cache, const PriceBook *book,
 			   const char *provider, int provider_len, const char *model, int model_len)
 {
-	uint32		hash = price_book_hash(provider, provider_len, model, model_len);
+	NameKey		key = name_key(provider, provider_len, model, model_len);
+	uint32		hash = name_key_hash(&key);
+	uint32		mask = cache->n_slots - 1;
+	ModelName  *name;
 
-	if (likely(cache->n_slots > 0 && cache->fingerprint == book->fingerprint &&
-			   cache->book_size == VARSIZE(book)))
-	{
-		uint32		mask = cache->n_slots - 1;
-
-		for (uint32 slot = hash & mask; cache->slots[slot] != NULL; slot = (slot + 1) & mask)
-		{
-			ModelName  *name = cache->slots[slot];
-
-			if (name->hash == hash &&
-				same_string(MODEL_NAME_STRING(name), name->provider_len, provider, provider_len) &&
-				same_string(MODEL_NAME_STRING(name) + name->provider_len, name->model_len,
-							model, model_len))
-				return name;
-		}
-	}
+	if (unlikely(cache->fingerprint != book->fingerprint || cache->book_size != VARSIZE(book)))
+		return name_cache_add(cache, book, hash, provider, provider_len, model, model_len);
+	for (uint32 slot = hash & mask; likely((name = cache->slots[slot]) != NULL); slot = (slot + 1) & mask)
+		if (likely(name_keys_equal(&name->key, &key)) &&
+			(likely(name_key_is_all(provider_len, model_len)) ||
+			 (memcmp(MODEL_NAME_STRING(name), provider, provider_len) == 0 &&
+			  memcmp(MODEL_NAME_STRING(name) + provider_len, model, model_len) == 0)))
+			return name;
 	return name_cache_add(cache, book, hash, provider, provider_len, model, model_len);
 }
 

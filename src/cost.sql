@@ -91,4 +91,4 @@ COMMENT ON FUNCTION explain_cost(price_book, text, text, timestamptz, tokens, te
 CREATE FUNCTION nearest_model(book price_book, provider text, model text) RETURNS text
     AS 'MODULE_PATHNAME', 'price_book_nearest_model' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION nearest_model(price_book, text, text) IS
-    'the priced model whose name is nearest to a name without a price, as provider/model: by the number of characters to change (Levenshtein 1966), of the same provider among equals; NULL where more than half of them would have to';
+    'the priced model whose name is nearest to a name without a price, as provider/model: by the number of characters to change (Levenshtein 1966), of the same provider among equals; NULL where all of them would have to';

@@ -412,14 +412,14 @@ BEGIN
         ), dated AS (
             SELECT s.*, (SELECT coalesce(sum(l.tokens), 0)::bigint FROM line l WHERE l.month = s.month AND l.unpriced IS NOT NULL) AS unpriced,
                    e.counted_from > s.month::timestamp OR e.counted_to < s.month + interval '1 month' AS is_partial,
-                   extract(epoch FROM e.counted_to - e.counted_from) / 86400 AS days,
+                   trim_scale(extract(epoch FROM e.counted_to - e.counted_from) / 86400) AS days,
                    extract(year FROM s.month + make_interval(months => (13 - fiscal_year_start) % 12))::integer AS fiscal_year
             FROM spent s,
                  LATERAL (SELECT greatest(s.month::timestamp, from_at AT TIME ZONE in_zone) AS counted_from,
                                  least(s.month + interval '1 month', to_at AT TIME ZONE in_zone,
                                        CASE WHEN today > s.month THEN today END) AS counted_to) e
         ), daily AS (
-            SELECT d.*, CASE WHEN d.days > 0 THEN d.total_spend / d.days END AS per_day,
+            SELECT d.*, CASE WHEN d.days > 0 THEN trim_scale(d.total_spend / d.days) END AS per_day,
                    sum(d.total_spend) OVER (PARTITION BY d.currency, d.fiscal_year ORDER BY d.month) AS to_date
             FROM dated d
         ), compared AS (
@@ -651,7 +651,7 @@ BEGIN
     DECLARE
         first timestamptz := coalesce(from_at, '-infinity');
         behind timestamptz := coalesce(to_at, 'infinity');
-        in_zone text := coalesce(reconciliation_between.zone, (SELECT s.zone FROM setting s));
+        in_zone text := coalesce(reconciliation_between.zone, 'UTC');
     BEGIN
         RETURN QUERY
         WITH amount AS (
@@ -679,16 +679,16 @@ BEGIN
                tokenomics.growth_rate(coalesce(g.invoiced, g.billed), g.computed), g.unpriced
         FROM grouped g
         WHERE (g.scope = 'provider' OR g.model IS NOT NULL)
-          AND (g.computed IS NOT NULL OR g.billed IS NOT NULL OR g.invoiced IS NOT NULL OR g.unpriced IS NOT NULL)
+          AND (g.computed IS NOT NULL OR g.billed IS NOT NULL OR g.invoiced IS NOT NULL OR g.unpriced > 0)
         ORDER BY g.month, g.provider, g.scope DESC, g.model, g.currency;
     END
     $$;
     COMMENT ON FUNCTION reconciliation_between(timestamptz, timestamptz, text) IS
-        'the rows of reconciliation from from_at up to, not including, to_at, by the months of the zone; NULL: no limit, and the zone of "setting"';
+        'the rows of reconciliation from from_at up to, not including, to_at, by the months of the zone; NULL: no limit, and UTC, by which vendors bill';
     CREATE OR REPLACE VIEW reconciliation WITH (security_invoker = true) AS SELECT * FROM reconciliation_between();
     COMMENT ON VIEW reconciliation IS
-        'tokenomics: what we computed against what the vendor says, by month, provider and model, and in total for the provider';
-    COMMENT ON COLUMN reconciliation.month IS 'first day of the month, in the reporting zone';
+        'tokenomics: what we computed against what the vendor says, by month (of UTC, by which vendors bill), provider and model, and in total for the provider';
+    COMMENT ON COLUMN reconciliation.month IS 'first day of the month, in UTC';
     COMMENT ON COLUMN reconciliation.scope IS 'model, or provider: all models of it, and charges that name none';
     COMMENT ON COLUMN reconciliation.provider IS 'who charges it';
     COMMENT ON COLUMN reconciliation.model IS 'the model; NULL in total';

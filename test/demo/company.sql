@@ -126,7 +126,7 @@ INSERT INTO use VALUES
     -- Story: provisioned throughput. These calls have no price of their own; the
     -- purchase of their tier is spread over them.
     (20, 'finance', 'invoices', 'extract', '{"feature": "invoices"}', 'azure', 'gpt-4.1', 'ptu-eastus',
-        '2025-09-01', '2026-06-30', 20, 40, 10, 'office', 5, 1.4, 70000, 4000, 10, NULL, 1200, NULL),
+        '2025-05-01', '2026-06-30', 16, 40, 10, 'office', 5, 1.4, 70000, 4000, 10, NULL, 1200, NULL),
     -- Story: underuse. The lab stops asking.
     (21, 'lab', 'prototypes', 'notebook', '{"feature": "prototypes"}', 'google', 'gemini-2.0-flash', NULL,
         '2025-05-01', '2026-06-30', 20, 1, 0, 'office', 3, 1.2, 7000, 1000, 15, NULL, 900, NULL),
@@ -227,13 +227,13 @@ SELECT (date '2025-07-01' + d)::timestamp AT TIME ZONE 'UTC',
        'google', 'gemini-2.5-pro', calls, 'marketing', 'translation', '{"feature": "translation"}'
 FROM (SELECT d, 60 + d / 5 + pg_temp.draw(d, 1, 20) AS calls FROM generate_series(0, 364) AS d) AS bucket;
 
--- What the vendors billed for the calls, by calendar month in UTC: what the
--- book says, but for one line. Story: a residual of 37.50 in April 2026.
+-- What two vendors billed for the calls, by the months of Berlin: what the book
+-- says, but for one line. Story: a residual of 37.50 in April 2026.
 INSERT INTO charge (provider, charge_period_start, charge_period_end, charge_category, sku, quantity, unit, billed_cost, currency, invoice_id, source, recorded_at)
-SELECT provider, month AT TIME ZONE 'UTC', (month + interval '1 month') AT TIME ZONE 'UTC', 'Usage', model, tokens, 'Tokens',
+SELECT provider, month AT TIME ZONE 'Europe/Berlin', (month + interval '1 month') AT TIME ZONE 'Europe/Berlin', 'Usage', model, tokens, 'Tokens',
        computed + CASE WHEN model = 'claude-opus-4-1' AND month = '2026-04-01' THEN 37.50 ELSE 0 END,
-       'USD', format('%s-%s', provider, to_char(month, 'YYYYMM')), 'demo', (month + interval '1 month 3 days') AT TIME ZONE 'UTC'
-FROM (SELECT provider, model, date_trunc('month', at AT TIME ZONE 'UTC') AS month, total(sum(tokens)) AS tokens,
+       'USD', format('%s-%s', provider, to_char(month, 'YYYYMM')), 'demo', (month + interval '1 month 3 days') AT TIME ZONE 'Europe/Berlin'
+FROM (SELECT provider, model, date_trunc('month', at AT TIME ZONE 'Europe/Berlin') AS month, total(sum(tokens)) AS tokens,
              sum(cost((SELECT book()), provider, model, at, tokens, service_tier)) AS computed
       FROM usage WHERE provider IN ('openai', 'anthropic')
       GROUP BY 1, 2, 3) AS bill
@@ -241,15 +241,15 @@ ORDER BY month, provider, model;
 
 -- Provisioned throughput, paid by the month whether it is used or not.
 INSERT INTO charge (provider, charge_period_start, charge_period_end, charge_category, sku, quantity, unit, billed_cost, currency, invoice_id, source, recorded_at)
-SELECT 'azure', month AT TIME ZONE 'UTC', (month + interval '1 month') AT TIME ZONE 'UTC', 'Purchase', 'ptu-eastus', 120000000, 'Tokens',
-       2600, 'USD', format('azure-%s', to_char(month, 'YYYYMM')), 'demo', month AT TIME ZONE 'UTC'
-FROM generate_series(timestamp '2025-09-01', '2026-06-01', '1 month') AS month
+SELECT 'azure', month AT TIME ZONE 'Europe/Berlin', (month + interval '1 month') AT TIME ZONE 'Europe/Berlin', 'Purchase', 'ptu-eastus', 120000000, 'Tokens',
+       600, 'USD', format('azure-%s', to_char(month, 'YYYYMM')), 'demo', month AT TIME ZONE 'Europe/Berlin'
+FROM generate_series(timestamp '2025-05-01', '2026-06-01', '1 month') AS month
 ORDER BY month;
 
 -- A credit after the cache regression, and a tax in euros.
 INSERT INTO charge (provider, charge_period_start, charge_period_end, charge_category, billed_cost, currency, invoice_id, scope, source, recorded_at)
-VALUES ('anthropic', '2026-03-01 00:00+00', '2026-04-01 00:00+00', 'Credit', -150, 'USD', 'anthropic-202603', '{"team": "search"}', 'demo', '2026-04-04 00:00+00'),
-       ('mistral', '2026-06-01 00:00+00', '2026-07-01 00:00+00', 'Tax', 9.12, 'EUR', 'mistral-202606', NULL, 'demo', '2026-07-04 00:00+00');
+VALUES ('anthropic', '2026-03-01 00:00 Europe/Berlin', '2026-04-01 00:00 Europe/Berlin', 'Credit', -150, 'USD', 'anthropic-202603', '{"team": "search"}', 'demo', '2026-04-04 00:00 Europe/Berlin'),
+       ('mistral', '2026-06-01 00:00 Europe/Berlin', '2026-07-01 00:00 Europe/Berlin', 'Tax', 9.12, 'EUR', 'mistral-202606', NULL, 'demo', '2026-07-04 00:00 Europe/Berlin');
 
 DROP FUNCTION pg_temp.skewed(bigint, bigint);
 DROP FUNCTION pg_temp.draw(bigint, bigint, bigint);

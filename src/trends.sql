@@ -422,7 +422,8 @@ BEGIN
         quantity_index double precision,
         turnover_index double precision
     )
-        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+        -- the few lines that there are look like many, and compiling takes longer
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
     AS $$
     #variable_conflict use_column
     DECLARE

@@ -17,31 +17,25 @@ BEGIN
         zone text DEFAULT NULL,
         dimension text DEFAULT NULL
     ) RETURNS tokenomics.ledger
-        -- a plan for any limits would expect few calls: no parallel one
-        LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan
+        LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT
     AS $$
     #variable_conflict use_column
     DECLARE
-        first timestamptz := coalesce(from_at, '-infinity');
-        behind timestamptz := coalesce(to_at, 'infinity');
         in_zone text := coalesce(usage_ledger.zone, (SELECT s.zone FROM setting s));
+        label text := CASE dimension WHEN 'team' THEN 'u.team' WHEN 'project' THEN 'u.project' END;
         counted tokenomics.ledger;
     BEGIN
-        IF dimension IS NULL THEN
-            SELECT tokenomics.ledger((SELECT book()), grain, in_zone, u.at, u.provider, u.model, u.service_tier, u.tokens, NULL, u.calls)
-            INTO counted FROM usage u WHERE u.at >= first AND u.at < behind;
-        ELSIF dimension = 'team' THEN
-            SELECT tokenomics.ledger((SELECT book()), grain, in_zone, u.at, u.provider, u.model, u.service_tier, u.tokens, u.team, u.calls)
-            INTO counted FROM usage u WHERE u.at >= first AND u.at < behind;
-        ELSIF dimension = 'project' THEN
-            SELECT tokenomics.ledger((SELECT book()), grain, in_zone, u.at, u.provider, u.model, u.service_tier, u.tokens, u.project, u.calls)
-            INTO counted FROM usage u WHERE u.at >= first AND u.at < behind;
-        ELSE
+        IF dimension IS NOT NULL AND label IS NULL THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'invalid_parameter_value',
                 MESSAGE = format('there is no dimension "%s"', dimension),
                 HINT = 'The dimensions are team and project.';
         END IF;
+        -- By EXECUTE, for which the planner sees the limits each time, and which
+        -- runs in parallel: a SELECT INTO is for one row, and does not.
+        EXECUTE format('SELECT tokenomics.ledger((SELECT book()), $1, $2, u.at, u.provider, u.model, u.service_tier, u.tokens, %s, u.calls)
+                        FROM usage u WHERE u.at >= $3 AND u.at < $4', coalesce(label, 'NULL'))
+        INTO counted USING grain, in_zone, coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
         RETURN counted;
     END
     $$;

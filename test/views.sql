@@ -126,7 +126,7 @@ SET LOCAL parallel_setup_cost = 0;
 SET LOCAL parallel_tuple_cost = 0;
 SET LOCAL enable_partitionwise_aggregate = on;
 SELECT results_eq('SELECT * FROM answers', 'SELECT * FROM serial', 'parallel plans answer as serial ones do');
-SELECT is(sum(rows), 3157::numeric, 'a partition for each month') FROM ensure_partitions('2024-11-01', '2025-05-01') e(month, rows);
+SELECT is(sum(rows), (SELECT count(*)::numeric FROM call), 'a partition for each month') FROM ensure_partitions('2024-11-01', '2025-05-01') e(month, rows);
 SELECT results_eq('SELECT * FROM answers', 'SELECT * FROM serial', 'and so do partitions');
 
 -- the catalog

@@ -179,7 +179,7 @@ BEGIN
     END
     $$;
     COMMENT ON FUNCTION spend_lines(text, timestamptz, timestamptz, text, text) IS
-        'all that was spent, by period: lines of calls (charge_category Usage), the shares of purchases that they carry and what was left idle (Purchase), and credits, adjustments and tax by time; total spend is the sum of effective_cost';
+        'all that was spent, by period: lines of calls (charge_category Usage); purchases by months, spread over the calls of their time by tokens, and what is left idle (Purchase); credits, adjustments and tax by time; of all these what has elapsed by now; total spend is the sum of effective_cost, and adjacent limits add up to the whole';
 
     CREATE OR REPLACE FUNCTION convert_currency(amount numeric, from_currency text, to_currency text, on_date date, grain text DEFAULT 'day')
         RETURNS numeric
@@ -501,8 +501,8 @@ BEGIN
     COMMENT ON COLUMN total_spend_trend.tokens IS 'their tokens';
     COMMENT ON COLUMN total_spend_trend.unpriced_tokens IS 'tokens of the month that have no price, whatever the currency: spend is too low by what they cost';
     COMMENT ON COLUMN total_spend_trend.usage_cost IS 'computed cost of the calls';
-    COMMENT ON COLUMN total_spend_trend.purchase_cost IS 'purchases, spread over their periods and calls, idle parts included';
-    COMMENT ON COLUMN total_spend_trend.other_charges IS 'credits, adjustments and tax, spread over their periods';
+    COMMENT ON COLUMN total_spend_trend.purchase_cost IS 'purchases, spread over their periods and calls as far as they have elapsed, idle parts included';
+    COMMENT ON COLUMN total_spend_trend.other_charges IS 'credits, adjustments and tax, spread over their periods as far as they have elapsed';
     COMMENT ON COLUMN total_spend_trend.total_spend IS 'usage_cost + purchase_cost + other_charges';
     COMMENT ON COLUMN total_spend_trend.is_partial IS 'whether the month is not over, or not begun, or cut by the limits';
     COMMENT ON COLUMN total_spend_trend.days IS 'days of the month that are counted: with a fraction in the current one, none of one to come';
@@ -574,7 +574,7 @@ BEGIN
     COMMENT ON COLUMN daily_spend.unpriced_tokens IS 'those of calls without a price';
     COMMENT ON COLUMN daily_spend.usage_cost IS 'computed cost of the calls';
     COMMENT ON COLUMN daily_spend.purchase_cost IS 'shares of purchases, idle parts included';
-    COMMENT ON COLUMN daily_spend.other_charges IS 'credits, adjustments and tax, spread over their periods';
+    COMMENT ON COLUMN daily_spend.other_charges IS 'credits, adjustments and tax, spread over their periods as far as they have elapsed';
     COMMENT ON COLUMN daily_spend.total_spend IS 'the sum of the three';
     COMMENT ON COLUMN daily_spend.reporting_currency IS 'currency of total_spend_converted';
     COMMENT ON COLUMN daily_spend.total_spend_converted IS 'total_spend at the day''s exchange rate; NULL where there is none';

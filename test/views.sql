@@ -9,7 +9,7 @@ CALL tokenomics.install('llm');
 SET search_path = llm, tokenomics, public;
 SET timezone = 'America/New_York';
 SET jit = off;
-SELECT plan(40);
+SELECT plan(43);
 SELECT setseed(0.20261124);
 
 SELECT lives_ok($$
@@ -64,6 +64,9 @@ SELECT results_eq($$SELECT currency, sum(purchase_cost) FROM total_spend_trend W
     $$SELECT currency, sum(billed_cost) FROM charge WHERE charge_category = 'Purchase' GROUP BY 1 ORDER BY 1$$, 'purchases to their last digit');
 SELECT results_eq($$SELECT currency, sum(other_charges) FROM total_spend_trend WHERE other_charges <> 0 GROUP BY 1 ORDER BY 1$$,
     $$SELECT currency, sum(billed_cost) FROM charge WHERE charge_category IN ('Credit', 'Adjustment', 'Tax') GROUP BY 1 ORDER BY 1$$, 'and other charges');
+
+SELECT results_eq(format('SELECT charge_category, provider, currency, sum(calls), sum(effective_cost) FROM spend_lines(%L) WHERE currency IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3', g),
+    'SELECT charge_category, provider, currency, sum(calls), sum(effective_cost) FROM spend_lines(''month'') WHERE currency IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3', format('the same by the %s', g)) FROM unnest('{day,hour,quarter_hour}'::text[]) g;
 
 -- the views agree
 CREATE TEMP VIEW by_month AS SELECT month, currency, total_spend, calls, tokens FROM total_spend_trend WHERE calls > 0 OR total_spend <> 0 ORDER BY 1, 2;

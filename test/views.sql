@@ -119,12 +119,13 @@ SELECT is_empty($$SELECT z, currency, sum(total_spend) FROM unnest('{UTC,Asia/Ka
 
 -- plans
 CREATE TEMP VIEW answers AS
-SELECT md5(string_agg(v, E'\n' ORDER BY v)) FROM (SELECT c::text AS v FROM cost_per_token c UNION ALL SELECT c::text FROM unit_price_trend c UNION ALL SELECT c::text FROM total_spend_trend c UNION ALL SELECT c::text FROM daily_spend c
-    UNION ALL SELECT c::text FROM spend_by_owner c UNION ALL SELECT c::text FROM unpriced_usage c UNION ALL SELECT c::text FROM reconciliation c) t;
+SELECT 'by the ' || g || coalesce(' and ' || d, '') AS what, md5(usage_ledger(g, dimension => d)::text) AS answer FROM unnest('{month,day}'::text[]) g, unnest('{team,NULL}'::text[]) d
+UNION ALL SELECT 'cost_per_token', md5(string_agg(v::text, E'\n')) FROM cost_per_token v
+UNION ALL SELECT 'daily_spend', md5(string_agg(v::text, E'\n')) FROM daily_spend v ORDER BY 1;
 SET LOCAL max_parallel_workers_per_gather = 0;
 CREATE TEMP TABLE serial AS SELECT * FROM answers;
-SET LOCAL max_parallel_workers_per_gather = 4;
-SET LOCAL min_parallel_table_scan_size = 0;
+SET LOCAL max_parallel_workers_per_gather = 2;
+SET LOCAL min_parallel_table_scan_size = '32kB';
 SET LOCAL parallel_setup_cost = 0;
 SET LOCAL parallel_tuple_cost = 0;
 SET LOCAL enable_partitionwise_aggregate = on;

@@ -196,6 +196,7 @@ CALL tokenomics.install('own', 'my_calls', '{"at": "created"}');
 CALL tokenomics.install('own', 'my_calls', '{"at": "created AT TIME ZONE ''UTC''", "tokens": "prompt"}');
 CALL tokenomics.install('own', 'my_calls', '{"at": "created AT TIME ZONE ''UTC''", "ttft": "ARRAY[1]"}');
 CALL tokenomics.install('own', 'my_calls', '{"at": "created AT TIME ZONE ''UTC''", "tokns": "prompt"}');
+CALL tokenomics.install('own', 'my_calls', '{"at": "created AT TIME ZONE ''UTC''", "where": "prompt"}');
 CALL tokenomics.install('own', 'my_calls', '{"at": 5}');
 CALL tokenomics.install('own', 'my_calls', '["at"]');
 CALL tokenomics.install('own', 'my_calls', '{"at": ');

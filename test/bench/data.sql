@@ -64,11 +64,7 @@ UNION ALL
 SELECT provider, model, above, rates(jsonb_build_object('currency', 'USD', 'input', above_input, 'cache_read', above_cache_read, 'output', above_output, 'reasoning', above_reasoning)),
        tstzrange(valid_from, valid_to) FROM flat_price WHERE above = 200000;
 
-CREATE UNLOGGED TABLE calls (
-    at timestamptz NOT NULL, tokens tokens, provider text NOT NULL, model text NOT NULL, service_tier text, calls bigint NOT NULL DEFAULT 1,
-    request_id text, user_id text, session_id text, turn_id text, agent text, team text, project text, status text,
-    tags jsonb, ttft integer, duration integer, billed numeric, billed_currency text
-);
+CREATE UNLOGGED TABLE calls (LIKE usage INCLUDING DEFAULTS);
 CREATE UNLOGGED TABLE plain (
     at timestamptz NOT NULL, input bigint NOT NULL, cache_read bigint NOT NULL, output bigint NOT NULL, reasoning bigint NOT NULL,
     provider text NOT NULL, model text NOT NULL, service_tier text, calls bigint NOT NULL DEFAULT 1,

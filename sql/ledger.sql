@@ -247,7 +247,7 @@ SELECT regrain(ledger(book, 'hour', 'UTC', at, 'v', model, NULL, tokens), 'day',
 -- local mean time cuts quarters of an hour
 SELECT regrain(ledger(book, 'quarter_hour', 'UTC', '1890-01-01 00:00Z', 'v', 'flat', NULL, '{}'), 'day', 'UTC') IS NOT NULL AS utc FROM b;
 SELECT regrain(ledger(book, 'quarter_hour', 'UTC', '1890-01-01 05:55Z', 'v', 'flat', NULL, '{}'), 'day', 'America/Caracas') FROM b;
-SELECT regrain(ledger(book, 'quarter_hour', 'UTC', '1880-01-01 04:30Z', 'v', 'flat', NULL, '{}'), 'day', 'America/Caracas') FROM b;
+SELECT regrain(ledger(book, 'quarter_hour', 'UTC', '1880-01-01 04:20Z', 'v', 'flat', NULL, '{}'), 'day', 'America/Caracas') FROM b;
 SELECT regrain(l, 'week', 'UTC') FROM l;
 SELECT regrain(l, 'month', 'Mars') FROM l;
 SELECT regrain(NULL, 'month', 'UTC'), regrain(l, NULL, 'UTC') FROM l;

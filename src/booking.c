@@ -532,7 +532,7 @@ add_slices(const PriceBook *book, Cell *cell, const Call *call, int64 n_calls)
 			cell->slices[s][m] = money_add(cell->slices[s][m], cost[m]);
 		if (s == CONTRACTED &&
 			pg_add_s64_overflow(cell->fallback_tokens, fallback_tokens, &cell->fallback_tokens))
-			money_out_of_range();
+			fallback_tokens_out_of_range();
 	}
 }
 
@@ -596,7 +596,7 @@ booking_flush(Ledger *ledger)
 					sum.cost[s][m] = (Money) cell->rates[s]->rate[m] * cell->count[m];
 			if (rates != NULL && (rates->priced & ~rates->named & METER_BIT(m)) &&
 				pg_add_s64_overflow(sum.fallback_tokens, cell->count[m], &sum.fallback_tokens))
-				money_out_of_range();
+				fallback_tokens_out_of_range();
 		}
 		line = &ledger->lines[cell->line];
 		if (ledger->flat != NULL)
@@ -651,6 +651,8 @@ booking_begin(FunctionCallInfo fcinfo, Ledger **ledger, MemoryContext aggcontext
 	else
 	{
 		booking_flush(*ledger);
+		if ((*ledger)->grain == GRAIN_QUARTER_HOUR)
+			(void) zone_by_name_or_error(VARDATA_ANY(zone), VARSIZE_ANY_EXHDR(zone));
 		if (!same_string(grain_name[(*ledger)->grain], strlen(grain_name[(*ledger)->grain]),
 						 VARDATA_ANY(grain), VARSIZE_ANY_EXHDR(grain)) ||
 			((*ledger)->grain != GRAIN_QUARTER_HOUR &&
@@ -804,14 +806,17 @@ ledger_add(PG_FUNCTION_ARGS)
  * it.  Else it is an error, or, where asked for, a guess that is marked.
  */
 
-/* What two sides of a line tell of its calls: the tightest band of a basis. */
+/*
+ * What two sides of a line tell of its calls: the tightest band of a basis.  A
+ * side that was guessed tells nothing.
+ */
 static TokenBand
 known_band(const LedgerLine *line, TierBasis basis)
 {
 	TokenBand	known = {0, PG_INT64_MAX};
 
 	for (int s = 0; s < N_SIDES; s++)
-		if (line->key.side[s].basis == basis)
+		if (line->key.side[s].basis == basis && !(line->key.side[s].flags & SIDE_APPROXIMATE))
 		{
 			known.above = Max(known.above, line->key.side[s].above);
 			known.up_to = Min(known.up_to, line->key.side[s].up_to);
@@ -858,7 +863,7 @@ price_line(const Ledger *ledger, const PriceBook *book, ModelName *model, const 
 		const LineSide *side = &line->key.side[s];
 		PriceBand	other = *price;
 
-		if (side->windows == 0)
+		if (side->windows == 0 || (side->flags & SIDE_APPROXIMATE))
 			continue;
 		while (!windows_known)
 		{
@@ -876,7 +881,7 @@ price_line(const Ledger *ledger, const PriceBook *book, ModelName *model, const 
 		}
 	}
 	/* the price itself must hold for all of the period */
-	if (windows_known)
+	if (windows_known && !price->windows_differ)
 		exact = price->valid_from <= line->key.period && price->valid_to >= end;
 	else
 		exact = price->from <= line->key.period && price->to >= end;
@@ -932,8 +937,11 @@ reprice_line(Ledger *into, const Ledger *from, const PriceBook *book, NameCache 
 		side->windows = price.windows;
 		if (price.unpriced == PRICED)
 		{
-			MeterSet	known = line->key.side[CONTRACTED].lacking | line->key.side[LIST].lacking;
+			MeterSet	known = 0;
 
+			for (int old = 0; old < N_SIDES; old++)
+				if (!(line->key.side[old].flags & SIDE_APPROXIMATE))
+					known |= line->key.side[old].lacking;
 			rest &= ~price.priced;
 			FOR_EACH_METER(m, rest)
 				if (line->tokens.count[m] > 0)
@@ -959,8 +967,9 @@ reprice_line(Ledger *into, const Ledger *from, const PriceBook *book, NameCache 
 			FOR_EACH_METER(m, rest)
 			{
 				new.cost[s][m] = (Money) price.row->rates.rate[m] * line->tokens.count[m];
-				if (s == CONTRACTED && (price.row->rates.priced & ~price.row->rates.named & METER_BIT(m)))
-					new.fallback_tokens += line->tokens.count[m];
+				if (s == CONTRACTED && (price.row->rates.priced & ~price.row->rates.named & METER_BIT(m)) &&
+					pg_add_s64_overflow(new.fallback_tokens, line->tokens.count[m], &new.fallback_tokens))
+					fallback_tokens_out_of_range();
 			}
 		}
 		if (!exact && !approximate)

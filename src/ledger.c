@@ -791,21 +791,21 @@ ledger_unpriced(PG_FUNCTION_ARGS)
 }
 
 /*
- * The sum of the lines of one currency: that of argument 1, or the only one.
- * False where there are none.
+ * The currency to add up: that of argument 1, or the only one that there is.
+ * False where no line is priced in it.
  */
 static bool
-sum_of_currency(FunctionCallInfo fcinfo, Side side, LedgerLine *sum)
+choose_currency(FunctionCallInfo fcinfo, const Ledger *ledger, Side side, Currency *currency)
 {
-	Ledger	   *ledger = ledger_arg(fcinfo, 0);
-	Currency	currency = {{0}};
 	bool		found = false;
+
+	memset(currency, 0, sizeof(Currency));
 
 	if (PG_NARGS() > 1)
 	{
 		text	   *name = PG_GETARG_TEXT_PP(1);
 
-		if (!currency_read(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), &currency))
+		if (!currency_read(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), currency))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("invalid currency \"%s\"", text_to_cstring(name)),
@@ -818,32 +818,40 @@ sum_of_currency(FunctionCallInfo fcinfo, Side side, LedgerLine *sum)
 		if (of->unpriced != PRICED)
 			continue;
 		if (PG_NARGS() > 1)
-			found |= currency_equal(&of->currency, &currency);
+			found |= currency_equal(&of->currency, currency);
 		else if (!found)
 		{
-			currency = of->currency;
+			*currency = of->currency;
 			found = true;
 		}
-		else if (!currency_equal(&of->currency, &currency))
+		else if (!currency_equal(&of->currency, currency))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("the ledger has amounts in \"%s\" and in \"%s\", which do not add up",
-							currency_cstring(&currency), currency_cstring(&of->currency)),
+							currency_cstring(currency), currency_cstring(&of->currency)),
 					 errhint("Name the currency, as in spend(ledger, 'USD').")));
 	}
-	if (found)
-		*sum = sum_of_lines(ledger, false, side, &currency);
 	return found;
 }
 
 static Datum
 spend_of_side(FunctionCallInfo fcinfo, Side side)
 {
-	LedgerLine	sum;
+	Ledger	   *ledger = ledger_arg(fcinfo, 0);
+	Currency	currency;
+	Money		sum = 0;
 
-	if (!sum_of_currency(fcinfo, side, &sum))
+	if (!choose_currency(fcinfo, ledger, side, &currency))
 		PG_RETURN_NULL();
-	PG_RETURN_NUMERIC(money_to_numeric(line_cost(&sum, side, ALL_METERS)));
+	/* money alone: tokens, or the other side, may be too many to add */
+	for (uint32 i = 0; i < ledger->n_lines; i++)
+	{
+		const LineSide *of = &ledger->lines[i].key.side[side];
+
+		if (of->unpriced == PRICED && currency_equal(&of->currency, &currency))
+			sum = money_add(sum, line_cost(&ledger->lines[i], side, ALL_METERS));
+	}
+	PG_RETURN_NUMERIC(money_to_numeric(sum));
 }
 
 Datum
@@ -862,11 +870,15 @@ ledger_list_spend(PG_FUNCTION_ARGS)
 static Datum
 unit_price(FunctionCallInfo fcinfo, MeterSet cost_of, MeterSet tokens_of)
 {
+	Ledger	   *ledger = ledger_arg(fcinfo, 0);
+	Currency	currency;
 	LedgerLine	sum;
 	int64		tokens;
 
-	if (!sum_of_currency(fcinfo, CONTRACTED, &sum) ||
-		(tokens = token_counts_sum(&sum.tokens, tokens_of)) == 0)
+	if (!choose_currency(fcinfo, ledger, CONTRACTED, &currency))
+		PG_RETURN_NULL();
+	sum = sum_of_lines(ledger, false, CONTRACTED, &currency);
+	if ((tokens = token_counts_sum(&sum.tokens, tokens_of)) == 0)
 		PG_RETURN_NULL();
 	return amount_per_mtok(money_to_numeric(line_cost(&sum, CONTRACTED, cost_of)),
 						   int64_to_numeric(tokens), &fcinfo->isnull);

@@ -253,7 +253,14 @@ get_bytes(Reader *reader, uint32 len)
 	return bytes;
 }
 
-/* What the two sides of a line may say. */
+/* Whether it was a threshold, or the base price, that calls were priced by. */
+static bool
+threshold_reached(const LineSide *side)
+{
+	return side->unpriced == PRICED || side->unpriced == NO_RATE_FOR_METER;
+}
+
+/* What a side of a line may say. */
 static const char *
 side_fault(const LineSide *side)
 {
@@ -261,12 +268,43 @@ side_fault(const LineSide *side)
 		return "unknown reason";
 	if (side->basis > BASIS_UNCACHED || side->off_peak > 1 || (side->flags & ~SIDE_FLAGS) != 0)
 		return "unknown flags of a price";
-	if (side->above < -1 || side->up_to < side->above)
+	if (side->above < -1 || side->up_to <= side->above || (side->above >= 0) != threshold_reached(side))
 		return "thresholds that contradict each other";
 	if ((side->unpriced == PRICED) != (side->currency.code[0] != '\0'))
 		return "a price without a currency, or a currency without a price";
 	if ((side->unpriced == NO_RATE_FOR_METER) != (side->lacking != 0))
 		return "meters without a rate and another reason, or the reason without them";
+	return NULL;
+}
+
+/* What a line may say; an aggregate makes no other. */
+static const char *
+line_fault(const LedgerLine *line)
+{
+	bool		no_tokens = false;
+
+	if (line->calls < 1)
+		return "no calls";
+	if (line->key.service_tier == 0)
+		return "no service tier";
+	for (int s = 0; s < N_SIDES; s++)
+	{
+		const LineSide *side = &line->key.side[s];
+		MeterSet	rest = side->lacking;
+		Meter		m;
+
+		no_tokens |= side->unpriced == NO_TOKENS_REPORTED;
+		FOR_EACH_METER(m, rest)
+			if (line->tokens.count[m] == 0)
+			return "a meter without a rate that was not used";
+		rest = line->tokens.reported;
+		FOR_EACH_METER(m, rest)
+			if (side->unpriced != PRICED && line->cost[s][m] != 0)
+			return "a cost without a price";
+	}
+	if (no_tokens && (line->tokens.reported != 0 ||
+					  line->key.side[CONTRACTED].unpriced != line->key.side[LIST].unpriced))
+		return "tokens where none were reported";
 	return NULL;
 }
 
@@ -318,6 +356,7 @@ get_lines(Reader *reader, Ledger *ledger, const uint32 *numbers, uint32 n_string
 	{
 		LedgerLine	line = {0};
 		int			same;
+		const char *fault;
 		MeterSet	rest;
 		Meter		m;
 
@@ -353,6 +392,8 @@ get_lines(Reader *reader, Ledger *ledger, const uint32 *numbers, uint32 n_string
 			memcpy(line.cost[LIST], line.cost[CONTRACTED], sizeof(line.cost[LIST]));
 		else if (line.key.side[LIST].unpriced == PRICED)
 			get_costs(reader, &line, LIST);
+		if (reader->from_client && (fault = line_fault(&line)) != NULL)
+			refuse(reader, fault);
 		ledger_line_add(ledger_line(ledger, &line.key), &line);
 	}
 	if (reader->p != reader->end)
@@ -608,6 +649,7 @@ take_side(JsonbContainer *object, LedgerLine *line, Side s)
 	JsonbContainer *lacking;
 	JsonbValue *v;
 	int64		windows;
+	char	   *basis;
 	const char *fault;
 
 	if ((v = json_member(object, "unpriced")) != NULL)
@@ -620,14 +662,17 @@ take_side(JsonbContainer *object, LedgerLine *line, Side s)
 	}
 	v = json_member(object, "above_input_tokens");
 	if (v != NULL && v->type == jbvNumeric &&
-		DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(v->val.numeric))) == -1)
+		DatumGetBool(DirectFunctionCall2(numeric_eq, NumericGetDatum(v->val.numeric),
+										 NumericGetDatum(int64_to_numeric(-1)))))
 		side->above = -1;
 	else
-		side->above = take_count(object, "above_input_tokens", 0);
+		side->above = take_count(object, "above_input_tokens", threshold_reached(side) ? 0 : -1);
 	side->up_to = take_count(object, "up_to_input_tokens", PG_INT64_MAX);
-	if (strcmp(json_take_text(LEDGER_TYPE, object, "tier_basis", tier_basis_name[BASIS_INPUT_TOTAL]),
-			   tier_basis_name[BASIS_INPUT_TOTAL]) != 0)
+	basis = json_take_text(LEDGER_TYPE, object, "tier_basis", tier_basis_name[BASIS_INPUT_TOTAL]);
+	if (strcmp(basis, tier_basis_name[BASIS_UNCACHED]) == 0)
 		side->basis = BASIS_UNCACHED;
+	else if (strcmp(basis, tier_basis_name[BASIS_INPUT_TOTAL]) != 0)
+		json_refuse(LEDGER_TYPE, "\"tier_basis\" is neither \"input_total\" nor \"uncached\".");
 	side->off_peak = take_flag(object, "off_peak");
 	windows = take_count(object, "windows", 0);
 	if (windows > PG_UINT32_MAX)
@@ -649,6 +694,9 @@ take_side(JsonbContainer *object, LedgerLine *line, Side s)
 		side->flags |= SIDE_GRADUATED;
 	if (take_flag(object, "approximate"))
 		side->flags |= SIDE_APPROXIMATE;
+	if (side->unpriced != PRICED &&
+		(json_member(object, "currency") != NULL || json_member(object, "cost") != NULL))
+		json_refuse(LEDGER_TYPE, "A line has a cost without a price.");
 	if (side->unpriced == PRICED)
 	{
 		char	   *currency = json_take_text(LEDGER_TYPE, object, "currency", NULL);
@@ -675,7 +723,7 @@ take_side(JsonbContainer *object, LedgerLine *line, Side s)
 			json_refuse(LEDGER_TYPE, "There is a cost of a meter that was not used.");
 	}
 	if ((fault = side_fault(side)) != NULL)
-		json_refuse(LEDGER_TYPE, psprintf("It has %s.", fault));
+		json_refuse(LEDGER_TYPE, psprintf("A line has %s.", fault));
 }
 
 Datum
@@ -704,6 +752,7 @@ ledger_in(PG_FUNCTION_ARGS)
 	{
 		JsonbContainer *object = json_take_object(LEDGER_TYPE, getIthJsonbValueFromContainer(lines, i), "A line");
 		LedgerLine	line = {0};
+		const char *fault;
 
 		CHECK_FOR_INTERRUPTS();
 		line.key.period = json_take_time(LEDGER_TYPE, json_member(object, "period"), DT_NOBEGIN, "\"period\"");
@@ -716,6 +765,8 @@ ledger_in(PG_FUNCTION_ARGS)
 		line.key.provider = take_name(ledger, object, "provider");
 		line.key.model = take_name(ledger, object, "model");
 		line.key.service_tier = take_name(ledger, object, "service_tier");
+		if (line.key.service_tier == 0)
+			line.key.service_tier = ledger_string(ledger, "standard", strlen("standard"));
 		line.key.label = take_name(ledger, object, "label");
 		line.calls = take_count(object, "calls", 0);
 		token_counts_from_jsonb(json_take_object(LEDGER_TYPE, json_member(object, "tokens"), "\"tokens\""), &line.tokens);
@@ -728,6 +779,8 @@ ledger_in(PG_FUNCTION_ARGS)
 			line.key.side[LIST] = line.key.side[CONTRACTED];
 			memcpy(line.cost[LIST], line.cost[CONTRACTED], sizeof(line.cost[LIST]));
 		}
+		if ((fault = line_fault(&line)) != NULL)
+			json_refuse(LEDGER_TYPE, psprintf("A line has %s.", fault));
 		ledger_line_add(ledger_line(ledger, &line.key), &line);
 	}
 	PG_RETURN_BYTEA_P(ledger_write(ledger));

@@ -8,9 +8,9 @@
  * distributed worker need not know it.
  *
  * Periods of one grain and zone never overlap and leave nothing out.  A day
- * begins at the first instant that has its date: where midnight does not exist
- * that is the end of the gap, where it comes twice the first one.  An hour that
- * the clocks jump out of ends there.  Quarters of an hour are those of UTC; any
+ * begins at the first instant at which the calendar has come to its date: where
+ * midnight does not exist that is the end of the gap, where it comes twice the
+ * first one.  An hour that the clocks jump out of ends there.  Quarters of an hour are those of UTC; any
  * zone whose offset is a multiple of 15 minutes is made of whole ones.
  *
  *-------------------------------------------------------------------------
@@ -91,28 +91,38 @@ local_time(TimestampTz at, pg_tz *zone, struct pg_tm *tm, fsec_t *fsec)
 		timestamp_out_of_range();
 }
 
-/* The first instant of a date; false where no timestamp can hold it. */
-static bool
-date_start(int julian_day, pg_tz *zone, TimestampTz *start)
+/*
+ * The first instant at which the calendar has come to a date, whatever the
+ * clocks do about midnight: walks the stretches of one offset from well before
+ * it.  Times that no timestamp can hold are cut to those that one can.
+ */
+static TimestampTz
+date_start(int julian_day, pg_tz *zone)
 {
-	struct pg_tm tm = {0};
-	fsec_t		fsec;
-	int			offset;
-	TimestampTz before;
+	/* midnight, as if the zone were UTC */
+	pg_time_t	midnight = (julian_day - UNIX_EPOCH_JDATE) * (pg_time_t) SECS_PER_DAY;
+	pg_time_t	from = midnight - 3 * SECS_PER_DAY;
+	pg_time_t	to;
+	pg_time_t	start;
 
-	j2date(julian_day, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
-	offset = DetermineTimeZoneOffset(&tm, zone);
-	if (tm2timestamp(&tm, 0, &offset, start) != 0)
-		return false;
+	for (;;)
+	{
+		long		offset,
+					offset_after;
+		int			dst,
+					dst_after;
+		int			found = pg_next_dst_boundary(&from, &offset, &dst, &to, &offset_after, &dst_after, zone);
 
-	/* a midnight that comes twice: the offset above is that of the second */
-	before = *start - 1;
-	if (!IS_VALID_TIMESTAMP(before))
-		return true;
-	local_time(before, zone, &tm, &fsec);
-	if (date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) == julian_day)
-		*start = before - (((tm.tm_hour * INT64CONST(60) + tm.tm_min) * 60 + tm.tm_sec) * USECS_PER_SEC + fsec);
-	return true;
+		if (found < 0)
+			timestamp_out_of_range();
+		start = Max(from, midnight - offset);
+		if (found == 0 || start < to)
+			break;
+		from = to;
+	}
+	if (start >= timestamptz_to_time_t(END_TIMESTAMP))
+		return END_TIMESTAMP;
+	return Max(time_t_to_timestamptz(start), MIN_TIMESTAMP);
 }
 
 /* The period of a length that divides the day, by the clock of the zone. */
@@ -148,6 +158,8 @@ clock_period(int64 length, pg_tz *zone, TimestampTz at)
 				period.to = change;
 		}
 	}
+	period.from = Max(period.from, MIN_TIMESTAMP);
+	period.to = Min(period.to, END_TIMESTAMP);
 	return period;
 }
 
@@ -177,21 +189,25 @@ period_at(Grain grain, pg_tz *zone, TimestampTz at)
 	if (grain == GRAIN_HOUR)
 		return clock_period(USECS_PER_HOUR, zone, at);
 
+	/*
+	 * Where the clocks go back over midnight a date may come to an end before
+	 * it does so for good; the time then is of the next period.
+	 */
 	local_time(at, zone, &tm, &fsec);
-	if (grain == GRAIN_DAY)
+	first = date2j(tm.tm_year, tm.tm_mon, tm.tm_mday);
+	do
 	{
-		first = date2j(tm.tm_year, tm.tm_mon, tm.tm_mday);
 		next = first + 1;
-	}
-	else
-	{
-		first = date2j(tm.tm_year, tm.tm_mon, 1);
-		next = tm.tm_mon == 12 ? date2j(tm.tm_year + 1, 1, 1) : date2j(tm.tm_year, tm.tm_mon + 1, 1);
-	}
-	if (!date_start(first, zone, &period.from))
-		timestamp_out_of_range();
-	if (!date_start(next, zone, &period.to))
-		period.to = END_TIMESTAMP;
+		if (grain == GRAIN_MONTH)
+		{
+			j2date(first, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
+			first = date2j(tm.tm_year, tm.tm_mon, 1);
+			next = tm.tm_mon == 12 ? date2j(tm.tm_year + 1, 1, 1) : date2j(tm.tm_year, tm.tm_mon + 1, 1);
+		}
+		period.from = date_start(first, zone);
+		period.to = date_start(next, zone);
+		first = next;
+	} while (at >= period.to);
 	return period;
 }
 
@@ -210,6 +226,13 @@ period_arguments(FunctionCallInfo fcinfo)
 					 PG_GETARG_TIMESTAMPTZ(2));
 }
 
+/* The last period of all ends at no timestamp. */
+static TimestampTz
+shown_end(Period period)
+{
+	return period.to >= END_TIMESTAMP ? DT_NOEND : period.to;
+}
+
 Datum
 period_start(PG_FUNCTION_ARGS)
 {
@@ -219,7 +242,7 @@ period_start(PG_FUNCTION_ARGS)
 Datum
 period_end(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TIMESTAMPTZ(period_arguments(fcinfo).to);
+	PG_RETURN_TIMESTAMPTZ(shown_end(period_arguments(fcinfo)));
 }
 
 /* periods(grain, zone, from, to): those that hold any of the time between. */
@@ -247,7 +270,7 @@ periods(PG_FUNCTION_ARGS)
 
 		CHECK_FOR_INTERRUPTS();
 		values[0] = TimestampTzGetDatum(period.from);
-		values[1] = TimestampTzGetDatum(period.to);
+		values[1] = TimestampTzGetDatum(shown_end(period));
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 		at = period.to;
 	}

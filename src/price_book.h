@@ -124,6 +124,8 @@ typedef struct BookAlias
 	uint32		is_pattern;
 } BookAlias;
 
+#define PRICE_BOOK_FORMAT 1
+
 typedef struct PriceBook
 {
 	int32		vl_len_;		/* varlena header (do not touch directly!) */
@@ -234,25 +236,16 @@ name_keys_equal(const NameKey *a, const NameKey *b)
 			(a->model[2] ^ b->model[2]) | (a->lengths ^ b->lengths)) == 0;
 }
 
-/* The upper and the lower half of a product: a mix of all bits of both. */
-static inline uint64
-fold_product(uint64 a, uint64 b)
-{
-	unsigned	__int128 product = (unsigned __int128) a * b;
-
-	return (uint64) (product >> 64) ^ (uint64) product;
-}
-
+/* Both halves of one product: each bit of it hangs on all bits of the key. */
 static inline uint32
 name_key_hash(const NameKey *key)
 {
-	uint64		hash;
+	uint64		a = key->model[0] + key->provider[0];
+	uint64		b = key->model[1] + key->provider[1] + (key->model[2] ^ key->lengths);
+	unsigned	__int128 product = (unsigned __int128) (a ^ UINT64CONST(0x9E3779B97F4A7C15)) *
+	(b ^ UINT64CONST(0xD6E8FEB86659FD93));
 
-	hash = fold_product(key->model[0] ^ UINT64CONST(0x9E3779B97F4A7C15),
-						key->model[1] ^ UINT64CONST(0xD6E8FEB86659FD93)) ^
-		fold_product(key->provider[0] ^ key->model[2] ^ UINT64CONST(0xA0761D6478BD642F),
-					 key->provider[1] ^ key->lengths ^ UINT64CONST(0xE7037ED1A0B428DB));
-	return (uint32) (hash ^ hash >> 32);
+	return (uint32) ((uint64) product ^ (uint64) (product >> 64));
 }
 
 /* The hash of a name, in a book and in caches of names. */
@@ -264,10 +257,26 @@ price_book_hash(const char *provider, int provider_len, const char *model, int m
 	return name_key_hash(&key);
 }
 
-extern const PriceBook *price_book_arg(FunctionCallInfo fcinfo, int argno, void **cache);
+extern const PriceBook *price_book_fetch(FunctionCallInfo fcinfo, int argno, void **cache);
 extern const BookModel *price_book_model(const PriceBook *book, uint32 layer, uint32 hash,
 										 const char *provider, int provider_len,
 										 const char *model, int model_len);
 extern text *book_string_text(const PriceBook *book, BookString string);
+
+/*
+ * The price_book in an argument, without a copy where it lies in memory.  One
+ * that lies in a TOAST table is brought in once, and kept in *cache for as
+ * long as the calls name the same one; cache may be NULL.
+ */
+static inline const PriceBook *
+price_book_arg(FunctionCallInfo fcinfo, int argno, void **cache)
+{
+	const PriceBook *book = (const PriceBook *) DatumGetPointer(fcinfo->args[argno].value);
+
+	if (likely(VARATT_IS_4B_U(book) && VARSIZE_4B(book) >= sizeof(PriceBook) &&
+			   book->format == PRICE_BOOK_FORMAT))
+		return book;
+	return price_book_fetch(fcinfo, argno, cache);
+}
 
 #endif							/* TOKENOMICS_PRICE_BOOK_H */

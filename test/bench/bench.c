@@ -43,7 +43,9 @@ internal_cost(PG_FUNCTION_ARGS)
 	Bytes		tier = packed_bytes(PG_GETARG_DATUM(5));
 	TokenCounts counts;
 	Call		call;
-	PricedCall	priced;
+	ModelName  *name;
+	CallCost	cost;
+	CallCost	list;
 
 	if (names == NULL)
 	{
@@ -56,10 +58,11 @@ internal_cost(PG_FUNCTION_ARGS)
 	call.counts = &counts;
 	call.service_tier = tier.data;
 	call.service_tier_len = tier.len;
-	price_call(book, name_cache_get(names, book,
-									provider.data, provider.len, model.data, model.len),
-			   &call, &priced);
-	if (priced.contracted.unpriced != PRICED)
+	name = name_cache_get(names, book, provider.data, provider.len, model.data, model.len);
+	cost = list = cost_by_name(book, name, &call, false);
+	if (book->n_layers > 1)
+		list = cost_by_name(book, name, &call, true);
+	if (cost.unpriced != PRICED)
 		PG_RETURN_NULL();
-	PG_RETURN_INT64((int64) (priced.contracted.cost + priced.list->cost));
+	PG_RETURN_INT64((int64) (cost.cost + list.cost));
 }

@@ -29,6 +29,7 @@ BUILD_DEPS  = gcc libc6-dev make postgresql-$(PG_MAJOR) \
               postgresql-server-dev-$(PG_MAJOR):/usr/lib/postgresql/$(PG_MAJOR)/lib/pgxs/src/makefiles/pgxs.mk
 CHECK_DEPS  = $(BUILD_DEPS) postgresql-$(PG_MAJOR)-pgtap libtap-parser-sourcehandler-pgtap-perl gzip
 LINT_DEPS   = pg-bsd-indent cppcheck codespell
+ENGINE_DEPS = nodejs:$(or $(shell command -v node),/usr/bin/node) npm:$(or $(shell command -v npm),/usr/bin/npm)
 FUZZ_DEPS   = $(BUILD_DEPS) clang libclang-rt-14-dev
 
 PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config) pg_config)
@@ -38,7 +39,7 @@ SERVER = PG_CONFIG=$(PG_CONFIG) test/with_server.sh
 
 # The targets for people need neither a server nor its files: they install
 # what is missing and go on in a make of their own.  All else is PGXS.
-OURS = help demo check bench fuzz sanitize lint indent
+OURS = help demo check bench bench-cost fuzz sanitize lint indent
 ifneq ($(filter-out $(OURS),$(or $(MAKECMDGOALS),all)),)
 
 include $(or $(PGXS),$(error There are no PostgreSQL server files. As root: apt-get install -y postgresql-server-dev-$(PG_MAJOR)))
@@ -67,22 +68,27 @@ demo-with-server:
 check-with-server:
 	$(SERVER) $(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG) check-server
 bench-with-server:
+	$(SERVER) -o shared_buffers=$(BUFFERS) -o jit=off test/bench/engines.sh $(CALLS) $(ROUNDS)
+bench-cost-with-server:
 	$(SERVER) -o shared_buffers=2GB -o jit=off test/bench/run.sh $(CALLS)
 
-.PHONY: prove-pgtap prove-tap check-server demo-with-server check-with-server bench-with-server
+.PHONY: prove-pgtap prove-tap check-server demo-with-server check-with-server bench-with-server bench-cost-with-server
 
 else
 
 help:
-	@echo "make demo          from nothing to the cost of a call, on a temporary server"
+	@echo "make demo          from nothing to a company's trends, on a temporary server"
 	@echo "make check         all tests, on a temporary server"
 	@echo "make installcheck  the pg_regress tests, on the server that PGHOST and PGPORT name"
-	@echo "make bench         pricing against a no-op, as ratios            [CALLS=2000000]"
+	@echo "make bench         a year by month and model, against count(*), plain SQL, DuckDB and ClickHouse [CALLS=2000000 ROUNDS=5 BUFFERS=2GB]"
+	@echo "make bench-cost    pricing against a no-op, as ratios            [CALLS=2000000]"
 	@echo "make sanitize      the pg_regress tests under AddressSanitizer and UBSan"
 	@echo "make fuzz          the parsers under libFuzzer                   [SECONDS_EACH=60]"
 	@echo "make lint, indent  check or rewrite the style of the C code"
 
 CALLS = 2000000
+ROUNDS = 5
+BUFFERS = 2GB
 SECONDS_EACH = 60
 
 demo:
@@ -93,7 +99,11 @@ check:
 	@$(MAKE) -s check-with-server
 bench:
 	@test/deps.sh $(BUILD_DEPS)
-	@$(MAKE) -s bench-with-server CALLS=$(CALLS)
+	@test/deps.sh $(ENGINE_DEPS) || true
+	@$(MAKE) -s bench-with-server CALLS=$(CALLS) ROUNDS=$(ROUNDS) BUFFERS=$(BUFFERS)
+bench-cost:
+	@test/deps.sh $(BUILD_DEPS)
+	@$(MAKE) -s bench-cost-with-server CALLS=$(CALLS)
 sanitize:
 	@test/deps.sh $(BUILD_DEPS)
 	@PG_CONFIG=$(PG_CONFIG) test/sanitize.sh

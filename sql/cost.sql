@@ -132,5 +132,32 @@ SELECT cost(NULL::price_book, 'a', 'm', now(), '{}') IS NULL AND cost('{}', NULL
 CREATE TABLE stored AS SELECT 1 AS n, (SELECT price_book(p) FROM p WHERE book = 'list') AS book UNION ALL SELECT 2, (SELECT price_book(p) FROM p WHERE book = 'contract');
 SELECT n, i, cost(book, 'openai', 'o3', '2025-07-01', tokens(input => 1000000)) FROM stored, generate_series(1, 2) i ORDER BY i, n;
 
+-- what a memo says of the call before holds for no other size, meter or time
+SELECT count(*), count(c) AS priced, count(*) FILTER (WHERE c = explained) AS as_explained, count(DISTINCT (model, rate)) AS rows_used
+FROM (SELECT m.model, cost(b.book, 'anthropic', m.model, at, t) AS c, e.explained, e.rate
+      FROM (SELECT price_book(p) AS book FROM p WHERE book = 'list') b, (VALUES ('whole'), ('reads at base'), ('uncached'), ('graduated')) m(model),
+          generate_series(0, 1) other, generate_series(0, 199) i,
+          LATERAL (SELECT '2026-01-01'::timestamptz + i * interval '1 day' AS at,
+                          tokens(input => i * 7919 % 211 * 1000, cache_read => CASE WHEN i % 2 = 0 THEN i * 104729 % 197 * 1000 END, output => i,
+                                 cache_write_1h => CASE WHEN other = 1 THEN i * 1000 END, tool_calls => CASE WHEN i % 7 = 0 THEN 0 END) AS t) x,
+          LATERAL (SELECT sum(e.cost) AS explained, max(e.rate) AS rate FROM explain_cost(b.book, 'anthropic', m.model, at, t) e) e
+      OFFSET 0) v;
+SELECT cost('{"books": [{"prices": [{"provider": "a", "model": "m", "rates": {"currency": "USD", "input": 1}}]}]}', 'a', 'm', at, tokens(input => 1))
+FROM unnest('{2026-01-01,-infinity}'::timestamptz[]) at;
+SELECT cost('{"books": [{"prices": [{"provider": "a", "model": "m", "rates": {"currency": "USD", "input": 1}}]}]}', 'a', 'm', '2026-01-01',
+            tokens(input => 9223372036854775807, cache_read => i, cache_write => i)) FROM unnest('{0,9223372036854775807}'::bigint[]) i;
+
+-- names of every length, and names that differ in one byte, are told apart; each is asked for twice
+CREATE TABLE named AS
+SELECT row_number() OVER () AS n, provider, model
+FROM (SELECT repeat('p', p), repeat('m', m) FROM generate_series(1, 20) p, generate_series(1, 40) m
+      UNION SELECT 'acme', overlay(repeat('m', m) PLACING 'x' FROM i) FROM generate_series(1, 40) m, generate_series(1, m) i
+      UNION SELECT overlay(repeat('p', p) PLACING 'x' FROM i), 'model' FROM generate_series(1, 20) p, generate_series(1, p) i) v(provider, model);
+INSERT INTO p (book, provider, model, rates) SELECT 'named', provider, model, format('{"currency": "USD", "input": %s}', n)::rates FROM named;
+SELECT count(*), count(*) FILTER (WHERE cost(book, provider, model, now(), tokens(input => 1000000)) = n) AS priced_right,
+       count(*) FILTER (WHERE cost(book, provider || '', model || '', now(), tokens(input => 1000000)) = n) AS out_of_no_row,
+       count(*) FILTER (WHERE cost(book, provider, model || 'y', now(), tokens(input => 1000000)) IS NULL) AS unknown
+FROM (SELECT price_book(p) AS book FROM p WHERE book = 'named') b, named, generate_series(1, 2);
+
 DROP VIEW contract;
-DROP TABLE p, a, stored;
+DROP TABLE p, a, stored, named;

@@ -62,6 +62,16 @@ SELECT count(*) FROM b JOIN c ON b.t = c.t OR (b.t IS NULL AND c.t IS NULL);
 INSERT INTO b VALUES ('{"input": 1200, "cache_read": 80000, "output": 300, "reasoning": 1200}');
 SELECT pg_column_size(t) AS bytes, pg_column_size(t) < 20 AS small FROM b WHERE t -> 'reasoning' IS NOT NULL;
 
+-- every set of common meters, alone and with another meter, in every width: out of a row and not
+CREATE TEMP TABLE stored AS
+SELECT j, j::tokens AS t
+FROM generate_series(0, 31) common, unnest(ARRAY[0, 32, 2048]) other, generate_series(1, 8) width,
+    LATERAL (SELECT coalesce(jsonb_object_agg(meter, (2 ^ (8 * width - 2))::bigint + n), '{}') AS j
+             FROM meters() WITH ORDINALITY m (meter, side, fallback, n) WHERE (common | other) >> (n - 1)::int & 1 = 1) x;
+SELECT count(*), count(DISTINCT pg_column_size(t)) AS sizes, count(*) FILTER (WHERE t::jsonb = j) AS out_of_a_row,
+       count(*) FILTER (WHERE (j::tokens)::jsonb = j) AS made
+FROM stored;
+
 -- comparison, btree and hash
 SELECT array_agg(t ORDER BY t) FROM (VALUES ('{"input": 2}'::tokens), ('{}'), ('{"input": 0}'), ('{"output": 1}'), ('{"input": 2, "output": 1}')) v(t);
 SELECT t FROM (VALUES ('{"input": 2}'::tokens), ('{"input": 2}'), ('{"input": 2, "output": 0}')) v(t) GROUP BY t ORDER BY t;

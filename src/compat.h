@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "port/pg_bswap.h"
 #include "utils/rangetypes.h"
 
 #if PG_VERSION_NUM < 150000
@@ -69,6 +70,34 @@ packed(void *datum)
 	return (struct varlena *) datum;
 }
 
+/* Bytes that lie somewhere, such as those of a text; not terminated. */
+typedef struct Bytes
+{
+	const char *data;
+	int			len;
+} Bytes;
+
+/* What is in a value of variable length, where it lies; most come out of a row. */
+static inline Bytes
+packed_bytes(Datum datum)
+{
+	struct varlena *v = (struct varlena *) DatumGetPointer(datum);
+	Bytes		bytes;
+
+	if (likely(VARATT_IS_1B(v) && !VARATT_IS_1B_E(v)))
+	{
+		bytes.data = VARDATA_1B(v);
+		bytes.len = VARSIZE_1B(v) - VARHDRSZ_SHORT;
+	}
+	else
+	{
+		v = packed(v);
+		bytes.data = VARDATA_ANY(v);
+		bytes.len = VARSIZE_ANY_EXHDR(v);
+	}
+	return bytes;
+}
+
 /* The 4 or 8 bytes at p as a number, in the order of the machine. */
 static inline uint32
 load_4(const void *p)
@@ -86,6 +115,17 @@ load_8(const void *p)
 
 	memcpy(&value, p, sizeof(value));
 	return value;
+}
+
+/* The 8 bytes at p as a number, low byte first. */
+static inline uint64
+load_little_endian(const void *p)
+{
+#ifdef WORDS_BIGENDIAN
+	return pg_bswap64(load_8(p));
+#else
+	return load_8(p);
+#endif
 }
 
 /*

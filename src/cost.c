@@ -15,7 +15,7 @@
  *	  The row with the highest threshold that the call's input exceeds prices
  *	  the whole call, or each slice is priced at its own row.
  *
- * price_call() makes no numeric and allocates nothing.
+ * cost_by_name() makes no numeric and allocates nothing.
  *
  *-------------------------------------------------------------------------
  */
@@ -269,46 +269,70 @@ name_cache_resize(NameCache *cache, uint32 n_slots)
 	cache->n_slots = n_slots;
 }
 
-/* Resolves a name that the cache does not have. */
-ModelName *
-name_cache_add(NameCache *cache, const PriceBook *book, uint32 hash,
-			   const char *provider, int provider_len, const char *model, int model_len)
+/* The slot of a name, or the empty one where it would be. */
+static uint32
+name_cache_slot(const NameCache *cache, const NameKey *key, uint32 hash,
+				const char *provider, int provider_len, const char *model, int model_len)
 {
+	uint32		slot = hash & (cache->n_slots - 1);
+	const ModelName *name;
+
+	while ((name = cache->slots[slot]) != NULL &&
+		   !(name_keys_equal(&name->key, key) &&
+			 (name_key_is_all(provider_len, model_len) ||
+			  (memcmp(MODEL_NAME_STRING(name), provider, provider_len) == 0 &&
+			   memcmp(MODEL_NAME_STRING(name) + provider_len, model, model_len) == 0))))
+		slot = (slot + 1) & (cache->n_slots - 1);
+	return slot;
+}
+
+/* Looks for a name in the whole cache, and resolves one that it does not have. */
+ModelName *
+name_cache_search(NameCache *cache, const PriceBook *book,
+				  const char *provider, int provider_len, const char *model, int model_len)
+{
+	NameKey		key = name_key(provider, provider_len, model, model_len);
+	uint32		hash = name_key_hash(&key);
 	Candidate	call = {provider, provider_len, model, model_len};
 	MemoryContext scratch;
 	MemoryContext old;
 	ModelName  *name;
 	uint32		slot;
 
-	if (cache->n_slots == 0 || cache->n_names >= MAX_CACHED_NAMES ||
+	if (cache->fingerprint == book->fingerprint && cache->book_size == VARSIZE(book))
+	{
+		slot = name_cache_slot(cache, &key, hash, provider, provider_len, model, model_len);
+		if (cache->slots[slot] != NULL)
+			return cache->slots[slot];
+	}
+
+	if (cache->n_names >= MAX_CACHED_NAMES ||
 		cache->fingerprint != book->fingerprint || cache->book_size != VARSIZE(book))
 	{
+		cache->book_size = 0;	/* whatever fails from here on */
 		cache->n_slots = cache->n_names = 0;
 		MemoryContextReset(cache->mcxt);
+		name_cache_resize(cache, 512);
 		cache->fingerprint = book->fingerprint;
 		cache->book_size = VARSIZE(book);
-		name_cache_resize(cache, 256);
 	}
-	else if (cache->n_names * 4 >= cache->n_slots)
+	else if (cache->n_names * 8 >= cache->n_slots)
 		name_cache_resize(cache, cache->n_slots * 2);
 
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "model name", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(scratch);
 	name = MemoryContextAllocZero(cache->mcxt, sizeof(ModelName) +
 								  call.provider_len + call.model_len);
+	name->key = key;
 	name->hash = hash;
 	resolve_name(book, name, call);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);
 
-	name->provider_len = call.provider_len;
-	name->model_len = call.model_len;
 	memcpy(MODEL_NAME_STRING(name), call.provider, call.provider_len);
 	memcpy(MODEL_NAME_STRING(name) + call.provider_len, call.model, call.model_len);
 
-	slot = hash & (cache->n_slots - 1);
-	while (cache->slots[slot] != NULL)
-		slot = (slot + 1) & (cache->n_slots - 1);
+	slot = name_cache_slot(cache, &key, hash, provider, provider_len, model, model_len);
 	cache->slots[slot] = name;
 	cache->n_names++;
 	return name;
@@ -425,6 +449,23 @@ basis_meters(TierBasis basis)
 		meters_of_side(SIDE_INPUT);
 }
 
+/* The row of the highest threshold that the counted tokens exceed, or -1. */
+static inline int
+row_of_basis(const BookRow *rows, RowSet set, int64 basis)
+{
+	int			last = -1;
+
+	for (int i = 0; i < set.n; i++)
+	{
+		int64		above = rows[set.numbers[i]].above;
+
+		/* a call without input is priced by the first row */
+		if (basis > above || above == 0)
+			last = i;
+	}
+	return last;
+}
+
 /*
  * The slices of a call: each a row and the tokens that it prices.
  *
@@ -468,14 +509,7 @@ slices_begin(Slices *slices, const PriceBook *book, RowSet set, const TokenCount
 
 		slices->basis = n_calls > 1 ? 0 : token_counts_sum(counts, basis_meters(row->basis));
 		slices->graduated = row->mode == MODE_GRADUATED;
-		for (int i = 0; i < set.n; i++)
-		{
-			int64		above = slices->rows[set.numbers[i]].above;
-
-			/* a call without input is priced by the first row */
-			if (slices->basis > above || above == 0)
-				slices->last = i;
-		}
+		slices->last = row_of_basis(slices->rows, set, slices->basis);
 
 		/*
 		 * graduated prices that start above a threshold leave the first slice
@@ -652,7 +686,7 @@ find_segment(const PriceBook *book, const ModelName *name, const Call *call,
 	Unpriced	unpriced = UNKNOWN_MODEL;
 
 	found->segment = NULL;
-	found->from = DT_NOBEGIN;
+	found->from = DT_NOBEGIN + 1;	/* an infinite time has no price */
 	found->to = DT_NOEND;
 	found->through_alias = false;
 	for (uint32 i = 0; i < name->n_models; i++)
@@ -701,23 +735,44 @@ remember_segment(const PriceBook *book, PriceMemo *memo, const Call *call,
 	}
 	memo->segment = segment - BOOK_ARRAY(book, BookSegment, segments);
 	memo->row = NO_ROW;
-	if (segment->n_base == 1 && segment->n_off_peak == 0)
-	{
-		uint32		row = BOOK_ARRAY(book, uint32, row_numbers)[segment->first_row];
-
-		if (BOOK_ARRAY(book, BookRow, rows)[row].above == 0)
-		{
-			memo->row = row;
-			memo->rates = BOOK_ARRAY(book, BookRow, rows)[row].rates;
-		}
-	}
 	memo->through_alias = found->through_alias;
 }
 
-/* Prices a call that the memo of its name does not answer at once. */
-void
-price_by_search(const PriceBook *book, ModelName *name, const Call *call,
-				bool list_only, Priced *priced)
+/*
+ * Remembers the row that priced a call where the tokens alone decide: not in
+ * windows, nor in slices.
+ */
+static void
+remember_row(const PriceBook *book, PriceMemo *memo, const Priced *priced)
+{
+	const BookSegment *segment = priced->segment;
+	const BookRow *rows = BOOK_ARRAY(book, BookRow, rows);
+	const uint32 *numbers = BOOK_ARRAY(book, uint32, row_numbers) + segment->first_row;
+	const BookRow *row = priced->row;
+	MeterSet	basis;
+
+	memo->row = NO_ROW;
+	if (row == NULL || segment->n_off_peak > 0 || row->mode == MODE_GRADUATED)
+		return;
+	memo->row = row - rows;
+	memo->rates = row->rates;
+	basis = basis_meters(row->basis);
+	memo->basis_cached = (basis & CACHED_METERS) != 0 ? PG_UINT64_MAX : 0;
+	memo->basis_uncommon = basis & ~COMMON_METERS;
+	memo->basis_first = row->above == 0 ? 0 : row->above + 1;
+	memo->basis_last = PG_INT64_MAX;
+	for (int i = 0; i < segment->n_base; i++)
+		if (rows[numbers[i]].above > row->above)
+		{
+			memo->basis_last = rows[numbers[i]].above;
+			break;
+		}
+}
+
+/* Prices a call by a book, or by its last layer alone. */
+static void
+price_by_name(const PriceBook *book, ModelName *name, const Call *call,
+			  bool list_only, Priced *priced)
 {
 	PriceMemo  *memo = &name->memo[list_only];
 
@@ -741,6 +796,33 @@ price_by_search(const PriceBook *book, ModelName *name, const Call *call,
 	priced->through_alias = memo->through_alias;
 	priced->segment = &BOOK_ARRAY(book, BookSegment, segments)[memo->segment];
 	price_by_segment(book, priced->segment, call, priced);
+	remember_row(book, memo, priced);
+}
+
+/* Prices a call by a book, and by its last layer alone. */
+void
+price_call(const PriceBook *book, ModelName *name, const Call *call, PricedCall *priced)
+{
+	price_by_name(book, name, call, false, &priced->contracted);
+	priced->list = &priced->contracted;
+	if (book->n_layers > 1)
+	{
+		price_by_name(book, name, call, true, &priced->own_list);
+		priced->list = &priced->own_list;
+	}
+}
+
+/* What a call costs that the memo of its name does not answer at once. */
+CallCost
+cost_by_search(const PriceBook *book, ModelName *name, const Call *call, bool list_only)
+{
+	Priced		priced;
+	CallCost	result;
+
+	price_by_name(book, name, call, list_only, &priced);
+	result.unpriced = priced.unpriced;
+	result.cost = priced.cost;
+	return result;
 }
 
 /*
@@ -953,15 +1035,22 @@ price_meters(const PriceBook *book, const PriceBand *band, const Call *call,
  * SQL functions: (book, provider, model, at, tokens [, service_tier])
  */
 
-/* Prices the call in the arguments; false where one of them is NULL. */
-static bool
-price_arguments(FunctionCallInfo fcinfo, const PriceBook **book, TokenCounts *counts,
-				PricedCall *priced)
+/* The arguments of these functions, taken apart. */
+typedef struct CallArguments
+{
+	const PriceBook *book;
+	ModelName  *name;
+	Call		call;
+	TokenCounts counts;
+} CallArguments;
+
+/* Reads them; false where one of them is NULL. */
+static pg_attribute_always_inline bool
+call_arguments(FunctionCallInfo fcinfo, CallArguments *args)
 {
 	CostState  *state = fcinfo->flinfo->fn_extra;
-	struct varlena *provider,
-			   *model;
-	Call		call;
+	Bytes		provider,
+				model;
 
 	for (int i = 0; i < 5; i++)
 		if (PG_ARGISNULL(i))
@@ -972,65 +1061,73 @@ price_arguments(FunctionCallInfo fcinfo, const PriceBook **book, TokenCounts *co
 		name_cache_init(&state->names, fcinfo->flinfo->fn_mcxt);
 		fcinfo->flinfo->fn_extra = state;
 	}
-	*book = price_book_arg(fcinfo, 0, &state->fetched);
-	provider = packed(PG_GETARG_POINTER(1));
-	model = packed(PG_GETARG_POINTER(2));
-	token_counts_read(PG_GETARG_DATUM(4), counts);
-	call.at = PG_GETARG_TIMESTAMPTZ(3);
-	call.counts = counts;
-	call.service_tier = "standard";
-	call.service_tier_len = strlen("standard");
+	args->book = price_book_arg(fcinfo, 0, &state->fetched);
+	provider = packed_bytes(PG_GETARG_DATUM(1));
+	model = packed_bytes(PG_GETARG_DATUM(2));
+	token_counts_read(PG_GETARG_DATUM(4), &args->counts);
+	args->call.at = PG_GETARG_TIMESTAMPTZ(3);
+	args->call.counts = &args->counts;
+	args->call.service_tier = "standard";
+	args->call.service_tier_len = strlen("standard");
 	if (PG_NARGS() > 5 && !PG_ARGISNULL(5))
 	{
-		struct varlena *tier = packed(PG_GETARG_POINTER(5));
+		Bytes		tier = packed_bytes(PG_GETARG_DATUM(5));
 
-		call.service_tier = VARDATA_ANY(tier);
-		call.service_tier_len = VARSIZE_ANY_EXHDR(tier);
+		args->call.service_tier = tier.data;
+		args->call.service_tier_len = tier.len;
 	}
-	price_call(*book,
-			   name_cache_get(&state->names, *book,
-							  VARDATA_ANY(provider), VARSIZE_ANY_EXHDR(provider),
-							  VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model)),
-			   &call, priced);
+	args->name = name_cache_get(&state->names, args->book,
+								provider.data, provider.len, model.data, model.len);
+	return true;
+}
+
+/* Prices the call in the arguments; false where one of them is NULL. */
+static bool
+price_arguments(FunctionCallInfo fcinfo, CallArguments *args, PricedCall *priced)
+{
+	if (!call_arguments(fcinfo, args))
+		return false;
+	price_call(args->book, args->name, &args->call, priced);
 	return true;
 }
 
 Datum
 price_book_cost(PG_FUNCTION_ARGS)
 {
-	const PriceBook *book;
-	TokenCounts counts;
-	PricedCall	priced;
+	CallArguments args;
+	CallCost	result;
 
-	if (!price_arguments(fcinfo, &book, &counts, &priced) ||
-		priced.contracted.unpriced != PRICED)
+	if (!call_arguments(fcinfo, &args))
 		PG_RETURN_NULL();
-	PG_RETURN_NUMERIC(money_to_numeric(priced.contracted.cost));
+	result = cost_by_name(args.book, args.name, &args.call, false);
+	if (result.unpriced != PRICED)
+		PG_RETURN_NULL();
+	PG_RETURN_NUMERIC(money_to_numeric(result.cost));
 }
 
 Datum
 price_book_list_cost(PG_FUNCTION_ARGS)
 {
-	const PriceBook *book;
-	TokenCounts counts;
-	PricedCall	priced;
+	CallArguments args;
+	CallCost	result;
 
-	if (!price_arguments(fcinfo, &book, &counts, &priced) ||
-		priced.list->unpriced != PRICED)
+	if (!call_arguments(fcinfo, &args))
 		PG_RETURN_NULL();
-	PG_RETURN_NUMERIC(money_to_numeric(priced.list->cost));
+	result = cost_by_name(args.book, args.name, &args.call, args.book->n_layers > 1);
+	if (result.unpriced != PRICED)
+		PG_RETURN_NULL();
+	PG_RETURN_NUMERIC(money_to_numeric(result.cost));
 }
 
 /* 1 - cost / list cost: NULL where there is nothing to save from. */
 Datum
 price_book_savings_rate(PG_FUNCTION_ARGS)
 {
-	const PriceBook *book;
-	TokenCounts counts;
+	CallArguments args;
 	PricedCall	priced;
 	Datum		change;
 
-	if (!price_arguments(fcinfo, &book, &counts, &priced) ||
+	if (!price_arguments(fcinfo, &args, &priced) ||
 		priced.contracted.unpriced != PRICED || priced.list->unpriced != PRICED ||
 		!currency_equal(&priced.contracted.row->rates.currency, &priced.list->row->rates.currency))
 		PG_RETURN_NULL();
@@ -1042,11 +1139,10 @@ price_book_savings_rate(PG_FUNCTION_ARGS)
 Datum
 price_book_currency(PG_FUNCTION_ARGS)
 {
-	const PriceBook *book;
-	TokenCounts counts;
+	CallArguments args;
 	PricedCall	priced;
 
-	if (!price_arguments(fcinfo, &book, &counts, &priced) || priced.contracted.row == NULL)
+	if (!price_arguments(fcinfo, &args, &priced) || priced.contracted.row == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(currency_text(&priced.contracted.row->rates.currency));
 }
@@ -1162,16 +1258,15 @@ Datum
 price_book_explain_cost(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	const PriceBook *book;
-	TokenCounts counts;
+	CallArguments args;
 	PricedCall	priced;
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (!price_arguments(fcinfo, &book, &counts, &priced))
+	if (!price_arguments(fcinfo, &args, &priced))
 		PG_RETURN_NULL();
-	explain_price(rsinfo, book, &priced.contracted, &counts, PG_GETARG_TIMESTAMPTZ(3), "contracted");
-	if (book->n_layers > 1)
-		explain_price(rsinfo, book, priced.list, &counts, PG_GETARG_TIMESTAMPTZ(3), "list");
+	explain_price(rsinfo, args.book, &priced.contracted, &args.counts, args.call.at, "contracted");
+	if (args.book->n_layers > 1)
+		explain_price(rsinfo, args.book, priced.list, &args.counts, args.call.at, "list");
 	PG_RETURN_NULL();
 }
 

@@ -34,7 +34,7 @@ extern const char *unpriced_reason(Unpriced unpriced);
 
 /*
  * What priced the last call of a name, and for which calls the same search
- * would find it again: the next call is likely to be near in time.
+ * would find it again: the next call is likely to be near in time and in size.
  */
 typedef struct PriceMemo
 {
@@ -43,9 +43,15 @@ typedef struct PriceMemo
 	char		service_tier[MEMO_TIER_SIZE];
 	int			service_tier_len;
 	uint32		segment;		/* in the book's segments */
-	uint32		row;			/* the one row of it, without threshold; or
-								 * NO_ROW */
 	bool		through_alias;
+	uint32		row;			/* the one row of it that prices these calls,
+								 * or NO_ROW: windows or slices decide */
+	/* the row's calls: the tokens that the thresholds count, from to last */
+	uint64		basis_first;
+	uint64		basis_last;
+	uint64		basis_cached;	/* mask: all bits, or 0 where cached input
+								 * does not count */
+	MeterSet	basis_uncommon; /* other than common meters that count */
 	PricedRates rates;			/* of that row: beside the name, it is in the
 								 * cache */
 } PriceMemo;
@@ -55,9 +61,8 @@ typedef struct PriceMemo
 /* What a name stands for in a book: models, in the order they are tried. */
 typedef struct ModelName
 {
+	NameKey		key;
 	uint32		hash;
-	int			provider_len;
-	int			model_len;
 	uint32		n_models;
 	PriceMemo	memo[2];		/* of the book, and of its last layer alone */
 	uint32		model[MAX_CANDIDATES];	/* in the book's models */
@@ -75,16 +80,16 @@ typedef struct NameCache
 {
 	MemoryContext mcxt;			/* holds the names */
 	uint64		fingerprint;	/* of the book */
-	uint32		book_size;
+	uint32		book_size;		/* 0 before first use */
 	uint32		n_names;
-	uint32		n_slots;		/* a power of two; 0 before first use */
+	uint32		n_slots;		/* a power of two */
 	ModelName **slots;
 } NameCache;
 
 extern void name_cache_init(NameCache *cache, MemoryContext parent);
-extern ModelName *name_cache_add(NameCache *cache, const PriceBook *book, uint32 hash,
-								 const char *provider, int provider_len,
-								 const char *model, int model_len);
+extern ModelName *name_cache_search(NameCache *cache, const PriceBook *book,
+									const char *provider, int provider_len,
+									const char *model, int model_len);
 
 /* Whether two strings are the same; most have 4 to 24 bytes. */
 static inline bool
@@ -108,29 +113,22 @@ same_string(const char *a, int a_len, const char *b, int b_len)
 }
 
 /* What a name stands for in a book; resolved once for each distinct name. */
-static inline ModelName *
+static pg_attribute_always_inline ModelName *
 name_cache_get(NameCache *cache, const PriceBook *book,
 			   const char *provider, int provider_len, const char *model, int model_len)
 {
-	uint32		hash = price_book_hash(provider, provider_len, model, model_len);
+	NameKey		key = name_key(provider, provider_len, model, model_len);
 
-	if (likely(cache->n_slots > 0 && cache->fingerprint == book->fingerprint &&
-			   cache->book_size == VARSIZE(book)))
+	if (likely(cache->fingerprint == book->fingerprint && cache->book_size == VARSIZE(book)))
 	{
-		uint32		mask = cache->n_slots - 1;
+		ModelName  *name = cache->slots[name_key_hash(&key) & (cache->n_slots - 1)];
 
-		for (uint32 slot = hash & mask; cache->slots[slot] != NULL; slot = (slot + 1) & mask)
-		{
-			ModelName  *name = cache->slots[slot];
-
-			if (name->hash == hash &&
-				same_string(MODEL_NAME_STRING(name), name->provider_len, provider, provider_len) &&
-				same_string(MODEL_NAME_STRING(name) + name->provider_len, name->model_len,
-							model, model_len))
-				return name;
-		}
+		/* the usual case: it is at its own place, and its key is all of it */
+		if (likely(name != NULL && name_keys_equal(&name->key, &key) &&
+				   name_key_is_all(provider_len, model_len)))
+			return name;
 	}
-	return name_cache_add(cache, book, hash, provider, provider_len, model, model_len);
+	return name_cache_search(cache, book, provider, provider_len, model, model_len);
 }
 
 /* One way to price a call: by the book, or by its last layer alone. */
@@ -162,8 +160,8 @@ typedef struct Call
 	int			service_tier_len;
 } Call;
 
-extern void price_by_search(const PriceBook *book, ModelName *name, const Call *call,
-							bool list_only, Priced *priced);
+extern void price_call(const PriceBook *book, ModelName *name, const Call *call,
+					   PricedCall *priced);
 
 /*
  * What prices a call, and the calls that it prices as well: those of the same
@@ -187,7 +185,7 @@ typedef struct PriceBand
 	bool		through_alias;
 	uint32		windows;		/* fingerprint of the off-peak windows that
 								 * the time lies in, or out of; 0: none */
-	bool		windows_differ;	/* not all thresholds have the same windows */
+	bool		windows_differ; /* not all thresholds have the same windows */
 	MeterSet	priced;			/* meters with a rate, of all rows that may
 								 * price a call */
 	uint32		segment;		/* in the book's segments, where it is priced */
@@ -217,37 +215,51 @@ price_memo_holds(const PriceMemo *memo, const Call *call)
 					call->service_tier, call->service_tier_len);
 }
 
-static inline void
-price_by_name(const PriceBook *book, ModelName *name, const Call *call,
-			  bool list_only, Priced *priced)
+/* What a call costs: all that an aggregate needs of a Priced. */
+typedef struct CallCost
 {
-	const PriceMemo *memo = &name->memo[list_only];
+	Unpriced	unpriced;
+	Money		cost;			/* where it is PRICED */
+} CallCost;
 
-	if (unlikely(memo->row == NO_ROW || !price_memo_holds(memo, call)))
+extern CallCost cost_by_search(const PriceBook *book, ModelName *name, const Call *call,
+							   bool list_only);
+
+/* Whether the row of a memo prices so many tokens. */
+static pg_attribute_always_inline bool
+price_memo_row_holds(const PriceMemo *memo, const TokenCounts *counts)
+{
+	uint64		basis = 0;
+	bool		overflow = false;
+	int			m;
+
+	FOR_EACH_COMMON_METER(m)
 	{
-		price_by_search(book, name, call, list_only, priced);
-		return;
+		uint64		count = counts->count[m];
+
+		if (!(meters_of_side(SIDE_INPUT) & METER_BIT(m)))
+			continue;
+		if (CACHED_METERS & METER_BIT(m))
+			count &= memo->basis_cached;
+		overflow |= __builtin_add_overflow(basis, count, &basis);
 	}
-	/* the usual case: a price without thresholds and windows */
-	priced->off_peak = false;
-	priced->through_alias = memo->through_alias;
-	priced->segment = &BOOK_ARRAY(book, BookSegment, segments)[memo->segment];
-	priced->row = &BOOK_ARRAY(book, BookRow, rows)[memo->row];
-	priced->unpriced = rates_cost(&memo->rates, call->counts, &priced->cost) ?
-		PRICED : NO_RATE_FOR_METER;
+	return basis - memo->basis_first <= memo->basis_last - memo->basis_first &&
+		(counts->reported & memo->basis_uncommon) == 0 && !overflow;
 }
 
-/* Prices a call by a book, and by its last layer alone. */
-static inline void
-price_call(const PriceBook *book, ModelName *name, const Call *call, PricedCall *priced)
+/* What a call costs by a book, or by its last layer alone. */
+static pg_attribute_always_inline CallCost
+cost_by_name(const PriceBook *book, ModelName *name, const Call *call, bool list_only)
 {
-	price_by_name(book, name, call, false, &priced->contracted);
-	priced->list = &priced->contracted;
-	if (book->n_layers > 1)
-	{
-		price_by_name(book, name, call, true, &priced->own_list);
-		priced->list = &priced->own_list;
-	}
+	const PriceMemo *memo = &name->memo[list_only];
+	CallCost	result;
+
+	if (unlikely(memo->row == NO_ROW || !price_memo_holds(memo, call) ||
+				 !price_memo_row_holds(memo, call->counts)))
+		return cost_by_search(book, name, call, list_only);
+	result.unpriced = rates_cost(&memo->rates, call->counts, &result.cost) ?
+		PRICED : NO_RATE_FOR_METER;
+	return result;
 }
 
 #endif							/* TOKENOMICS_COST_H */

@@ -745,17 +745,12 @@ ledger_zone(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(ledger_arg(fcinfo, 0)->zone_name));
 }
 
-/* Which lines an accessor adds up. */
-typedef enum LineChoice
-{
-	ALL_LINES,
-	UNPRICED_LINES,
-	LINES_OF_CURRENCY
-} LineChoice;
-
-/* The sum of a ledger's lines; its key means nothing. */
+/*
+ * The sum of a ledger's lines, or of those unpriced, or of those priced in a
+ * currency where one is given; its key means nothing.
+ */
 static LedgerLine
-sum_of_lines(const Ledger *ledger, LineChoice choice, Side side, const Currency *currency)
+sum_of_lines(const Ledger *ledger, bool unpriced_only, Side side, const Currency *currency)
 {
 	LedgerLine	sum = {0};
 
@@ -764,9 +759,9 @@ sum_of_lines(const Ledger *ledger, LineChoice choice, Side side, const Currency 
 		const LedgerLine *line = &ledger->lines[i];
 		const LineSide *of = &line->key.side[side];
 
-		if ((choice == UNPRICED_LINES && of->unpriced == PRICED) ||
-			(choice == LINES_OF_CURRENCY &&
-			 (of->unpriced != PRICED || !currency_equal(&of->currency, currency))))
+		if (unpriced_only && of->unpriced == PRICED)
+			continue;
+		if (currency != NULL && (of->unpriced != PRICED || !currency_equal(&of->currency, currency)))
 			continue;
 		ledger_line_add(&sum, line);
 	}
@@ -776,13 +771,13 @@ sum_of_lines(const Ledger *ledger, LineChoice choice, Side side, const Currency 
 Datum
 ledger_calls(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(sum_of_lines(ledger_arg(fcinfo, 0), ALL_LINES, CONTRACTED, NULL).calls);
+	PG_RETURN_INT64(sum_of_lines(ledger_arg(fcinfo, 0), false, CONTRACTED, NULL).calls);
 }
 
 Datum
 ledger_tokens(PG_FUNCTION_ARGS)
 {
-	LedgerLine	sum = sum_of_lines(ledger_arg(fcinfo, 0), ALL_LINES, CONTRACTED, NULL);
+	LedgerLine	sum = sum_of_lines(ledger_arg(fcinfo, 0), false, CONTRACTED, NULL);
 
 	return token_counts_datum(&sum.tokens);
 }
@@ -790,7 +785,7 @@ ledger_tokens(PG_FUNCTION_ARGS)
 Datum
 ledger_unpriced(PG_FUNCTION_ARGS)
 {
-	LedgerLine	sum = sum_of_lines(ledger_arg(fcinfo, 0), UNPRICED_LINES, CONTRACTED, NULL);
+	LedgerLine	sum = sum_of_lines(ledger_arg(fcinfo, 0), true, CONTRACTED, NULL);
 
 	return token_counts_datum(&sum.tokens);
 }
@@ -882,7 +877,7 @@ unit_price(FunctionCallInfo fcinfo, MeterSet cost_of, MeterSet tokens_of)
 
 	if (!choose_currency(fcinfo, ledger, CONTRACTED, &currency))
 		PG_RETURN_NULL();
-	sum = sum_of_lines(ledger, LINES_OF_CURRENCY, CONTRACTED, &currency);
+	sum = sum_of_lines(ledger, false, CONTRACTED, &currency);
 	if ((tokens = token_counts_sum(&sum.tokens, tokens_of)) == 0)
 		PG_RETURN_NULL();
 	return amount_per_mtok(money_to_numeric(line_cost(&sum, CONTRACTED, cost_of)),

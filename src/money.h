@@ -37,4 +37,30 @@ money_add(Money a, Money b)
 	return sum;
 }
 
+/*
+ * A sum of amounts none of which is below zero.  The first partial sum that is
+ * out of range has its highest bit set, as it is less than 2^128: the bits are
+ * collected, and looked at once.
+ */
+typedef struct MoneySum
+{
+	unsigned	__int128 sum;
+	uint64		sums_high;		/* the upper halves of all partial sums, or-ed */
+} MoneySum;
+
+static inline void
+money_sum_add(MoneySum *into, Money amount)
+{
+	into->sum += (unsigned __int128) amount;
+	into->sums_high |= (uint64) (into->sum >> 64);
+}
+
+static inline Money
+money_sum(const MoneySum *from)
+{
+	if (unlikely((int64) from->sums_high < 0))
+		money_out_of_range();
+	return (Money) from->sum;
+}
+
 #endif							/* TOKENOMICS_MONEY_H */

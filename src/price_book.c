@@ -39,7 +39,6 @@
 /* What errors of its text form name. */
 #define BOOK_TYPE "price_book"
 
-#define PRICE_BOOK_FORMAT 1
 #define PRICE_BOOK_WIRE_FORMAT 1
 #define EXPANDED_BOOK_MAGIC 0x626f6f6b
 
@@ -756,13 +755,9 @@ typedef struct FetchedBook
 	PriceBook  *book;
 } FetchedBook;
 
-/*
- * The price_book in an argument, without a copy where it lies in memory.  One
- * that lies in a TOAST table is brought in once, and kept in *cache for as
- * long as the calls name the same one; cache may be NULL.
- */
+/* The price_book in an argument: what price_book_arg() does not see at once. */
 const PriceBook *
-price_book_arg(FunctionCallInfo fcinfo, int argno, void **cache)
+price_book_fetch(FunctionCallInfo fcinfo, int argno, void **cache)
 {
 	struct varlena *v = (struct varlena *) DatumGetPointer(PG_GETARG_DATUM(argno));
 	FetchedBook *fetched;

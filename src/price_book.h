@@ -124,6 +124,8 @@ typedef struct BookAlias
 	uint32		is_pattern;
 } BookAlias;
 
+#define PRICE_BOOK_FORMAT 1
+
 typedef struct PriceBook
 {
 	int32		vl_len_;		/* varlena header (do not touch directly!) */
@@ -157,41 +159,124 @@ typedef struct PriceBook
 	((const char *) (book) + (book)->strings + (string).offset)
 
 /*
- * Names of models differ at their ends and in the middle: other bytes are
- * looked at only when names are compared.  Four loads for a name of any length
- * from 4 on, so that no branch depends on the length.
+ * A provider and model as words, which are hashed and compared without a branch
+ * for every length, as the processor would mispredict it.  The words have all
+ * of a provider of up to 16 bytes and of a model of up to 24; in a shorter one
+ * they overlap; one of less than 4 bytes is filled up with zeros.  A longer name
+ * has other bytes between them: see name_key_is_all().
  */
+typedef struct NameKey
+{
+	uint64		provider[2];	/* its first and last 8 bytes */
+	uint64		model[3];		/* its first and last 8 bytes, and the 4
+								 * behind and before them */
+	uint64		lengths;		/* of both */
+} NameKey;
+
+/* Max(len - most, 0); a compiler may make a branch of Max(). */
+static inline int
+excess(int len, int most)
+{
+	int			more = len - most;
+
+	return more & (((uint32) more >> 31) - 1);
+}
+
+static pg_attribute_always_inline NameKey
+name_key(const char *provider, int provider_len, const char *model, int model_len)
+{
+	NameKey		key;
+	char		short_provider[4];
+	char		short_model[4];
+	int			provider_more,
+				model_more,
+				model_more_than_12;
+
+	key.lengths = (uint64) provider_len << 32 | (uint32) model_len;
+	if (unlikely(provider_len < 4))
+	{
+		memset(short_provider, 0, sizeof(short_provider));
+		provider = memcpy(short_provider, provider, provider_len);
+		provider_len = 4;
+	}
+	if (unlikely(model_len < 4))
+	{
+		memset(short_model, 0, sizeof(short_model));
+		model = memcpy(short_model, model, model_len);
+		model_len = 4;
+	}
+	provider_more = excess(provider_len, 8);
+	model_more = excess(model_len, 8);
+	model_more_than_12 = excess(model_len, 12);
+	key.provider[0] = load_4(provider) |
+		(uint64) load_4(provider + provider_len - 4 - provider_more) << 32;
+	key.provider[1] = load_4(provider + provider_more) |
+		(uint64) load_4(provider + provider_len - 4) << 32;
+	key.model[0] = load_4(model) |
+		(uint64) load_4(model + model_len - 4 - model_more) << 32;
+	key.model[1] = load_4(model + model_more) |
+		(uint64) load_4(model + model_len - 4) << 32;
+	key.model[2] = load_4(model + model_len - 4 - model_more_than_12) |
+		(uint64) load_4(model + model_more_than_12) << 32;
+	return key;
+}
+
+/* Whether names of these lengths are the same where their keys are. */
+static inline bool
+name_key_is_all(int provider_len, int model_len)
+{
+	return provider_len <= 16 && model_len <= 24;
+}
+
+static inline bool
+name_keys_equal(const NameKey *a, const NameKey *b)
+{
+	return ((a->provider[0] ^ b->provider[0]) | (a->provider[1] ^ b->provider[1]) |
+			(a->model[0] ^ b->model[0]) | (a->model[1] ^ b->model[1]) |
+			(a->model[2] ^ b->model[2]) | (a->lengths ^ b->lengths)) == 0;
+}
+
+/* Both halves of one product: each bit of it hangs on all bits of the key. */
+static inline uint32
+name_key_hash(const NameKey *key)
+{
+	uint64		a = key->model[0] + key->provider[0];
+	uint64		b = key->model[1] + key->provider[1] + (key->model[2] ^ key->lengths);
+	unsigned	__int128 product = (unsigned __int128) (a ^ UINT64CONST(0x9E3779B97F4A7C15)) *
+	(b ^ UINT64CONST(0xD6E8FEB86659FD93));
+
+	return (uint32) ((uint64) product ^ (uint64) (product >> 64));
+}
+
+/* The hash of a name, in a book and in caches of names. */
 static inline uint32
 price_book_hash(const char *provider, int provider_len, const char *model, int model_len)
 {
-	const uint64 k1 = UINT64CONST(0x9E3779B97F4A7C15);
-	const uint64 k2 = UINT64CONST(0xD6E8FEB86659FD93);
-	uint64		a = (uint64) model_len << 32 | (uint32) provider_len;
-	uint64		b = 0;
+	NameKey		key = name_key(provider, provider_len, model, model_len);
 
-	if (likely(model_len >= 4))
-	{
-		a += (uint64) load_4(model) << 32 | load_4(model + model_len - 4);
-		b += (uint64) load_4(model + (model_len - 4) / 2) << 32 | load_4(model + Max(model_len - 8, 0));
-	}
-	else
-		for (int i = 0; i < model_len; i++)
-			b = b << 8 | (unsigned char) model[i];
-	if (likely(provider_len >= 4))
-		b ^= ((uint64) load_4(provider) << 32 | load_4(provider + provider_len - 4)) * k2;
-	else
-		for (int i = 0; i < provider_len; i++)
-			a = a * 31 + (unsigned char) provider[i];
-	a = (a ^ (a >> 29)) * k1;
-	b = (b ^ (b >> 31)) * k2;
-	a ^= b;
-	return (uint32) (a ^ (a >> 32));
+	return name_key_hash(&key);
 }
 
-extern const PriceBook *price_book_arg(FunctionCallInfo fcinfo, int argno, void **cache);
+extern const PriceBook *price_book_fetch(FunctionCallInfo fcinfo, int argno, void **cache);
 extern const BookModel *price_book_model(const PriceBook *book, uint32 layer, uint32 hash,
 										 const char *provider, int provider_len,
 										 const char *model, int model_len);
 extern text *book_string_text(const PriceBook *book, BookString string);
+
+/*
+ * The price_book in an argument, without a copy where it lies in memory.  One
+ * that lies in a TOAST table is brought in once, and kept in *cache for as
+ * long as the calls name the same one; cache may be NULL.
+ */
+static inline const PriceBook *
+price_book_arg(FunctionCallInfo fcinfo, int argno, void **cache)
+{
+	const PriceBook *book = (const PriceBook *) DatumGetPointer(fcinfo->args[argno].value);
+
+	if (likely(VARATT_IS_4B_U(book) && VARSIZE_4B(book) >= sizeof(PriceBook) &&
+			   book->format == PRICE_BOOK_FORMAT))
+		return book;
+	return price_book_fetch(fcinfo, argno, cache);
+}
 
 #endif							/* TOKENOMICS_PRICE_BOOK_H */

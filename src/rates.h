@@ -59,25 +59,27 @@ extern Datum rate_to_numeric(int64 rate);
  * The cost of tokens; false where a meter with a count above zero has no
  * rate.  This is the one place where a price meets a count.
  */
-static inline bool
+static pg_attribute_always_inline bool
 rates_cost(const PricedRates *priced, const TokenCounts *counts, Money *cost)
 {
-	Money		sum = 0;
+	MoneySum	sum = {0};
 	MeterSet	rest = counts->reported & ~priced->priced;
-	Meter		m;
+	int			m;
 
-	FOR_EACH_METER(m, rest)
+	if (unlikely(rest != 0))
+		FOR_EACH_METER(m, rest)
 	{
 		if (counts->count[m] > 0)
 			return false;
 	}
 	/* what is not reported counts 0, what has no rate has a rate of 0 */
-	for (m = 0; m < N_COMMON_METERS; m++)
-		sum = money_add(sum, (Money) priced->rate[m] * counts->count[m]);
-	rest = counts->reported >> N_COMMON_METERS << N_COMMON_METERS;
-	FOR_EACH_METER(m, rest)
-		sum = money_add(sum, (Money) priced->rate[m] * counts->count[m]);
-	*cost = sum;
+	FOR_EACH_COMMON_METER(m)
+		money_sum_add(&sum, (Money) priced->rate[m] * counts->count[m]);
+	rest = counts->reported & ~COMMON_METERS;
+	if (unlikely(rest != 0))
+		FOR_EACH_METER(m, rest)
+			money_sum_add(&sum, (Money) priced->rate[m] * counts->count[m]);
+	*cost = money_sum(&sum);
 	return true;
 }
 

@@ -10,9 +10,9 @@
  * reported meters and whose upper 3 the width of a count less one; then the
  * count of each of them in ascending order of meter, low byte first, all of
  * that width; zeros up to 8 bytes.  A call with input, cached and output
- * tokens takes 8 to 11 bytes, and a count is one load, one shift and one mask:
- * with a length for every count the processor would mispredict a branch for
- * each.  The width is the least that holds the largest count, so equal values
+ * tokens takes 8 to 11 bytes, and a count is one load, one shift and one mask
+ * (tokens_layout): with a length for every count the processor would mispredict
+ * a branch for each.  The width is the least that holds the largest count, so equal values
  * are equal bytes.  The highest bit of the set stands for no meter; a longer
  * form may use it.
  *
@@ -27,16 +27,12 @@
 #include "common/int.h"
 #include "funcapi.h"
 #include "libpq/pqformat.h"
-#include "port/pg_bswap.h"
 #include "scan.h"
 #include "utils/builtins.h"
 #include "utils/expandeddatum.h"
 #include "utils/numeric.h"
 
 /* The longest value: the set, and each count in 8 bytes. */
-#define TOKENS_HEADER 2
-#define TOKENS_SET_BITS 13
-#define TOKENS_MIN_PAYLOAD 8
 #define TOKENS_MAX_PAYLOAD (TOKENS_HEADER + N_METERS * 8)
 
 /* What tokens_send() starts with. */
@@ -185,48 +181,48 @@ counts_write(unsigned char *payload, const TokenCounts *counts)
 	return p - payload;
 }
 
-/* The 8 bytes at p as a number, low byte first. */
-static inline uint64
-load_little_endian(const unsigned char *p)
-{
-#ifdef WORDS_BIGENDIAN
-	return pg_bswap64(load_8(p));
-#else
-	return load_8(p);
-#endif
-}
+/* Where the counts of common meters lie: the payload of a set and a width. */
+#define COUNT_AT(set, width, m) \
+	(TOKENS_HEADER + (width) * __builtin_popcount((set) & ((1 << (m)) - 1)))
+#define PAYLOAD_LEN(set, width) \
+	Max(COUNT_AT(set, width, N_COMMON_METERS), TOKENS_MIN_PAYLOAD)
+#define COUNT_FROM(set, width, m) \
+	Min(COUNT_AT(set, width, m), PAYLOAD_LEN(set, width) - 8)
+#define COUNT_SHIFT(set, width, m) \
+	((COUNT_AT(set, width, m) - COUNT_FROM(set, width, m)) * 8 & 63)
+#define COUNT_MASK(set, width, m) \
+	((set) >> (m) & 1 ? PG_UINT64_MAX >> (64 - (width) * 8) : 0)
+#define FOR_COMMON(what, set, width) \
+	{what(set, width, 0), what(set, width, 1), what(set, width, 2), what(set, width, 3), \
+	 what(set, width, 4)}
+#define LAYOUT(set, width) \
+	{FOR_COMMON(COUNT_MASK, set, width), FOR_COMMON(COUNT_FROM, set, width), \
+	 FOR_COMMON(COUNT_SHIFT, set, width), PAYLOAD_LEN(set, width)}
+#define LAYOUTS_4(set, width) \
+	LAYOUT(set, width), LAYOUT((set) + 1, width), LAYOUT((set) + 2, width), LAYOUT((set) + 3, width)
+#define LAYOUTS_16(set, width) \
+	LAYOUTS_4(set, width), LAYOUTS_4((set) + 4, width), LAYOUTS_4((set) + 8, width), \
+	LAYOUTS_4((set) + 12, width)
+#define LAYOUTS(width) LAYOUTS_16(0, width), LAYOUTS_16(16, width)
 
-/*
- * Of each set of common meters: how many are below each of them, and how many
- * there are.  With it the counts are found independently of each other.
- */
-#define BITS_BELOW(set, n) \
-	(((set) & 1 && (n) > 0) + ((set) >> 1 & 1 && (n) > 1) + ((set) >> 2 & 1 && (n) > 2) + \
-	 ((set) >> 3 & 1 && (n) > 3) + ((set) >> 4 & 1 && (n) > 4))
-#define BELOW_1(set) \
-	{BITS_BELOW(set, 0), BITS_BELOW(set, 1), BITS_BELOW(set, 2), BITS_BELOW(set, 3), \
-	 BITS_BELOW(set, 4), BITS_BELOW(set, 5)}
-#define BELOW_4(set) BELOW_1(set), BELOW_1((set) + 1), BELOW_1((set) + 2), BELOW_1((set) + 3)
-#define BELOW_16(set) BELOW_4(set), BELOW_4((set) + 4), BELOW_4((set) + 8), BELOW_4((set) + 12)
-
-static const uint8 meters_below[1 << N_COMMON_METERS][N_COMMON_METERS + 1] = {
-	BELOW_16(0), BELOW_16(16)
+const TokensLayout tokens_layout[8 << N_COMMON_METERS] = {
+	LAYOUTS(1), LAYOUTS(2), LAYOUTS(3), LAYOUTS(4),
+	LAYOUTS(5), LAYOUTS(6), LAYOUTS(7), LAYOUTS(8)
 };
 
-StaticAssertDecl(N_COMMON_METERS == 5, "meters_below has a column for each common meter");
+StaticAssertDecl(N_COMMON_METERS == 5, "tokens_layout has a place for each set of common meters");
 
-/* Takes a tokens value apart; no copy is made of a stored one. */
+/* Takes any tokens value apart: what token_counts_read() does not do at once. */
 void
-token_counts_read(Datum tokens, TokenCounts *counts)
+token_counts_read_any(Datum tokens, TokenCounts *counts)
 {
 	struct varlena *v = (struct varlena *) DatumGetPointer(tokens);
 	const unsigned char *p;
 	uint64		mask;
-	MeterSet	set;
-	Size		len,
-				at;
+	MeterSet	rest;
+	Size		len;
+	Size		at = TOKENS_HEADER;
 	int			width;
-	const uint8 *below;
 	Meter		m;
 
 	if (VARATT_IS_EXTERNAL_EXPANDED(v))
@@ -241,38 +237,25 @@ token_counts_read(Datum tokens, TokenCounts *counts)
 	v = packed(v);
 	p = (const unsigned char *) VARDATA_ANY(v);
 	len = VARSIZE_ANY_EXHDR(v);
-	if (unlikely(len < TOKENS_MIN_PAYLOAD))
+	if (len < TOKENS_MIN_PAYLOAD)
 		corrupted_tokens();
-	set = p[0] | p[1] << 8;
-	width = (set >> TOKENS_SET_BITS) + 1;
-	set &= (1 << TOKENS_SET_BITS) - 1;
-	if (unlikely((set & ~ALL_METERS) != 0))
+	rest = p[0] | p[1] << 8;
+	width = (rest >> TOKENS_SET_BITS) + 1;
+	rest &= TOKENS_SET_MASK;
+	if ((rest & ~ALL_METERS) != 0)
 		corrupted_tokens();
-	counts->reported = set;
+	memset(counts, 0, sizeof(TokenCounts));
+	counts->reported = rest;
 	mask = PG_UINT64_MAX >> (64 - width * 8);
-
-	/* each count out of 8 bytes that lie within the value */
-	below = meters_below[set & (METER_BIT(N_COMMON_METERS) - 1)];
-	for (m = 0; m < N_COMMON_METERS; m++)
+	FOR_EACH_METER(m, rest)
 	{
-		Size		common_at = TOKENS_HEADER + width * below[m];
-		Size		from = Min(common_at, len - 8);
-
-		counts->count[m] = (int64) (load_little_endian(p + from) >> ((common_at - from) * 8 & 63) &
-									mask & -(uint64) (set >> m & 1));
-	}
-	for (; m < N_METERS; m++)
-		counts->count[m] = 0;
-	at = TOKENS_HEADER + width * below[N_COMMON_METERS];
-	set = set >> N_COMMON_METERS << N_COMMON_METERS;
-	FOR_EACH_METER(m, set)
-	{
+		/* out of 8 bytes that lie within the value */
 		Size		from = Min(at, len - 8);
 
 		counts->count[m] = (int64) (load_little_endian(p + from) >> ((at - from) * 8 & 63) & mask);
 		at += width;
 	}
-	if (unlikely(len != Max(at, TOKENS_MIN_PAYLOAD)))
+	if (len != Max(at, TOKENS_MIN_PAYLOAD))
 		corrupted_tokens();
 }
 

@@ -36,8 +36,9 @@ RETURN (
            WHEN '' THEN NULL
            WHEN 'auto' THEN NULL
            WHEN 'traffic_type_unspecified' THEN NULL
-           WHEN 'default' THEN 'standard'
-           WHEN 'on_demand' THEN 'standard'
+           WHEN 'standard' THEN NULL
+           WHEN 'default' THEN NULL
+           WHEN 'on_demand' THEN NULL
            WHEN 'on_demand_priority' THEN 'priority'
            WHEN 'on_demand_flex' THEN 'flex'
            ELSE pg_catalog.lower(t.tier) END
@@ -46,7 +47,7 @@ RETURN (
                           body #>> '{usageMetadata,trafficType}', body ->> 'trafficType') AS tier) AS t
 );
 COMMENT ON FUNCTION service_tier_from(jsonb) IS
-    'the service tier that a response of OpenAI, Anthropic or Gemini, or a span of OpenTelemetry, says it was served by; OpenAI''s "default" is standard; NULL where it does not say';
+    'the service tier that a response of OpenAI, Anthropic or Gemini, or a span of OpenTelemetry, says it was served by; OpenAI''s "default" is standard; NULL where it is standard, or where it does not say';
 
 -- OpenTelemetry's names of providers that price lists call otherwise.
 CREATE FUNCTION provider_from_otel(attributes jsonb) RETURNS text
@@ -164,6 +165,8 @@ AS $install$
 DECLARE
     target text := pg_catalog.quote_ident(pg_catalog.current_schema());
     path_before text := pg_catalog.current_setting('search_path');
+    source_schema text;
+    source_name text;
     mapping_used jsonb := coalesce(install_usage_view.mapping, '{}');
     wrong text;
     col record;
@@ -174,9 +177,10 @@ DECLARE
     list text := '';
     condition text := '';
 BEGIN
-    PERFORM pg_catalog.set_config('search_path', pg_catalog.format('pg_catalog, tokenomics, %I, pg_temp',
-        (SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-         WHERE c.oid OPERATOR(pg_catalog.=) install_usage_view.source)), true);
+    SELECT n.nspname, pg_catalog.format('%I.%I', n.nspname, c.relname) INTO source_schema, source_name
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+    WHERE c.oid OPERATOR(pg_catalog.=) install_usage_view.source;
+    PERFORM pg_catalog.set_config('search_path', pg_catalog.format('pg_catalog, tokenomics, %I, pg_temp', source_schema), true);
     IF jsonb_typeof(mapping_used) <> 'object' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
@@ -212,7 +216,7 @@ BEGIN
                              AND own.atttypid = ANY (ARRAY['bigint'::regtype, 'integer'::regtype, 'smallint'::regtype])) THEN
                     RAISE EXCEPTION USING
                         ERRCODE = 'datatype_mismatch',
-                        MESSAGE = format('column "%s" of %s is of type %s, not %s', col.name, install_usage_view.source, own.atttypid::regtype, col.type),
+                        MESSAGE = format('column "%s" of %s is of type %s, not %s', col.name, source_name, own.atttypid::regtype, col.type),
                         HINT = format('Map it: {"%s": "an expression"}, or {"%s": null} to leave it out.', col.name, col.name);
                 END IF;
                 expression := quote_ident(col.name);
@@ -223,20 +227,20 @@ BEGIN
             IF col.is_needed THEN
                 RAISE EXCEPTION USING
                     ERRCODE = 'undefined_column',
-                    MESSAGE = format('usage needs a column "%s", which neither the mapping nor %s has', col.name, install_usage_view.source),
+                    MESSAGE = format('usage needs a column "%s", which neither the mapping nor %s has', col.name, source_name),
                     HINT = format('Name it in the mapping, as in {"%s": "an expression"}; a constant is written with its quotes, as in "''openai''".', col.name);
             END IF;
             expression := CASE col.name WHEN 'calls' THEN '1::bigint' ELSE format('NULL::%s', col.type) END;
         ELSE
             BEGIN
                 EXECUTE format('SELECT pg_typeof(x.value)::oid FROM (SELECT) AS one LEFT JOIN LATERAL (SELECT (%s' || E'\n' || ') AS value FROM %s AS source LIMIT 0) AS x ON true',
-                               expression, install_usage_view.source) INTO expression_type;
+                               expression, source_name) INTO expression_type;
             EXCEPTION WHEN OTHERS THEN
                 RAISE EXCEPTION USING
                     ERRCODE = SQLSTATE,
                     MESSAGE = format('the mapping of column "%s" fails: %s', col.name, SQLERRM),
                     DETAIL = format('It is the expression: %s', expression),
-                    HINT = format('It is an SQL expression over the columns of %s.', install_usage_view.source);
+                    HINT = format('It is an SQL expression over the columns of %s.', source_name);
             END;
             -- a timestamp without a zone would be another moment for each reader's TimeZone
             IF NOT (expression_type = col.type_oid
@@ -249,7 +253,8 @@ BEGIN
                     MESSAGE = format('the mapping of column "%s" is of type %s, not %s', col.name, expression_type::regtype, col.type),
                     DETAIL = format('It is the expression: %s', expression),
                     HINT = CASE WHEN col.name = 'at' THEN 'Say in which zone it is, as in: created AT TIME ZONE ''UTC''.'
-                                WHEN col.name = 'tokens' THEN 'As in: tokens(input => prompt_tokens, output => completion_tokens).' END;
+                                WHEN col.name = 'tokens' THEN 'As in: tokens(input => prompt_tokens, output => completion_tokens).'
+                                ELSE format('Make it one, as in: (%s)::%s.', expression, col.type) END;
             END IF;
             expression := format('(%s' || CASE WHEN strpos(expression, '--') > 0 THEN E'\n' ELSE '' END || ')::%s', expression, col.type);
             IF col.name IN ('provider', 'model') AND NOT is_not_null THEN
@@ -261,11 +266,20 @@ BEGIN
         list := list || CASE WHEN list = '' THEN '' ELSE ', ' END || format('%s AS %I', expression, col.name);
     END LOOP;
     IF mapping_used ->> 'where' IS NOT NULL THEN
+        BEGIN
+            EXECUTE format('SELECT FROM %s AS source WHERE (%s' || E'\n' || ') LIMIT 0', source_name, mapping_used ->> 'where');
+        EXCEPTION WHEN OTHERS THEN
+            RAISE EXCEPTION USING
+                ERRCODE = SQLSTATE,
+                MESSAGE = format('the condition "where" of the mapping fails: %s', SQLERRM),
+                DETAIL = format('It is the expression: %s', mapping_used ->> 'where'),
+                HINT = format('It is a condition on the rows of %s.', source_name);
+        END;
         condition := format(' WHERE (%s' || E'\n' || ')', mapping_used ->> 'where');
     END IF;
     EXECUTE format('CREATE OR REPLACE VIEW %s.usage WITH (security_invoker = true) AS SELECT %s FROM %s AS source%s',
-                   target, list, install_usage_view.source, condition);
-    EXECUTE format('COMMENT ON VIEW %s.usage IS %L', target, format('tokenomics: the calls, as %s holds them', install_usage_view.source));
+                   target, list, source_name, condition);
+    EXECUTE format('COMMENT ON VIEW %s.usage IS %L', target, format('tokenomics: the calls, as %s holds them', source_name));
     PERFORM set_config('search_path', path_before, true);
 END
 $install$;
@@ -309,7 +323,7 @@ BEGIN
             billed numeric CONSTRAINT usage_billed_not_negative CHECK (billed >= 0 AND billed < 'infinity'),
             billed_currency text CONSTRAINT usage_billed_currency_is_one CHECK (billed_currency ~ '^[A-Z][A-Z0-9_]{2,7}$'),
             CONSTRAINT usage_billed_with_currency CHECK ((billed IS NULL) = (billed_currency IS NULL)),
-            CONSTRAINT usage_none_is_null CHECK (provider <> '' AND model <> '' AND service_tier <> '' AND request_id <> ''
+            CONSTRAINT usage_null_not_empty CHECK (provider <> '' AND model <> '' AND service_tier <> '' AND request_id <> ''
                 AND user_id <> '' AND session_id <> '' AND turn_id <> '' AND agent <> '' AND team <> '' AND project <> ''),
             CONSTRAINT usage_request UNIQUE (request_id, at)
         ) PARTITION BY RANGE (at);
@@ -362,12 +376,16 @@ BEGIN
                 MESSAGE = format('from %s to %s are more than 600 months', first::date, last::date),
                 HINT = 'Without a first date only months that hold calls get a partition, and those ahead.';
         END IF;
-        -- First without a lock: most often there is nothing to do.  Then with one
-        -- that keeps another run and all writers out: a row that was on its way to
-        -- the default partition would find its month gone from there, and fail.
+        -- Runs take turns.  Each looks first, for most often there is nothing to
+        -- do, and then keeps all others out: a row that was on its way to the
+        -- default partition would find its month gone from there, and fail.
+        -- Readers wait too: one that went on to write would be a deadlock.
+        PERFORM pg_advisory_xact_lock('usage'::regclass::oid::integer, 'ensure_partitions'::regproc::oid::integer);
         FOR attempt IN 1 .. 2 LOOP
-            IF attempt = 2 THEN
-                LOCK TABLE ONLY usage IN SHARE ROW EXCLUSIVE MODE;
+            IF attempt = 1 THEN
+                LOCK TABLE ONLY usage IN ACCESS SHARE MODE;
+            ELSE
+                LOCK TABLE ONLY usage IN ACCESS EXCLUSIVE MODE;
             END IF;
             months := ARRAY(SELECT generate_series(coalesce(first, date_trunc('month', now())), last, interval '1 month'));
             IF others IS NOT NULL THEN
@@ -485,7 +503,7 @@ BEGIN
         OUT rows bigint,
         OUT example_request_id text
     ) RETURNS SETOF record
-        LANGUAGE plpgsql SET search_path FROM CURRENT
+        LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off
     AS $$
     #variable_conflict use_column
     DECLARE
@@ -495,7 +513,12 @@ BEGIN
         set_list text := '';
         differs text := '';      -- whether rows a and b differ in one of them
         span record;
-        count_of jsonb := '{}';
+        far record;
+        chosen_id text;
+        chosen_at timestamptz;
+        chosen_row bigint;
+        rows_far bigint[] := '{}';
+        rows_chosen bigint[] := '{}';
         problem record;
     BEGIN
         IF source IS NULL OR on_conflict IS NULL OR on_conflict NOT IN ('skip', 'replace', 'error') THEN
@@ -560,40 +583,81 @@ BEGIN
         EXECUTE 'SELECT min(at) - interval ''168 hours'' AS first, max(at) + interval ''168 hours'' AS last FROM pg_temp.load_usage_source WHERE request_id IS NOT NULL AND isfinite(at)'
         INTO span;
 
-        -- Rows of the source are one call where each follows another of the same
-        -- id by at most 7 days; of them the first is loaded, or the last where it
-        -- replaces.  "existing" is the row of the table nearest to it.
-        EXECUTE format($query$
-            CREATE TEMP TABLE load_usage_plan ON COMMIT DROP AS
-            WITH gap AS (
-                SELECT s.load_row, s.request_id, s.at,
-                       s.at - interval '168 hours' > lag(s.at) OVER (PARTITION BY s.request_id ORDER BY s.at, s.load_row) AS is_new
-                FROM pg_temp.load_usage_source s WHERE s.request_id IS NOT NULL
-            ), island AS (
-                SELECT g.load_row, g.request_id, g.at,
-                       count(*) FILTER (WHERE g.is_new) OVER (PARTITION BY g.request_id ORDER BY g.at, g.load_row) AS island
-                FROM gap g
-            ), chosen AS (
-                SELECT i.*, first_value(i.load_row) OVER (PARTITION BY i.request_id, i.island ORDER BY i.at %1$s, i.load_row %1$s) AS chosen_row,
-                       first_value(i.at) OVER (PARTITION BY i.request_id, i.island ORDER BY i.at %1$s, i.load_row %1$s) AS chosen_at
-                FROM island i
-            ), existing AS (
-                SELECT DISTINCT ON (c.chosen_row) c.chosen_row, u.at
-                FROM chosen c JOIN usage u ON u.request_id = c.request_id
-                    AND u.at >= c.at - interval '168 hours' AND u.at <= c.at + interval '168 hours'
-                WHERE u.at >= %2$L AND u.at <= %3$L
-                ORDER BY c.chosen_row, abs(extract(epoch FROM u.at - c.chosen_at)), u.at
-            ), one_each AS (
-                SELECT DISTINCT ON (c.request_id, e.at) e.chosen_row
-                FROM existing e JOIN chosen c ON c.load_row = e.chosen_row
-                ORDER BY c.request_id, e.at, abs(extract(epoch FROM e.at - c.chosen_at)), c.load_row
-            )
-            SELECT c.load_row, c.request_id, c.chosen_row, e.at AS existing_at, o.chosen_row IS NOT NULL AS may_replace,
-                   NULL::text AS outcome
-            FROM chosen c LEFT JOIN existing e ON e.chosen_row = c.chosen_row LEFT JOIN one_each o ON o.chosen_row = c.chosen_row
-            WHERE e.at IS NOT NULL OR c.load_row <> c.chosen_row
-                OR EXISTS (SELECT FROM chosen d WHERE d.chosen_row = c.chosen_row AND d.load_row <> c.load_row)
-            $query$, CASE on_conflict WHEN 'replace' THEN 'DESC' ELSE 'ASC' END, span.first, span.last);
+        -- As if the rows came one by one in the order of time.  "existing" is the
+        -- row of the table nearest to one of the source.
+        IF on_conflict = 'replace' THEN
+            -- each replaces the one before it, so those that follow each other by
+            -- at most 7 days are one call, of which the last is chosen
+            EXECUTE format($query$
+                CREATE TEMP TABLE load_usage_plan ON COMMIT DROP AS
+                WITH gap AS (
+                    SELECT s.load_row, s.request_id, s.at,
+                           s.at - interval '168 hours' > lag(s.at) OVER (PARTITION BY s.request_id ORDER BY s.at, s.load_row) AS is_new
+                    FROM pg_temp.load_usage_source s WHERE s.request_id IS NOT NULL
+                ), island AS (
+                    SELECT g.load_row, g.request_id, g.at,
+                           count(*) FILTER (WHERE g.is_new) OVER (PARTITION BY g.request_id ORDER BY g.at, g.load_row) AS island
+                    FROM gap g
+                ), chosen AS (
+                    SELECT i.*, first_value(i.load_row) OVER (PARTITION BY i.request_id, i.island ORDER BY i.at DESC, i.load_row DESC) AS chosen_row,
+                           first_value(i.at) OVER (PARTITION BY i.request_id, i.island ORDER BY i.at DESC, i.load_row DESC) AS chosen_at,
+                           count(*) OVER (PARTITION BY i.request_id, i.island) AS size
+                    FROM island i
+                ), existing AS (
+                    SELECT DISTINCT ON (c.chosen_row) c.chosen_row, u.at
+                    FROM chosen c JOIN usage u ON u.request_id = c.request_id
+                        AND u.at >= c.at - interval '168 hours' AND u.at <= c.at + interval '168 hours'
+                    WHERE u.at >= %1$L AND u.at <= %2$L
+                    ORDER BY c.chosen_row, abs(extract(epoch FROM u.at - c.chosen_at)), u.at
+                ), one_each AS (
+                    SELECT DISTINCT ON (c.request_id, e.at) e.chosen_row
+                    FROM existing e JOIN chosen c ON c.load_row = e.chosen_row
+                    ORDER BY c.request_id, e.at, abs(extract(epoch FROM e.at - c.chosen_at)), c.load_row
+                )
+                SELECT c.load_row, c.request_id, c.chosen_row, e.at AS existing_at, o.chosen_row IS NOT NULL AS may_replace, NULL::text AS outcome
+                FROM chosen c LEFT JOIN existing e ON e.chosen_row = c.chosen_row LEFT JOIN one_each o ON o.chosen_row = c.chosen_row
+                WHERE e.at IS NOT NULL OR c.size > 1
+                $query$, span.first, span.last);
+        ELSE
+            -- one that no row of the table stands for is chosen, and stands for
+            -- those of the next 7 days
+            EXECUTE format($query$
+                CREATE TEMP TABLE load_usage_plan ON COMMIT DROP AS
+                WITH existing AS (
+                    SELECT DISTINCT ON (s.load_row) s.load_row, u.at
+                    FROM pg_temp.load_usage_source s JOIN usage u ON u.request_id = s.request_id
+                        AND u.at >= s.at - interval '168 hours' AND u.at <= s.at + interval '168 hours'
+                    WHERE u.at >= %1$L AND u.at <= %2$L
+                    ORDER BY s.load_row, abs(extract(epoch FROM u.at - s.at)), u.at
+                ), chosen AS (
+                    SELECT s.load_row, s.request_id, s.at, e.at AS existing_at, count(*) OVER (PARTITION BY s.request_id, e.at IS NULL) AS size,
+                           first_value(s.load_row) OVER (PARTITION BY s.request_id, e.at IS NULL ORDER BY s.at, s.load_row) AS chosen_row,
+                           first_value(s.at) OVER (PARTITION BY s.request_id, e.at IS NULL ORDER BY s.at, s.load_row) AS chosen_at
+                    FROM pg_temp.load_usage_source s LEFT JOIN existing e ON e.load_row = s.load_row
+                    WHERE s.request_id IS NOT NULL
+                )
+                SELECT c.load_row, c.request_id, CASE WHEN c.existing_at IS NULL THEN c.chosen_row ELSE c.load_row END AS chosen_row,
+                       c.existing_at, false AS may_replace, NULL::text AS outcome, c.at,
+                       c.existing_at IS NULL AND c.at - interval '168 hours' > c.chosen_at AS is_far
+                FROM chosen c
+                WHERE c.existing_at IS NOT NULL OR c.size > 1
+                $query$, span.first, span.last);
+            -- ids that come again after more than 7 days: few
+            FOR far IN EXECUTE 'SELECT p.load_row, p.request_id, p.at FROM pg_temp.load_usage_plan p
+                                WHERE p.existing_at IS NULL AND p.request_id IN (SELECT f.request_id FROM pg_temp.load_usage_plan f WHERE f.is_far)
+                                ORDER BY p.request_id, p.at, p.load_row'
+            LOOP
+                IF chosen_id IS DISTINCT FROM far.request_id OR far.at - interval '168 hours' > chosen_at THEN
+                    chosen_id := far.request_id;
+                    chosen_at := far.at;
+                    chosen_row := far.load_row;
+                END IF;
+                rows_far := rows_far || far.load_row;
+                rows_chosen := rows_chosen || chosen_row;
+            END LOOP;
+            EXECUTE 'UPDATE pg_temp.load_usage_plan p SET chosen_row = x.chosen_row FROM unnest($1, $2) AS x(load_row, chosen_row) WHERE p.load_row = x.load_row'
+            USING rows_far, rows_chosen;
+        END IF;
         ANALYZE pg_temp.load_usage_plan;
 
         -- against the row of the table, or the one of the source that is loaded

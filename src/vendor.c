@@ -550,7 +550,7 @@ typedef struct Vendor
 								 * the usage object */
 	void		(*count) (const Usage *usage, TokenCounts *counts);
 	const char *wanted;			/* what it must report at least */
-}			Vendor;
+} Vendor;
 
 static const Vendor vendors[] = {
 	{"openai", "OpenAI", "usage", count_openai, "\"prompt_tokens\" or \"input_tokens\""},
@@ -585,7 +585,7 @@ find_vendor(const text *name)
  * response is given.
  */
 static void
-count_usage(Usage *usage, const Vendor * vendor, TokenCounts *counts)
+count_usage(Usage *usage, const Vendor *vendor, TokenCounts *counts)
 {
 	JsonbValue *inner;
 
@@ -604,7 +604,7 @@ count_usage(Usage *usage, const Vendor * vendor, TokenCounts *counts)
 }
 
 static Datum
-tokens_or_error(const Vendor * vendor, Jsonb *body)
+tokens_or_error(const Vendor *vendor, Jsonb *body)
 {
 	Usage		usage = {vendor->title, &body->root, NULL};
 	TokenCounts counts = {0};
@@ -650,7 +650,7 @@ tokens_from(PG_FUNCTION_ARGS)
 Datum
 try_tokens_from(PG_FUNCTION_ARGS)
 {
-	const		Vendor *vendor = find_vendor(PG_GETARG_TEXT_PP(0));
+	const Vendor *vendor = find_vendor(PG_GETARG_TEXT_PP(0));
 	Jsonb	   *body = PG_GETARG_JSONB_P(1);
 	sigjmp_buf	invalid;
 	Usage		usage = {vendor->title, &body->root, &invalid};

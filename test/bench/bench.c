@@ -38,12 +38,14 @@ internal_cost(PG_FUNCTION_ARGS)
 {
 	NameCache  *names = fcinfo->flinfo->fn_extra;
 	const PriceBook *book = price_book_arg(fcinfo, 0, NULL);
-	struct varlena *provider = packed(PG_GETARG_POINTER(1));
-	struct varlena *model = packed(PG_GETARG_POINTER(2));
-	struct varlena *tier = packed(PG_GETARG_POINTER(5));
+	Bytes		provider = packed_bytes(PG_GETARG_DATUM(1));
+	Bytes		model = packed_bytes(PG_GETARG_DATUM(2));
+	Bytes		tier = packed_bytes(PG_GETARG_DATUM(5));
 	TokenCounts counts;
 	Call		call;
-	PricedCall	priced;
+	ModelName  *name;
+	CallCost	cost;
+	CallCost	list;
 
 	if (names == NULL)
 	{
@@ -54,13 +56,13 @@ internal_cost(PG_FUNCTION_ARGS)
 	token_counts_read(PG_GETARG_DATUM(4), &counts);
 	call.at = PG_GETARG_TIMESTAMPTZ(3);
 	call.counts = &counts;
-	call.service_tier = VARDATA_ANY(tier);
-	call.service_tier_len = VARSIZE_ANY_EXHDR(tier);
-	price_call(book, name_cache_get(names, book,
-									VARDATA_ANY(provider), VARSIZE_ANY_EXHDR(provider),
-									VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model)),
-			   &call, &priced);
-	if (priced.contracted.unpriced != PRICED)
+	call.service_tier = tier.data;
+	call.service_tier_len = tier.len;
+	name = name_cache_get(names, book, provider.data, provider.len, model.data, model.len);
+	cost = list = cost_by_name(book, name, &call, false);
+	if (book->n_layers > 1)
+		list = cost_by_name(book, name, &call, true);
+	if (cost.unpriced != PRICED)
 		PG_RETURN_NULL();
-	PG_RETURN_INT64((int64) (priced.contracted.cost + priced.list->cost));
+	PG_RETURN_INT64((int64) (cost.cost + list.cost));
 }

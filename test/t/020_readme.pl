@@ -45,7 +45,7 @@ for my $object (split /\n/, psql(q(
     JOIN pg_proc p ON p.oid = d.objid AND d.classid = 'pg_proc'::regclass
     WHERE obj_description(p.oid) !~ '^(I/O|implementation of|less-equal-greater|hash$|part of uninstall)'
     UNION SELECT p.proname FROM pg_proc p WHERE p.pronamespace = 'llm'::regnamespace
-    UNION SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'llm'::regnamespace AND c.relkind = 'r'
+    UNION SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'llm'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
     UNION SELECT a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 WHERE c.oid = 'llm.price'::regclass
     ORDER BY 1))) {
     like($readme, qr/\b\Q$object\E\b/, "$object is in the reference");

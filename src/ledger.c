@@ -541,7 +541,8 @@ ledger_regrain(PG_FUNCTION_ARGS)
 							grain_name[grain], into->zone_name, grain_name[from->grain], from->zone_name),
 					 errdetail("The %s from %s lies in two of them.", grain_name[from->grain],
 							   timestamptz_to_str(old.from)),
-					 errhint("A ledger by quarter_hour can be brought to any time zone.")));
+					 from->grain == GRAIN_QUARTER_HOUR ? 0 :
+					 errhint("A ledger by quarter_hour can be brought to any time zone of today.")));
 		key.period = new.from;
 		key.provider = ledger_string(into, from->strings[key.provider].data, from->strings[key.provider].len);
 		key.model = ledger_string(into, from->strings[key.model].data, from->strings[key.model].len);

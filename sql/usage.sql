@@ -196,6 +196,7 @@ CALL tokenomics.install('own', 'my_calls', '{"at": "created"}');
 CALL tokenomics.install('own', 'my_calls', '{"at": "created AT TIME ZONE ''UTC''", "tokens": "prompt"}');
 CALL tokenomics.install('own', 'my_calls', '{"at": "created AT TIME ZONE ''UTC''", "ttft": "ARRAY[1]"}');
 CALL tokenomics.install('own', 'my_calls', '{"at": "created AT TIME ZONE ''UTC''", "tokns": "prompt"}');
+CALL tokenomics.install('own', 'my_calls', '{"at": "created AT TIME ZONE ''UTC''", "where": "prompt"}');
 CALL tokenomics.install('own', 'my_calls', '{"at": 5}');
 CALL tokenomics.install('own', 'my_calls', '["at"]');
 CALL tokenomics.install('own', 'my_calls', '{"at": ');
@@ -262,6 +263,7 @@ INSERT INTO span VALUES
     ('t1', 's3', '2026-07-01 00:00:04+00', NULL, '{"gen_ai.system": "az.ai.openai", "gen_ai.request.model": "gpt-4o", "gen_ai.usage.prompt_tokens": 5, "gen_ai.usage.cache_read.input_tokens": 50, "error.type": "timeout"}'),
     ('t2', 's4', '2026-07-01 00:00:05+00', NULL, '{"http.method": "GET"}');
 CALL tokenomics.install('spans', usage => 'span', mapping => 'otel');
+CALL tokenomics.install('spans', usage => 'span', mapping => '"otel"'::jsonb);
 SELECT at AT TIME ZONE 'UTC' AS utc, tokens, provider, model, request_id, session_id, turn_id, agent, status, duration FROM spans.usage ORDER BY at;
 CALL tokenomics.uninstall('spans');
 DROP SCHEMA spans;

@@ -65,7 +65,8 @@ BEGIN
     CALL tokenomics.install_price();
     CALL tokenomics.install_price_import();
     CALL tokenomics.install_default_prices();
-    CALL tokenomics.install_usage(source, install.mapping);
+    CALL tokenomics.install_usage(source, CASE jsonb_typeof(install.mapping)
+        WHEN 'string' THEN tokenomics.usage_mapping(install.mapping #>> '{}', source) ELSE install.mapping END);
     CALL tokenomics.install_charge();
     CALL tokenomics.install_trends();
 
@@ -81,9 +82,7 @@ AS $$
 BEGIN
     CALL tokenomics.install(install.schema, install.usage,
         CASE WHEN install.mapping OPERATOR(pg_catalog.~) '^\s*[\[{"]' THEN install.mapping::jsonb
-             WHEN install.mapping IS NOT NULL AND install.usage IS NOT NULL
-                 THEN tokenomics.usage_mapping(install.mapping, install.usage::regclass)
-             WHEN install.mapping IS NOT NULL THEN '{}'::jsonb END);
+             ELSE pg_catalog.to_jsonb(install.mapping) END);
 END
 $$;
 COMMENT ON PROCEDURE install(text, text, text) IS

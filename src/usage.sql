@@ -266,6 +266,15 @@ BEGIN
         list := list || CASE WHEN list = '' THEN '' ELSE ', ' END || format('%s AS %I', expression, col.name);
     END LOOP;
     IF mapping_used ->> 'where' IS NOT NULL THEN
+        BEGIN
+            EXECUTE format('SELECT FROM %s AS source WHERE (%s' || E'\n' || ') LIMIT 0', source_name, mapping_used ->> 'where');
+        EXCEPTION WHEN OTHERS THEN
+            RAISE EXCEPTION USING
+                ERRCODE = SQLSTATE,
+                MESSAGE = format('the condition "where" of the mapping fails: %s', SQLERRM),
+                DETAIL = format('It is the expression: %s', mapping_used ->> 'where'),
+                HINT = format('It is a condition on the rows of %s.', source_name);
+        END;
         condition := format(' WHERE (%s' || E'\n' || ')', mapping_used ->> 'where');
     END IF;
     EXECUTE format('CREATE OR REPLACE VIEW %s.usage WITH (security_invoker = true) AS SELECT %s FROM %s AS source%s',

@@ -2,7 +2,8 @@
 # engines.sh CALLS ROUNDS: what a year of calls cost by month and model, on the
 # server of test/with_server.sh, by ledger(), by plain SQL, and by DuckDB and
 # ClickHouse where npm can install them.  Interleaved rounds, medians, ratios;
-# fails where two ways come to different totals.
+# fails where two ways come to different totals.  BENCH_WAYS, a regular expression,
+# picks among the other ways by name; count, unpriced and ledger are always run.
 set -euo pipefail
 calls=$1
 rounds=$2
@@ -48,6 +49,7 @@ ours="SELECT ledger((SELECT book()), 'month', 'UTC', at, provider, model, servic
 declare -A label query setting
 names=()
 way() {         # way NAME LABEL SETTING SQL
+    [[ $1 =~ ^(count$|ledger|unpriced) || $1 =~ ${BENCH_WAYS:-} ]] || return 0
     names+=("$1")
     label[$1]=$2
     setting[$1]=$3

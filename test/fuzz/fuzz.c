@@ -48,6 +48,15 @@ extern Datum price_book_recv(PG_FUNCTION_ARGS);
 extern Datum price_book_send(PG_FUNCTION_ARGS);
 extern Datum price_book_eq(PG_FUNCTION_ARGS);
 extern Datum price_book_cost(PG_FUNCTION_ARGS);
+extern Datum ledger_in(PG_FUNCTION_ARGS);
+extern Datum ledger_out(PG_FUNCTION_ARGS);
+extern Datum ledger_recv(PG_FUNCTION_ARGS);
+extern Datum ledger_send(PG_FUNCTION_ARGS);
+extern Datum ledger_eq(PG_FUNCTION_ARGS);
+extern Datum ledger_regrain(PG_FUNCTION_ARGS);
+extern Datum ledger_reprice(PG_FUNCTION_ARGS);
+extern Datum ledger_spend(PG_FUNCTION_ARGS);
+extern Datum ledger_tokens(PG_FUNCTION_ARGS);
 
 static const char *target;
 
@@ -104,6 +113,43 @@ price_some_calls(Datum book)
 	}
 }
 
+/* Whatever came in as a ledger comes back as it is, and works like one. */
+static void
+use_ledger(Datum ledger)
+{
+	static const char book[] = "{\"books\": [{\"prices\": [{\"provider\": \"v\", \"model\": \"m\", \"rates\": {\"currency\": \"USD\", \"input\": 1, \"output\": 2}},"
+	"{\"provider\": \"v\", \"model\": \"m\", \"above_input_tokens\": 9, \"rates\": {\"currency\": \"USD\", \"input\": 3}},"
+	"{\"provider\": \"v\", \"model\": \"m\", \"off_peak\": [[0, 500]], \"rates\": {\"currency\": \"USD\", \"input\": 1}}]}]}";
+	bytea	   *sent = DatumGetByteaPP(call1(ledger_send, ledger));
+	FmgrInfo	flinfo;
+
+	LOCAL_FCINFO(fcinfo, 3);
+
+	must(DatumGetBool(DirectFunctionCall2(ledger_eq, ledger,
+										  call1(ledger_recv, PointerGetDatum(message((const uint8_t *) VARDATA_ANY(sent), VARSIZE_ANY_EXHDR(sent)))))),
+		 "binary form of ledger");
+	must(DatumGetBool(DirectFunctionCall2(ledger_eq, ledger, call1(ledger_in, call1(ledger_out, ledger)))),
+		 "text of ledger");
+
+	/* sums may be too large, nothing else may happen */
+	memset(&flinfo, 0, sizeof(flinfo));
+	flinfo.fn_mcxt = CurrentMemoryContext;
+	flinfo.fn_nargs = 3;
+	InitFunctionCallInfoData(*fcinfo, &flinfo, 3, InvalidOid, NULL, NULL);
+	for (int i = 0; i < 3; i++)
+		fcinfo->args[i].isnull = false;
+	fcinfo->args[0].value = ledger;
+	fcinfo->args[1].value = call1(price_book_in, CStringGetDatum(book));
+	fcinfo->args[2].value = BoolGetDatum(true);
+	ledger = ledger_reprice(fcinfo);
+	must(DatumGetBool(DirectFunctionCall2(ledger_eq, ledger, call1(ledger_in, call1(ledger_out, ledger)))),
+		 "text of a re-priced ledger");
+	(void) DirectFunctionCall3(ledger_regrain, ledger, CStringGetTextDatum("month"), CStringGetTextDatum("Asia/Kathmandu"));
+	(void) call1(ledger_tokens, ledger);
+	fcinfo->nargs = 1;
+	(void) ledger_spend(fcinfo);
+}
+
 static void
 run_target(const uint8_t *data, size_t size)
 {
@@ -155,6 +201,10 @@ run_target(const uint8_t *data, size_t size)
 			 "text of price_book");
 		price_some_calls(value);
 	}
+	else if (strcmp(target, "ledger_text") == 0)
+		use_ledger(call1(ledger_in, CStringGetDatum(text)));
+	else if (strcmp(target, "ledger_binary") == 0)
+		use_ledger(call1(ledger_recv, PointerGetDatum(message(data, size))));
 	else if (strcmp(target, "usage") == 0)
 	{
 		PGFunction	parsers[] = {tokens_from_openai, tokens_from_anthropic, tokens_from_gemini, tokens_from_otel, tokens_from_jsonb};

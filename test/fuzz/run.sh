@@ -4,7 +4,7 @@
 set -euo pipefail
 seconds=$1
 source=$(cd "$(dirname "$0")/../.." && pwd)
-targets="tokens_text rates_text tokens_binary rates_binary usage book_text book_binary"
+targets="tokens_text rates_text tokens_binary rates_binary usage book_text book_binary ledger_text ledger_binary"
 
 if [ -z "${TOKENOMICS_LIBDIR:-}" ]; then
     exec "$source/test/with_server.sh" "$0" "$seconds"
@@ -31,6 +31,12 @@ printf '%s' "$book" >"$work/book_text/seed"
 psql -XqAt -c "SELECT encode(tokenomics.price_book_send('$book'), 'hex')" | xxd -r -p >"$work/book_binary/seed"
 psql -XqAt -c "SELECT encode(tokenomics.tokens_send('{\"input\": 1200, \"output\": 3}'), 'hex')" | xxd -r -p >"$work/tokens_binary/seed"
 psql -XqAt -c "SELECT encode(tokenomics.rates_send('{\"currency\": \"USD\", \"input\": 3, \"output\": 15}'), 'hex')" | xxd -r -p >"$work/rates_binary/seed"
+calls="VALUES ('2026-01-05'::timestamptz, 'm', NULL, tokens(input => 20, output => 3)), ('2026-01-06', 'm', NULL, tokens(input => 5, tool_calls => 1)), ('2026-03-29', 'x', 'é', NULL), ('4714-11-24 BC', 'y', '', '{}')"
+for k in day quarter_hour; do
+    ledger="SELECT ledger('$book', '$k', 'Asia/Kolkata', at, 'a', m, NULL, t, label) FROM ($calls) v(at, m, label, t)"
+    psql -XqAt -c "SET search_path = tokenomics, public" -c "$ledger" >"$work/ledger_text/$k"
+    psql -XqAt -c "SET search_path = tokenomics, public" -c "SELECT encode(ledger_send(l), 'hex') FROM ($ledger) x(l)" | xxd -r -p >"$work/ledger_binary/$k"
+done
 n=0
 grep -oE "tokens_from_[a-z]+\('\{[^']*\}'" "$source/sql/vendor.sql" | while read -r call; do
     n=$((n + 1))
@@ -39,7 +45,7 @@ grep -oE "tokens_from_[a-z]+\('\{[^']*\}'" "$source/sql/vendor.sql" | while read
 done
 
 status=0
-for target in $targets; do
+for target in ${TOKENOMICS_FUZZ_TARGETS:-$targets}; do
     rm -f "$work/$target.log"
     # libFuzzer ends the process it runs in: the backend, and with it the server
     psql -XqAt -c "SELECT fuzz('$target', $seconds, '$work/$target')" >/dev/null 2>&1 || true

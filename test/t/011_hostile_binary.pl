@@ -16,11 +16,14 @@ my $small = q({"books": [{"book": "c", "prices": [{"provider": "a", "model": "m"
 my %valid = (
     tokens => pack('H*', psql("SELECT encode(tokens_send(tokens(input => 1200, output => 300, cache_storage => 5)), 'hex')")),
     rates => pack('H*', psql(q(SELECT encode(rates_send('{"currency": "USD", "input": 3, "output": 15}'), 'hex')))),
-    price_book => pack('H*', psql("SELECT encode(price_book_send('$small'), 'hex')")));
+    price_book => pack('H*', psql("SELECT encode(price_book_send('$small'), 'hex')")),
+    ledger => pack('H*', psql("SELECT encode(ledger_send(ledger('$small', 'day', 'Europe/Berlin', at, 'a', m, NULL, t, l)), 'hex')
+        FROM (VALUES ('2026-01-05 00:02Z'::timestamptz, 'm', NULL, tokens(input => 20, output => 3)), ('2026-01-06Z', 'm', 'é', tokens(input => 5)), ('2026-01-06Z', 'x', '', tokens(input => 3, tool_calls => 2)), ('2026-01-06Z', 'y', NULL, NULL)) v(at, m, l, t)")));
 my %check = (
     tokens => "count(v::text::tokens), count(total(v) + input_total(v))",
     rates => "count(v::text::rates), count(cost(v, tokens(input => 5, cache_write_1h => 7)))",
-    price_book => "count(v::text), count(cost(v, 'a', 'm', '2026-01-05', tokens(input => 5, output => 7))), count(cost(v, 'a', 'xy', now(), tokens(input => 50), 'batch'))");
+    price_book => "count(v::text), count(cost(v, 'a', 'm', '2026-01-05', tokens(input => 5, output => 7))), count(cost(v, 'a', 'xy', now(), tokens(input => 50), 'batch'))",
+    ledger => "1 / (v::text::ledger = v)::int, (SELECT count(*) FROM lines(v)), (SELECT count(*) FROM meter_lines(v)), zone(reprice(v, '$small', true)), (SELECT calls(merge(x)) FROM (VALUES (v)) y(x))");
 
 # One COPY for each value: a file of rows would end at the first bad one.
 sub copy_in {
@@ -59,7 +62,7 @@ for my $type (sort keys %valid) {
     is($outcomes, scalar @cases, scalar(@cases) . " values of $type: the server is alive");
     cmp_ok(psql("SELECT count(*) FROM outcome_$type WHERE n = 0"), '>', length($bytes), 'most are refused');
     cmp_ok(psql("SELECT count(*) FROM outcome_$type WHERE n = 1"), '>', 0, 'some are other values');
-    unlike($log, qr/server closed|XX000|corrupted|cache lookup|invalid memory alloc/, 'no error of the server itself');
+    unlike($log, qr/server closed|XX000|corrupted|cache lookup|invalid memory alloc|division by zero/, 'no error of the server itself, and what was taken is whole');
 }
 # from 16 on an invalid text is an answer where one asks, and no error
 if (psql('SHOW server_version_num') >= 160000) {

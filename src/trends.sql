@@ -135,7 +135,7 @@ BEGIN
             FROM purchase p JOIN line l ON l.provider = p.provider AND l.service_tier = p.sku AND p.part @> l.starts
         ), reached AS (
             SELECT c.part_number, c.is_wanted, array_agg(c.n ORDER BY c.n) AS numbers, array_agg(c.weight ORDER BY c.n) AS weights,
-                   sum(c.weight) AS weight, sum(sum(c.weight)) OVER (PARTITION BY c.part_number ORDER BY c.starts) AS upto,
+                   sum(c.weight) AS weight, sum(sum(c.weight)) OVER (PARTITION BY c.part_number ORDER BY c.starts) AS up_to,
                    sum(sum(c.weight)) OVER (PARTITION BY c.part_number) AS total
             FROM carried c GROUP BY c.part_number, c.starts, c.is_wanted
         ), share AS (
@@ -143,8 +143,8 @@ BEGIN
             -- add up to their month, and adjacent limits to the whole
             SELECT r.part_number, r.numbers[s.i] AS n, s.amount
             FROM reached r JOIN purchase p ON p.part_number = r.part_number,
-                 LATERAL (SELECT (tokenomics.amortise(p.amount, ARRAY[r.upto, r.total - r.upto]::bigint[], p.capacity))[1]
-                                 - (tokenomics.amortise(p.amount, ARRAY[r.upto - r.weight, r.total - r.upto + r.weight]::bigint[], p.capacity))[1] AS used) u,
+                 LATERAL (SELECT (tokenomics.amortise(p.amount, ARRAY[r.up_to, r.total - r.up_to]::bigint[], p.capacity))[1]
+                                 - (tokenomics.amortise(p.amount, ARRAY[r.up_to - r.weight, r.total - r.up_to + r.weight]::bigint[], p.capacity))[1] AS used) u,
                  unnest(tokenomics.amortise(u.used, r.weights)) WITH ORDINALITY s(amount, i)
             WHERE r.is_wanted
         ), idle AS (

@@ -118,8 +118,8 @@ static void
 use_ledger(Datum ledger)
 {
 	static const char book[] = "{\"books\": [{\"prices\": [{\"provider\": \"v\", \"model\": \"m\", \"rates\": {\"currency\": \"USD\", \"input\": 1, \"output\": 2}},"
-		"{\"provider\": \"v\", \"model\": \"m\", \"above_input_tokens\": 9, \"rates\": {\"currency\": \"USD\", \"input\": 3}},"
-		"{\"provider\": \"v\", \"model\": \"m\", \"off_peak\": [[0, 500]], \"rates\": {\"currency\": \"USD\", \"input\": 1}}]}]}";
+	"{\"provider\": \"v\", \"model\": \"m\", \"above_input_tokens\": 9, \"rates\": {\"currency\": \"USD\", \"input\": 3}},"
+	"{\"provider\": \"v\", \"model\": \"m\", \"off_peak\": [[0, 500]], \"rates\": {\"currency\": \"USD\", \"input\": 1}}]}]}";
 	bytea	   *sent = DatumGetByteaPP(call1(ledger_send, ledger));
 	FmgrInfo	flinfo;
 

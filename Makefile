@@ -15,7 +15,7 @@ DATA        = $(wildcard src/upgrade/tokenomics--*--*.sql)
 DOCS        = README.md
 EXTRA_CLEAN = src/tokenomics--*.sql build
 
-REGRESS      = tokens vendor rates price_book cost period ledger price price_import usage charge malformed
+REGRESS      = tokens vendor rates price_book cost period ledger price price_import usage charge trends malformed
 REGRESS_OUT  = $(or $(TOKENOMICS_OUT),build/regress)
 REGRESS_OPTS = --inputdir=. --outputdir=$(REGRESS_OUT) --load-extension=btree_gist --load-extension=tokenomics
 
@@ -26,7 +26,7 @@ PG_CFLAGS   = -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field
 # Packages: to build, to test, to work on the code.
 PG_MAJOR   ?= 15
 BUILD_DEPS  = gcc libc6-dev make postgresql-$(PG_MAJOR) \
-              postgresql-server-dev-$(PG_MAJOR):/usr/lib/postgresql/$(PG_MAJOR)/lib/pgxs/src/makefiles/pgxs.mk
+              postgresql-server-dev-$(PG_MAJOR):/usr/include/postgresql/$(PG_MAJOR)/server/postgres.h
 CHECK_DEPS  = $(BUILD_DEPS) postgresql-$(PG_MAJOR)-pgtap libtap-parser-sourcehandler-pgtap-perl gzip
 LINT_DEPS   = pg-bsd-indent cppcheck codespell
 ENGINE_DEPS = nodejs:$(or $(shell command -v node),/usr/bin/node) npm:$(or $(shell command -v npm),/usr/bin/npm)

@@ -103,6 +103,15 @@ FROM (SELECT overlay_books((SELECT price_book(p) FROM p), (SELECT model_aliases(
 SELECT cost('{"aliases": [{"alias": ".+", "is_pattern": true, "to_model": "\\&\\&"}]}', 'a', 'bbbbbbbbbb', now(), '{}') IS NULL AS ends;
 SELECT cost('{"aliases": [{"alias": "(", "is_pattern": true, "to_model": "x"}]}', 'a', 'b', now(), '{}');
 
+-- a pattern matches what ~ says, whatever literal it starts with
+SELECT count(*), count(*) FILTER (WHERE name ~ pattern COLLATE "C") AS matching, count(*) FILTER (WHERE (c IS NOT NULL) IS DISTINCT FROM (name ~ pattern COLLATE "C")) AS wrong
+FROM (SELECT pattern, name, cost(jsonb_build_object('books', '[{"prices": [{"provider": "a", "model": "priced", "rates": {"currency": "USD", "input": 1}}]}]'::jsonb,
+              'aliases', jsonb_build_array(jsonb_build_object('alias', pattern, 'is_pattern', true, 'to_model', 'priced')))::text::price_book, 'a', name, '2026-01-01', tokens(input => 1)) AS c
+      FROM unnest(ARRAY['^o4-mini', 'o4-mini', '^o4\.1', 'o4\.1-x', 'o4?', '^o4*', 'o4{0}-', 'o4+', '^o(4)', 'x|o4', '^x|4$', '(?i)O4', '(?i)^o4\.1', '***=o4.1', '***:(?i)O4', '^o4-mini$',
+                        'o\d', '\m4', 'o4\-mini', 'o[4]', '.4', '^', '$', 'ö4', '^ö', 'o4.1', 'mini', 'o4\.', 'o4\.?', '^o4-mini-2026-01-01-and-a-literal-that-is-longer-than-64-bytes-in-all!']) pattern,
+          unnest(ARRAY['o4-mini', 'O4-MINI', 'o4.1', 'o4.1-x', 'o', 'o4', 'x', 'xo4-mini', 'ö4', 'a-o4.', 'o-', 'o41', '4', 'o4-mini-2026-01-01-and-a-literal-that-is-longer-than-64-bytes-in-all!',
+                       'o4-mini-2026-01-01-and-a-literal-that-is-longer-than-64-bytes-in-all']) name) x;
+
 -- a contract over the list: it prices what it names, at the times it names
 INSERT INTO p (book, model, provider, rates, valid) VALUES ('contract', 'o3', 'openai', '{"currency": "USD", "input": 2, "output": 8}'::rates * 0.85, '[2025-07-01,2025-08-01)');
 CREATE VIEW contract AS SELECT overlay_books(overlay_books((SELECT price_book(p) FROM p WHERE p.book = 'contract'), (SELECT price_book(p) FROM p WHERE p.book = 'list')), (SELECT model_aliases(a) FROM a)) AS book;

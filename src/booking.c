@@ -72,7 +72,7 @@ typedef struct Cell
 	struct Cell *next_cell;		/* of all */
 } Cell;
 
-/* The strings of a call; a NULL one has length 0 and a bit in nulls. */
+/* The strings of a call; a NULL one has length 0 and a bit in flags. */
 typedef struct CallName
 {
 	const char *provider;
@@ -83,18 +83,22 @@ typedef struct CallName
 	int			model_len;
 	int			service_tier_len;
 	int			label_len;
-	int			nulls;			/* NAME_... */
+	uint32		flags;			/* NAME_... */
 } CallName;
 
 #define NAME_NO_PROVIDER 1
 #define NAME_NO_MODEL 2
 #define NAME_NO_LABEL 4
+#define NAME_STANDARD_TIER 8
+#define NAME_USUAL (NAME_NO_LABEL | NAME_STANDARD_TIER)
 
 typedef struct Stream
 {
-	uint32		hash;
-	CallName	name;			/* its strings lie behind it */
+	NameKey		key;			/* of provider and model */
 	Cell	   *cell;			/* took the last call; NULL at first */
+	uint32		hash;
+	uint32		flags;			/* of its name */
+	CallName	name;			/* its strings lie behind it */
 	uint32		string[4];		/* provider, model, service tier, label */
 } Stream;
 
@@ -145,6 +149,8 @@ no_book(MemoryContext mcxt)
  * Tables
  */
 
+static void grow_streams(Booking *booking);
+
 static Booking *
 booking_make(Ledger *ledger)
 {
@@ -154,18 +160,22 @@ booking_make(Ledger *ledger)
 
 	booking->mcxt = mcxt;
 	name_cache_init(&booking->names, mcxt);
+	grow_streams(booking);
 	return booking;
 }
 
 static inline uint32
-stream_hash(const CallName *name)
+stream_hash(const CallName *name, const NameKey *key)
 {
-	uint32		hash = price_book_hash(name->provider, name->provider_len, name->model, name->model_len);
+	uint32		hash = name_key_hash(key);
 
-	if (unlikely(!same_string(name->service_tier, name->service_tier_len, "standard", strlen("standard"))))
-		hash ^= hash_bytes((const unsigned char *) name->service_tier, name->service_tier_len);
-	if (name->label_len > 0)
-		hash = hash_combine(hash, hash_bytes((const unsigned char *) name->label, name->label_len));
+	if (unlikely(name->flags != NAME_USUAL))
+	{
+		if (!(name->flags & NAME_STANDARD_TIER))
+			hash ^= hash_bytes((const unsigned char *) name->service_tier, name->service_tier_len);
+		if (!(name->flags & NAME_NO_LABEL))
+			hash = hash_combine(hash, hash_bytes((const unsigned char *) name->label, name->label_len));
+	}
 	return hash;
 }
 
@@ -192,7 +202,7 @@ grow_streams(Booking *booking)
 }
 
 static pg_noinline Stream *
-add_stream(Ledger *ledger, const CallName *name, uint32 hash)
+add_stream(Ledger *ledger, const CallName *name, const NameKey *key, uint32 hash)
 {
 	Booking    *booking = ledger->booking;
 	Stream	   *stream;
@@ -203,7 +213,9 @@ add_stream(Ledger *ledger, const CallName *name, uint32 hash)
 		grow_streams(booking);
 	stream = MemoryContextAllocZero(booking->mcxt, sizeof(Stream) + name->provider_len + name->model_len +
 									name->service_tier_len + name->label_len);
+	stream->key = *key;
 	stream->hash = hash;
+	stream->flags = name->flags;
 	stream->name = *name;
 	strings = (char *) (stream + 1);
 #define KEEP(member) \
@@ -214,10 +226,10 @@ add_stream(Ledger *ledger, const CallName *name, uint32 hash)
 	KEEP(service_tier);
 	KEEP(label);
 #undef KEEP
-	stream->string[0] = ledger_string(ledger, (name->nulls & NAME_NO_PROVIDER) ? NULL : name->provider, name->provider_len);
-	stream->string[1] = ledger_string(ledger, (name->nulls & NAME_NO_MODEL) ? NULL : name->model, name->model_len);
+	stream->string[0] = ledger_string(ledger, (name->flags & NAME_NO_PROVIDER) ? NULL : name->provider, name->provider_len);
+	stream->string[1] = ledger_string(ledger, (name->flags & NAME_NO_MODEL) ? NULL : name->model, name->model_len);
 	stream->string[2] = ledger_string(ledger, name->service_tier, name->service_tier_len);
-	stream->string[3] = ledger_string(ledger, (name->nulls & NAME_NO_LABEL) ? NULL : name->label, name->label_len);
+	stream->string[3] = ledger_string(ledger, (name->flags & NAME_NO_LABEL) ? NULL : name->label, name->label_len);
 
 	slot = hash & (booking->n_stream_slots - 1);
 	while (booking->streams[slot] != NULL)
@@ -227,30 +239,49 @@ add_stream(Ledger *ledger, const CallName *name, uint32 hash)
 	return stream;
 }
 
+/* Finds the stream of a call by all its strings. */
+static pg_noinline Stream *
+search_stream(Ledger *ledger, const CallName *name, const NameKey *key, uint32 hash)
+{
+	Booking    *booking = ledger->booking;
+	uint32		mask = booking->n_stream_slots - 1;
+
+	for (uint32 slot = hash & mask; booking->streams[slot] != NULL; slot = (slot + 1) & mask)
+	{
+		Stream	   *stream = booking->streams[slot];
+		const CallName *its = &stream->name;
+
+		if (stream->hash == hash && stream->flags == name->flags &&
+			same_string(its->model, its->model_len, name->model, name->model_len) &&
+			same_string(its->provider, its->provider_len, name->provider, name->provider_len) &&
+			same_string(its->service_tier, its->service_tier_len, name->service_tier, name->service_tier_len) &&
+			same_string(its->label, its->label_len, name->label, name->label_len))
+			return stream;
+	}
+	return add_stream(ledger, name, key, hash);
+}
+
 static inline Stream *
 find_stream(Ledger *ledger, const CallName *name)
 {
 	Booking    *booking = ledger->booking;
-	uint32		hash = stream_hash(name);
+	NameKey		key = name_key(name->provider, name->provider_len, name->model, name->model_len);
+	uint32		hash = stream_hash(name, &key);
+	Stream	   *stream = booking->streams[hash & (booking->n_stream_slots - 1)];
 
-	if (likely(booking->n_stream_slots > 0))
-	{
-		uint32		mask = booking->n_stream_slots - 1;
-
-		for (uint32 slot = hash & mask; booking->streams[slot] != NULL; slot = (slot + 1) & mask)
-		{
-			Stream	   *stream = booking->streams[slot];
-			const CallName *its = &stream->name;
-
-			if (stream->hash == hash && its->nulls == name->nulls &&
-				same_string(its->model, its->model_len, name->model, name->model_len) &&
-				same_string(its->provider, its->provider_len, name->provider, name->provider_len) &&
-				same_string(its->service_tier, its->service_tier_len, name->service_tier, name->service_tier_len) &&
-				same_string(its->label, its->label_len, name->label, name->label_len))
-				return stream;
-		}
-	}
-	return add_stream(ledger, name, hash);
+	/*
+	 * the usual case: it is at its own place, and what is compared is all of
+	 * it
+	 */
+	if (likely(stream != NULL && name_keys_equal(&stream->key, &key) && stream->flags == name->flags &&
+			   name_key_is_all(name->provider_len, name->model_len) &&
+			   (name->flags & NAME_STANDARD_TIER ||
+				same_string(stream->name.service_tier, stream->name.service_tier_len,
+							name->service_tier, name->service_tier_len)) &&
+			   (name->flags & NAME_NO_LABEL ||
+				same_string(stream->name.label, stream->name.label_len, name->label, name->label_len))))
+		return stream;
+	return search_stream(ledger, name, &key, hash);
 }
 
 /* The period that holds a time, out of those met before where it is one. */
@@ -414,7 +445,7 @@ make_cell(Ledger *ledger, const PriceBook *book, Stream *stream, CellChain *chai
 
 	if (call->counts == NULL)
 		with_tokens.counts = &nothing;
-	if (!(stream->name.nulls & (NAME_NO_PROVIDER | NAME_NO_MODEL)))
+	if (!(stream->flags & (NAME_NO_PROVIDER | NAME_NO_MODEL)))
 		model = name_cache_get(&booking->names, book, stream->name.provider, stream->name.provider_len,
 							   stream->name.model, stream->name.model_len);
 	memset(&key, 0, sizeof(LineKey));
@@ -747,21 +778,23 @@ ledger_add(PG_FUNCTION_ARGS)
 	else
 		booking_begin(fcinfo, &ledger, aggcontext, book);
 
-	name.nulls = 0;
+	name.flags = 0;
 	if (unlikely(!text_argument(fcinfo, ARG_PROVIDER, &name.provider, &name.provider_len)))
-		name.nulls |= NAME_NO_PROVIDER;
+		name.flags |= NAME_NO_PROVIDER;
 	if (unlikely(!text_argument(fcinfo, ARG_MODEL, &name.model, &name.model_len)))
-		name.nulls |= NAME_NO_MODEL;
-	if (!text_argument(fcinfo, ARG_SERVICE_TIER, &name.service_tier, &name.service_tier_len))
+		name.flags |= NAME_NO_MODEL;
+	if (!text_argument(fcinfo, ARG_SERVICE_TIER, &name.service_tier, &name.service_tier_len) ||
+		same_string(name.service_tier, name.service_tier_len, "standard", strlen("standard")))
 	{
 		name.service_tier = "standard";
 		name.service_tier_len = strlen("standard");
+		name.flags |= NAME_STANDARD_TIER;
 	}
 	if (PG_NARGS() <= ARG_LABEL || !text_argument(fcinfo, ARG_LABEL, &name.label, &name.label_len))
 	{
 		name.label = "";
 		name.label_len = 0;
-		name.nulls |= NAME_NO_LABEL;
+		name.flags |= NAME_NO_LABEL;
 	}
 	stream = find_stream(ledger, &name);
 

@@ -161,6 +161,56 @@ expand_target(Candidate *to, const char *target, int target_len,
 	return buf.len <= MAX_EXPANDED_NAME;
 }
 
+/*
+ * False where a pattern certainly does not match, as the name lacks the literal
+ * text that the pattern starts with.  PostgreSQL keeps 32 compiled patterns, so
+ * that each of a few hundred would be compiled again for every name.
+ */
+static bool
+pattern_may_match(const char *pattern, int pattern_len, const char *name, int name_len)
+{
+	char		literal[64];
+	int			len = 0;
+	int			i = 0;
+	bool		anchored = false;
+
+	/* no part of it need be there, or options change what it means */
+	if (memchr(pattern, '|', pattern_len) != NULL)
+		return true;
+	for (int at = 0; at + 1 < pattern_len; at++)
+		if (pattern[at] == '(' && pattern[at + 1] == '?')
+			return true;
+
+	if (pattern_len > 0 && pattern[0] == '^')
+	{
+		anchored = true;
+		i++;
+	}
+	while (i < pattern_len && len < lengthof(literal))
+	{
+		unsigned char c = pattern[i];
+
+		if (c == '\\' && i + 1 < pattern_len && strchr("./-@:_", pattern[i + 1]) != NULL)
+			c = pattern[++i];	/* stands for itself */
+		else if (c <= ' ' || c > '~' || strchr("\\.[](){}*+?^$", c) != NULL)
+			break;
+		literal[len++] = c;
+		i++;
+	}
+	/* a quantifier may make the last of them optional */
+	if (len > 0 && i < pattern_len && strchr("*?{", pattern[i]) != NULL)
+		len--;
+
+	for (int at = 0; at + len <= name_len; at++)
+	{
+		if (memcmp(name + at, literal, len) == 0)
+			return true;
+		if (anchored)
+			break;
+	}
+	return false;
+}
+
 /* Adds what the aliases of a book make of one candidate. */
 static void
 add_aliases(const PriceBook *book, Candidate *candidates, int *n, Candidate from)
@@ -188,7 +238,8 @@ add_aliases(const PriceBook *book, Candidate *candidates, int *n, Candidate from
 		else
 		{
 			if (alias->prefix_len > from.model_len ||
-				memcmp(pattern + (alias->prefix_len > 0), from.model, alias->prefix_len) != 0)
+				memcmp(pattern + (alias->prefix_len > 0), from.model, alias->prefix_len) != 0 ||
+				!pattern_may_match(pattern, alias->alias.len, from.model, from.model_len))
 				continue;
 			if (!RE_compile_and_execute(cstring_to_text_with_len(pattern, alias->alias.len),
 										unconstify(char *, from.model), from.model_len,

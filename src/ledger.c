@@ -23,8 +23,6 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
-#define EXPANDED_LEDGER_MAGIC 0x6c656467
-
 SQL_FUNCTION(ledger_merge);
 SQL_FUNCTION(ledger_regrain);
 SQL_FUNCTION(ledger_lines);
@@ -138,31 +136,19 @@ ledger_arg(FunctionCallInfo fcinfo, int argno)
 	return ledger_read(CurrentMemoryContext, (bytea *) PG_DETOAST_DATUM(datum));
 }
 
-/*
- * The state of an aggregate, from argument 0, fit to be changed; NULL where
- * there is none yet.
- */
+/* A state of an aggregate that is not ours to change yet. */
 Ledger *
-ledger_state(FunctionCallInfo fcinfo, const char *caller, MemoryContext *aggcontext)
+ledger_state_copy(Datum datum, MemoryContext aggcontext)
 {
-	Datum		datum;
+	return ledger_read(aggcontext, (bytea *) PG_DETOAST_DATUM(datum));
+}
 
-	if (!AggCheckCallContext(fcinfo, aggcontext))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("%s is called by aggregates only", caller)));
-	if (PG_ARGISNULL(0))
-		return NULL;
-	datum = PG_GETARG_DATUM(0);
-	if (likely(VARATT_IS_EXTERNAL_EXPANDED_RW(DatumGetPointer(datum))))
-	{
-		Ledger	   *ledger = (Ledger *) DatumGetEOHP(datum);
-
-		if (unlikely(ledger->magic != EXPANDED_LEDGER_MAGIC))
-			ledger_corrupted();
-		return ledger;
-	}
-	return ledger_read(*aggcontext, (bytea *) PG_DETOAST_DATUM(datum));
+NO_RETURN void
+ledger_outside_aggregate(const char *caller)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("%s is called by aggregates only", caller)));
 }
 
 /*

@@ -75,6 +75,8 @@ typedef struct LedgerString
 
 typedef struct Booking Booking;
 
+#define EXPANDED_LEDGER_MAGIC 0x6c656467
+
 typedef struct Ledger
 {
 	ExpandedObjectHeader hdr;
@@ -103,13 +105,38 @@ typedef struct Ledger
 /* ledger.c */
 extern Ledger *ledger_make(MemoryContext parent, Grain grain, const char *zone, int zone_len);
 extern Ledger *ledger_arg(FunctionCallInfo fcinfo, int argno);
-extern Ledger *ledger_state(FunctionCallInfo fcinfo, const char *caller, MemoryContext *aggcontext);
+extern Ledger *ledger_state_copy(Datum datum, MemoryContext aggcontext);
+extern NO_RETURN void ledger_outside_aggregate(const char *caller);
 extern uint32 ledger_string(Ledger *ledger, const char *data, int len);
 extern LedgerLine *ledger_line(Ledger *ledger, const LineKey *key);
 extern void ledger_line_add(LedgerLine *into, const LedgerLine *line);
 extern int	ledger_compare_lines(const void *a, const void *b, void *ranks);
 extern uint32 *ledger_sorted(const Ledger *ledger, uint32 **ranks);
 extern NO_RETURN void ledger_corrupted(void);
+
+/*
+ * The state of an aggregate, from argument 0, fit to be changed; NULL where
+ * there is none yet.
+ */
+static inline Ledger *
+ledger_state(FunctionCallInfo fcinfo, const char *caller, MemoryContext *aggcontext)
+{
+	if (unlikely(!AggCheckCallContext(fcinfo, aggcontext)))
+		ledger_outside_aggregate(caller);
+	if (PG_ARGISNULL(0))
+		return NULL;
+	if (likely(VARATT_IS_EXTERNAL_EXPANDED_RW(PG_GETARG_POINTER(0))))
+	{
+		Ledger	   *ledger;
+
+		/* DatumGetEOHP(), without the call */
+		memcpy(&ledger, VARDATA_EXTERNAL(PG_GETARG_POINTER(0)), sizeof(ledger));
+		if (unlikely(ledger->magic != EXPANDED_LEDGER_MAGIC))
+			ledger_corrupted();
+		return ledger;
+	}
+	return ledger_state_copy(PG_GETARG_DATUM(0), *aggcontext);
+}
 
 /* The end of a line's period. */
 static inline TimestampTz

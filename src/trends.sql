@@ -21,26 +21,21 @@ BEGIN
     AS $$
     #variable_conflict use_column
     DECLARE
-        first timestamptz := coalesce(from_at, '-infinity');
-        behind timestamptz := coalesce(to_at, 'infinity');
         in_zone text := coalesce(usage_ledger.zone, (SELECT s.zone FROM setting s));
+        label text := CASE dimension WHEN 'team' THEN 'u.team' WHEN 'project' THEN 'u.project' END;
         counted tokenomics.ledger;
     BEGIN
-        IF dimension IS NULL THEN
-            SELECT tokenomics.ledger((SELECT book()), grain, in_zone, u.at, u.provider, u.model, u.service_tier, u.tokens, NULL, u.calls)
-            INTO counted FROM usage u WHERE u.at >= first AND u.at < behind;
-        ELSIF dimension = 'team' THEN
-            SELECT tokenomics.ledger((SELECT book()), grain, in_zone, u.at, u.provider, u.model, u.service_tier, u.tokens, u.team, u.calls)
-            INTO counted FROM usage u WHERE u.at >= first AND u.at < behind;
-        ELSIF dimension = 'project' THEN
-            SELECT tokenomics.ledger((SELECT book()), grain, in_zone, u.at, u.provider, u.model, u.service_tier, u.tokens, u.project, u.calls)
-            INTO counted FROM usage u WHERE u.at >= first AND u.at < behind;
-        ELSE
+        IF dimension IS NOT NULL AND label IS NULL THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'invalid_parameter_value',
                 MESSAGE = format('there is no dimension "%s"', dimension),
                 HINT = 'The dimensions are team and project.';
         END IF;
+        -- By EXECUTE, for which the planner sees the limits each time, and which
+        -- runs in parallel: a SELECT INTO is for one row, and does not.
+        EXECUTE format('SELECT tokenomics.ledger((SELECT book()), $1, $2, u.at, u.provider, u.model, u.service_tier, u.tokens, %s, u.calls)
+                        FROM usage u WHERE u.at >= $3 AND u.at < $4', coalesce(label, 'NULL'))
+        INTO counted USING grain, in_zone, coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
         RETURN counted;
     END
     $$;
@@ -77,81 +72,122 @@ BEGIN
         first timestamptz := coalesce(from_at, '-infinity');
         behind timestamptz := coalesce(to_at, 'infinity');
         in_zone text := coalesce(spend_lines.zone, (SELECT s.zone FROM setting s));
-        counted tokenomics.ledger := usage_ledger(grain, from_at, to_at, in_zone, dimension);
-        whole tstzrange;
-        around tokenomics.ledger;
+        accrued timestamptz := now();
+        spent tstzrange;           -- the limits, as far as time has come
+        month_first timestamptz;   -- the limits, widened to whole months
+        month_behind timestamptz;
+        cuts timestamptz[];
+        counted tokenomics.ledger[];
     BEGIN
-        -- A purchase is spread over the calls of whole months: those that the limits
-        -- cut take their share of a month, not all of it.
-        SELECT tstzrange(min(m.period_start), max(m.period_end)) INTO whole
-        FROM charge c, tokenomics.periods('month', in_zone, c.charge_period_start, c.charge_period_end) m
-        WHERE c.charge_category = 'Purchase' AND m.period_start < behind AND m.period_end > first;
-        IF NOT whole <@ tstzrange(first, behind) THEN
-            around := usage_ledger('month', lower(whole), upper(whole), in_zone);
+        IF first >= behind THEN
+            RETURN;
         END IF;
+        spent := tstzrange(first, behind) * tstzrange(NULL, accrued);
+        month_first := CASE WHEN isfinite(first) THEN tokenomics.period_start('month', in_zone, first) ELSE first END;
+        month_behind := CASE WHEN isfinite(behind) THEN tokenomics.period_end('month', in_zone, behind - interval '1 microsecond') ELSE behind END;
+
+        -- What of a purchase falls into a month is spread over the calls of that
+        -- time: they are counted apart where one begins or ends within a period,
+        -- and before and behind the limits too, to know what those carry.
+        SELECT array_agg(DISTINCT b.at ORDER BY b.at) INTO cuts
+        FROM (SELECT unnest(ARRAY[first, behind]) AS at
+              UNION ALL
+              SELECT b.at
+              FROM charge c, unnest(ARRAY[greatest(c.charge_period_start, month_first),
+                                          least(c.charge_period_end, accrued, month_behind)]) b(at)
+              WHERE c.charge_category = 'Purchase'
+                AND tstzrange(c.charge_period_start, c.charge_period_end) && (tstzrange(month_first, month_behind) * tstzrange(NULL, accrued))
+                AND (b.at < first OR b.at > behind OR tokenomics.period_start(grain, in_zone, b.at) <> b.at)) b;
+        FOR i IN 1 .. cardinality(cuts) - 1 LOOP
+            counted := array_append(counted, usage_ledger(grain, cuts[i], cuts[i + 1], in_zone, dimension));
+        END LOOP;
 
         RETURN QUERY
         WITH line AS MATERIALIZED (
-            SELECT l.*, row_number() OVER () AS n, tokenomics.period_start('month', in_zone, l.period) AS month,
-                   tokenomics.total(l.tokens) AS weight
-            FROM tokenomics.lines(counted) l
+            SELECT row_number() OVER () AS n, greatest(l.period, cuts[g.i::integer]) AS starts,
+                   cuts[g.i::integer] >= first AND cuts[g.i::integer + 1] <= behind AS is_wanted,
+                   tokenomics.total(l.tokens) AS weight, l.*
+            FROM unnest(counted) WITH ORDINALITY g(ledger, i), tokenomics.lines(g.ledger) l
         ), purchase AS MATERIALIZED (
-            SELECT row_number() OVER () AS part_number, c.provider, c.sku, c.currency, c.scope, m.period_start AS month,
-                   p.part, tokenomics.elapsed_share(c.billed_cost, w.whole, p.part) AS amount,
-                   CASE WHEN c.unit = 'Tokens' THEN tokenomics.elapsed_share(c.quantity, w.whole, p.part, 0)::bigint END AS capacity
-            FROM charge c, tokenomics.periods('month', in_zone, c.charge_period_start, c.charge_period_end) m,
-                 LATERAL (SELECT tstzrange(c.charge_period_start, c.charge_period_end) AS whole) w,
-                 LATERAL (SELECT tstzrange(m.period_start, m.period_end) * w.whole AS part) p
-            WHERE c.charge_category = 'Purchase' AND m.period_start < behind AND m.period_end > first
-        ), weighed AS (
-            SELECT p.part_number, p.amount, p.capacity,
-                   coalesce(array_agg(l.n ORDER BY l.n) FILTER (WHERE l.n IS NOT NULL), '{}') AS numbers,
-                   coalesce(array_agg(l.weight ORDER BY l.n) FILTER (WHERE l.n IS NOT NULL), '{}') AS weights,
-                   greatest(coalesce((SELECT sum(tokenomics.total(a.tokens)) FROM tokenomics.lines(around) a
-                                      WHERE a.period = p.month AND a.provider = p.provider AND a.service_tier = p.sku), 0)
-                            - coalesce(sum(l.weight), 0), 0)::bigint AS weight_outside
-            FROM purchase p LEFT JOIN line l ON l.provider = p.provider AND l.service_tier = p.sku AND l.month = p.month
-            GROUP BY p.part_number, p.amount, p.capacity, p.month, p.provider, p.sku
-        ), share AS MATERIALIZED (
-            SELECT w.part_number, w.numbers[s.i - 1] AS n, s.amount,
-                   s.i = 1 AS is_outside, s.i = cardinality(w.numbers) + 2 AS is_idle
-            FROM weighed w, unnest(tokenomics.amortise(w.amount, w.weight_outside || w.weights, w.capacity)) WITH ORDINALITY s(amount, i)
+            -- by months; and capacities of one tier by the times at which the sum
+            -- of them is the same: calls use them up together
+            SELECT row_number() OVER () AS part_number, c.provider, c.sku, c.currency, c.scope, t.part,
+                   tokenomics.elapsed_share(c.billed_cost, t.whole, t.part) AS amount,
+                   CASE WHEN c.unit = 'Tokens' THEN
+                       sum(CASE WHEN c.unit = 'Tokens' THEN tokenomics.elapsed_share(c.quantity, t.whole, t.part, 0) END)
+                       OVER (PARTITION BY c.provider, c.sku, t.part)::bigint END AS capacity
+            FROM charge c,
+                 tokenomics.periods('month', in_zone, greatest(c.charge_period_start, month_first),
+                                    least(c.charge_period_end, accrued, month_behind)) m,
+                 LATERAL (SELECT greatest(c.charge_period_start, m.period_start) AS starts,
+                                 least(c.charge_period_end, m.period_end, accrued) AS ends) e,
+                 LATERAL (SELECT tstzrange(c.charge_period_start, c.charge_period_end) AS whole,
+                                 tstzrange(b.at, lead(b.at) OVER (ORDER BY b.at)) AS part
+                          FROM (SELECT unnest(ARRAY[e.starts, e.ends]) AS at
+                                UNION
+                                SELECT o.at
+                                FROM charge d, unnest(ARRAY[d.charge_period_start, d.charge_period_end]) o(at)
+                                WHERE d.charge_category = 'Purchase' AND d.provider = c.provider AND d.sku = c.sku
+                                  AND d.unit = 'Tokens' AND c.unit = 'Tokens' AND o.at > e.starts AND o.at < e.ends) b) t
+            WHERE c.charge_category = 'Purchase' AND NOT upper_inf(t.part) AND t.part && spent
+        ), carried AS MATERIALIZED (
+            SELECT p.part_number, p.currency, l.n, l.starts, l.is_wanted, l.weight
+            FROM purchase p JOIN line l ON l.provider = p.provider AND l.service_tier = p.sku AND p.part @> l.starts
+        ), reached AS (
+            SELECT c.part_number, c.is_wanted, array_agg(c.n ORDER BY c.n) AS numbers, array_agg(c.weight ORDER BY c.n) AS weights,
+                   sum(c.weight) AS weight, sum(sum(c.weight)) OVER (PARTITION BY c.part_number ORDER BY c.starts) AS upto,
+                   sum(sum(c.weight)) OVER (PARTITION BY c.part_number) AS total
+            FROM carried c GROUP BY c.part_number, c.starts, c.is_wanted
+        ), share AS (
+            -- what is used up by the end of a time less what is by its start: days
+            -- add up to their month, and adjacent limits to the whole
+            SELECT r.part_number, r.numbers[s.i] AS n, s.amount
+            FROM reached r JOIN purchase p ON p.part_number = r.part_number,
+                 LATERAL (SELECT (tokenomics.amortise(p.amount, ARRAY[r.upto, r.total - r.upto]::bigint[], p.capacity))[1]
+                                 - (tokenomics.amortise(p.amount, ARRAY[r.upto - r.weight, r.total - r.upto + r.weight]::bigint[], p.capacity))[1] AS used) u,
+                 unnest(tokenomics.amortise(u.used, r.weights)) WITH ORDINALITY s(amount, i)
+            WHERE r.is_wanted
+        ), idle AS (
+            SELECT p.provider, p.sku, p.currency, p.scope, p.part,
+                   (tokenomics.amortise(p.amount, ARRAY[coalesce(sum(c.weight), 0)]::bigint[], p.capacity))[2] AS amount
+            FROM purchase p LEFT JOIN carried c ON c.part_number = p.part_number
+            GROUP BY p.part_number, p.provider, p.sku, p.currency, p.scope, p.part, p.amount, p.capacity
         )
         SELECT l.period, 'Usage', l.provider, l.model, l.service_tier, l.label, coalesce(l.currency, c.currency), l.calls, l.tokens,
                CASE WHEN l.list_currency = l.currency THEN l.list_cost END,
                CASE WHEN l.list_currency = l.currency THEN l.cost END,
-               l.cost, l.cost, CASE WHEN c.currency IS NULL THEN l.unpriced END, CASE WHEN c.currency IS NULL THEN l.lacks_rate END
-        FROM line l
-        LEFT JOIN (SELECT p.provider, p.sku, p.month, min(p.currency) AS currency FROM purchase p GROUP BY 1, 2, 3) c
-            ON c.provider = l.provider AND c.sku = l.service_tier AND c.month = l.month
+               -- a call that a purchase carries costs nothing beside its share of that
+               l.cost, CASE WHEN l.cost IS NULL AND c.currency IS NOT NULL THEN 0 ELSE l.cost END, CASE WHEN c.currency IS NULL THEN l.unpriced END, CASE WHEN c.currency IS NULL THEN l.lacks_rate END
+        FROM line l LEFT JOIN (SELECT c.n, min(c.currency) AS currency FROM carried c GROUP BY c.n) c ON c.n = l.n
+        WHERE l.is_wanted
         UNION ALL
         SELECT l.period, 'Purchase', l.provider, l.model, l.service_tier, l.label, p.currency, 0, '{}', NULL, NULL, NULL, s.amount, NULL, NULL
-        FROM share s JOIN purchase p USING (part_number) JOIN line l USING (n)
-        WHERE NOT s.is_idle AND NOT s.is_outside AND s.amount <> 0
+        FROM share s JOIN purchase p ON p.part_number = s.part_number JOIN line l ON l.n = s.n
+        WHERE s.amount <> 0
         UNION ALL
-        SELECT q.period_start, 'Purchase', p.provider, 'idle', p.sku, p.scope ->> dimension, p.currency, 0, '{}', NULL, NULL, NULL,
-               tokenomics.elapsed_share(s.amount, p.part, tstzrange(q.period_start, q.period_end) * tstzrange(first, behind)), NULL, NULL
-        FROM share s JOIN purchase p USING (part_number),
-             tokenomics.periods(grain, in_zone, greatest(lower(p.part), first), least(upper(p.part), behind)) q
-        WHERE s.is_idle AND s.amount <> 0
+        SELECT q.period_start, 'Purchase', i.provider, 'idle', i.sku, i.scope ->> dimension, i.currency, 0, '{}', NULL, NULL, NULL,
+               tokenomics.elapsed_share(i.amount, i.part, tstzrange(q.period_start, q.period_end) * spent), NULL, NULL
+        FROM idle i, tokenomics.periods(grain, in_zone, greatest(lower(i.part), first), least(upper(i.part), behind)) q
+        WHERE i.amount <> 0
         UNION ALL
         SELECT q.period_start, c.charge_category, c.provider, NULL, c.sku, c.scope ->> dimension, c.currency, 0, '{}', NULL, NULL, NULL,
                tokenomics.elapsed_share(c.billed_cost, tstzrange(c.charge_period_start, c.charge_period_end),
-                                        tstzrange(q.period_start, q.period_end) * tstzrange(first, behind)), NULL, NULL
+                                        tstzrange(q.period_start, q.period_end) * spent), NULL, NULL
         FROM charge c,
-             tokenomics.periods(grain, in_zone, greatest(c.charge_period_start, first), least(c.charge_period_end, behind)) q
-        WHERE c.charge_category IN ('Credit', 'Adjustment', 'Tax') AND c.charge_period_start < behind AND c.charge_period_end > first;
+             tokenomics.periods(grain, in_zone, greatest(c.charge_period_start, first), least(c.charge_period_end, behind, accrued)) q
+        WHERE c.charge_category IN ('Credit', 'Adjustment', 'Tax') AND tstzrange(c.charge_period_start, c.charge_period_end) && spent;
     END
     $$;
     COMMENT ON FUNCTION spend_lines(text, timestamptz, timestamptz, text, text) IS
-        'all that was spent, by period: lines of calls (charge_category Usage), the shares of purchases that they carry and what was left idle (Purchase), and credits, adjustments and tax by time; total spend is the sum of effective_cost';
+        'all that was spent, by period: lines of calls (charge_category Usage); purchases by months, spread over the calls of their time by tokens, and what is left idle (Purchase); credits, adjustments and tax by time; of all these what has elapsed by now; total spend is the sum of effective_cost, and adjacent limits add up to the whole';
 
     CREATE OR REPLACE FUNCTION convert_currency(amount numeric, from_currency text, to_currency text, on_date date, grain text DEFAULT 'day')
         RETURNS numeric
         LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT
     AS $$
-        SELECT CASE WHEN from_currency = to_currency THEN amount ELSE (
-            SELECT round(CASE WHEN f.base_currency = from_currency THEN amount * f.rate ELSE amount / f.rate END, 12)
+        SELECT CASE WHEN from_currency = to_currency OR amount = 0 AND from_currency IS NOT NULL THEN amount ELSE (
+            -- the zeros make the quotient longer than what is kept of it
+            SELECT trim_scale(round(CASE WHEN f.base_currency = from_currency THEN amount * f.rate ELSE amount * 1.000000000000000000000000000000 / f.rate END, 12))
             FROM fx_rate f
             WHERE ((f.base_currency = from_currency AND f.quote_currency = to_currency)
                    OR (f.base_currency = to_currency AND f.quote_currency = from_currency))
@@ -380,7 +416,8 @@ BEGIN
         quantity_index double precision,
         turnover_index double precision
     )
-        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+        -- the few lines that there are look like many, and compiling takes longer
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
     AS $$
     #variable_conflict use_column
     DECLARE
@@ -401,23 +438,32 @@ BEGIN
             SELECT g.month::date AS month
             FROM (SELECT min(l.month)::timestamp AS first, max(l.month)::timestamp AS last FROM line l) r,
                  generate_series(r.first, r.last, interval '1 month') g(month)
+        ), unpriced AS (
+            SELECT l.month, sum(l.tokens)::bigint AS tokens FROM line l WHERE l.unpriced IS NOT NULL GROUP BY 1
+        ), counted AS (
+            SELECT l.month, l.currency, sum(l.calls)::bigint AS calls, sum(l.tokens)::bigint AS tokens,
+                   sum(l.effective_cost) FILTER (WHERE l.charge_category = 'Usage') AS usage_cost,
+                   sum(l.effective_cost) FILTER (WHERE l.charge_category = 'Purchase') AS purchase_cost,
+                   sum(l.effective_cost) FILTER (WHERE l.charge_category NOT IN ('Usage', 'Purchase')) AS other_charges,
+                   sum(l.effective_cost) AS total_spend
+            FROM line l GROUP BY 1, 2
         ), spent AS (
-            SELECT c.month, y.currency, coalesce(sum(l.calls), 0)::bigint AS calls, coalesce(sum(l.tokens), 0)::bigint AS tokens,
-                   coalesce(sum(l.effective_cost) FILTER (WHERE l.charge_category = 'Usage'), 0) AS usage_cost,
-                   coalesce(sum(l.effective_cost) FILTER (WHERE l.charge_category = 'Purchase'), 0) AS purchase_cost,
-                   coalesce(sum(l.effective_cost) FILTER (WHERE l.charge_category NOT IN ('Usage', 'Purchase')), 0) AS other_charges,
-                   coalesce(sum(l.effective_cost), 0) AS total_spend
-            FROM calendar c CROSS JOIN currency y LEFT JOIN line l ON l.month = c.month AND l.currency = y.currency
-            GROUP BY 1, 2
+            -- without any price nothing is known to be spent, which is not nothing
+            SELECT c.month, y.currency, coalesce(n.calls, 0) AS calls, coalesce(n.tokens, 0) AS tokens, coalesce(u.tokens, 0) AS unpriced,
+                   coalesce(n.usage_cost, z.zero) AS usage_cost, coalesce(n.purchase_cost, z.zero) AS purchase_cost,
+                   coalesce(n.other_charges, z.zero) AS other_charges, coalesce(n.total_spend, z.zero) AS total_spend
+            FROM calendar c CROSS JOIN currency y
+                 CROSS JOIN LATERAL (SELECT CASE WHEN y.currency IS NOT NULL THEN 0::numeric END AS zero) z
+                 LEFT JOIN counted n ON n.month = c.month AND coalesce(n.currency, '') = coalesce(y.currency, '')
+                 LEFT JOIN unpriced u ON u.month = c.month
         ), dated AS (
-            SELECT s.*, (SELECT coalesce(sum(l.tokens), 0)::bigint FROM line l WHERE l.month = s.month AND l.unpriced IS NOT NULL) AS unpriced,
-                   e.counted_from > s.month::timestamp OR e.counted_to < s.month + interval '1 month' AS is_partial,
-                   trim_scale(extract(epoch FROM e.counted_to - e.counted_from) / 86400) AS days,
-                   extract(year FROM s.month + make_interval(months => (13 - fiscal_year_start) % 12))::integer AS fiscal_year
+            SELECT s.*, e.counted_from > s.month::timestamp OR e.counted_to < s.month + interval '1 month' AS is_partial,
+                   trim_scale(greatest(extract(epoch FROM e.counted_to - e.counted_from), 0) / 86400) AS days,
+                   f.fiscal_year, make_date(f.fiscal_year, 1, 1) - make_interval(years => 1, months => (13 - fiscal_year_start) % 12) AS year_before_start
             FROM spent s,
                  LATERAL (SELECT greatest(s.month::timestamp, from_at AT TIME ZONE in_zone) AS counted_from,
-                                 least(s.month + interval '1 month', to_at AT TIME ZONE in_zone,
-                                       CASE WHEN today > s.month THEN today END) AS counted_to) e
+                                 least(s.month + interval '1 month', to_at AT TIME ZONE in_zone, today) AS counted_to) e,
+                 LATERAL (SELECT extract(year FROM s.month + make_interval(months => (13 - fiscal_year_start) % 12))::integer AS fiscal_year) f
         ), daily AS (
             SELECT d.*, CASE WHEN d.days > 0 THEN trim_scale(d.total_spend / d.days) END AS per_day,
                    sum(d.total_spend) OVER (PARTITION BY d.currency, d.fiscal_year ORDER BY d.month) AS to_date
@@ -425,16 +471,19 @@ BEGIN
         ), compared AS (
             SELECT d.*, lag(d.total_spend) OVER w AS month_before, lag(d.is_partial) OVER w AS month_before_partial,
                    lag(d.per_day) OVER w AS per_day_before, lag(d.total_spend, 12) OVER w AS year_before,
-                   lag(d.is_partial, 12) OVER w AS year_before_partial, lag(d.to_date, 12) OVER w AS to_date_before
+                   lag(d.is_partial, 12) OVER w AS year_before_partial, lag(d.to_date, 12) OVER w AS to_date_before,
+                   min(d.month) OVER () <= d.year_before_start AND NOT bool_or(d.is_partial) OVER (PARTITION BY d.currency, d.fiscal_year ORDER BY d.month) AS is_whole,
+                   from_at AT TIME ZONE in_zone > d.year_before_start AS is_cut
             FROM daily d WINDOW w AS (PARTITION BY d.currency ORDER BY d.month)
         )
+        -- growth on a month in which more came back than was spent says nothing
         SELECT c.month, c.currency, c.calls, c.tokens, c.unpriced, c.usage_cost, c.purchase_cost, c.other_charges, c.total_spend,
                c.is_partial, c.days, c.per_day,
-               CASE WHEN NOT c.is_partial AND NOT c.month_before_partial THEN tokenomics.growth_rate(c.total_spend, c.month_before) END,
-               tokenomics.growth_rate(c.per_day, c.per_day_before),
-               CASE WHEN NOT c.is_partial AND NOT c.year_before_partial THEN tokenomics.growth_rate(c.total_spend, c.year_before) END,
+               CASE WHEN NOT c.is_partial AND NOT c.month_before_partial AND c.month_before > 0 THEN tokenomics.growth_rate(c.total_spend, c.month_before) END,
+               CASE WHEN c.per_day_before > 0 THEN tokenomics.growth_rate(c.per_day, c.per_day_before) END,
+               CASE WHEN NOT c.is_partial AND NOT c.year_before_partial AND c.year_before > 0 THEN tokenomics.growth_rate(c.total_spend, c.year_before) END,
                c.fiscal_year, c.to_date,
-               CASE WHEN NOT c.is_partial THEN tokenomics.growth_rate(c.to_date, c.to_date_before) END,
+               CASE WHEN c.is_whole AND c.is_cut IS NOT TRUE AND c.to_date_before > 0 THEN tokenomics.growth_rate(c.to_date, c.to_date_before) END,
                reporting, convert_currency(c.total_spend, c.currency, reporting, c.month, 'month'),
                NULL::double precision, NULL::double precision, NULL::double precision, NULL::double precision
         FROM compared c
@@ -448,22 +497,22 @@ BEGIN
         'tokenomics: the second of the two lines, what was spent, by month and currency; every month from the first to the last, those without spend too';
     COMMENT ON COLUMN total_spend_trend.month IS 'first day of the month, in the reporting zone';
     COMMENT ON COLUMN total_spend_trend.currency IS 'currency of the amounts; NULL where nothing at all is priced';
-    COMMENT ON COLUMN total_spend_trend.calls IS 'number of calls paid in this currency';
+    COMMENT ON COLUMN total_spend_trend.calls IS 'number of calls paid in this currency; of calls without a price where nothing at all is priced';
     COMMENT ON COLUMN total_spend_trend.tokens IS 'their tokens';
     COMMENT ON COLUMN total_spend_trend.unpriced_tokens IS 'tokens of the month that have no price, whatever the currency: spend is too low by what they cost';
     COMMENT ON COLUMN total_spend_trend.usage_cost IS 'computed cost of the calls';
-    COMMENT ON COLUMN total_spend_trend.purchase_cost IS 'purchases, spread over their periods and calls, idle parts included';
-    COMMENT ON COLUMN total_spend_trend.other_charges IS 'credits, adjustments and tax, spread over their periods';
+    COMMENT ON COLUMN total_spend_trend.purchase_cost IS 'purchases, spread over their periods and calls as far as they have elapsed, idle parts included';
+    COMMENT ON COLUMN total_spend_trend.other_charges IS 'credits, adjustments and tax, spread over their periods as far as they have elapsed';
     COMMENT ON COLUMN total_spend_trend.total_spend IS 'usage_cost + purchase_cost + other_charges';
-    COMMENT ON COLUMN total_spend_trend.is_partial IS 'whether the month is not over, or cut by the limits';
-    COMMENT ON COLUMN total_spend_trend.days IS 'days of the month that are counted; with a fraction in the current one';
+    COMMENT ON COLUMN total_spend_trend.is_partial IS 'whether the month is not over, or not begun, or cut by the limits';
+    COMMENT ON COLUMN total_spend_trend.days IS 'days of the month that are counted: with a fraction in the current one, none of one to come';
     COMMENT ON COLUMN total_spend_trend.spend_per_day IS 'total_spend / days';
-    COMMENT ON COLUMN total_spend_trend.growth_month_on_month IS 'growth on the month before, a fraction; NULL where one of them is partial';
+    COMMENT ON COLUMN total_spend_trend.growth_month_on_month IS 'growth on the month before, a fraction; NULL where one of them is partial, or nothing was spent before';
     COMMENT ON COLUMN total_spend_trend.growth_per_day IS 'growth of spend_per_day on the month before: months of 28 and 31 days, and partial ones, compare';
     COMMENT ON COLUMN total_spend_trend.growth_year_on_year IS 'growth on the same month of the year before, a fraction';
     COMMENT ON COLUMN total_spend_trend.fiscal_year IS 'the fiscal year, named by the year in which it ends';
-    COMMENT ON COLUMN total_spend_trend.fiscal_year_to_date IS 'total_spend since the fiscal year began';
-    COMMENT ON COLUMN total_spend_trend.growth_fiscal_year_to_date IS 'growth of it on the same part of the fiscal year before, a fraction';
+    COMMENT ON COLUMN total_spend_trend.fiscal_year_to_date IS 'total_spend since the fiscal year began, of what the limits hold';
+    COMMENT ON COLUMN total_spend_trend.growth_fiscal_year_to_date IS 'growth of it on the same part of the fiscal year before, a fraction; NULL where that is not there from its beginning';
     COMMENT ON COLUMN total_spend_trend.reporting_currency IS 'currency of total_spend_converted';
     COMMENT ON COLUMN total_spend_trend.total_spend_converted IS 'total_spend at the month''s exchange rate; NULL where there is none';
     COMMENT ON COLUMN total_spend_trend.spend_index IS 'index of total_spend; not yet computed: NULL';
@@ -497,7 +546,9 @@ BEGIN
         reporting text := (SELECT s.currency FROM setting s);
     BEGIN
         RETURN QUERY
-        SELECT g.*, reporting, convert_currency(g.total_spend, g.currency, reporting, g.day)
+        SELECT g.day, g.provider, g.currency, g.calls, g.tokens, g.unpriced_tokens, coalesce(g.usage_cost, z.zero), coalesce(g.purchase_cost, z.zero),
+               coalesce(g.other_charges, z.zero), coalesce(g.total_spend, z.zero),
+               reporting, convert_currency(coalesce(g.total_spend, z.zero), g.currency, reporting, g.day)
         FROM (SELECT (l.period AT TIME ZONE in_zone)::date AS day, l.provider, l.currency, sum(l.calls)::bigint AS calls,
                      sum(tokenomics.total(l.tokens))::bigint AS tokens,
                      coalesce(sum(tokenomics.total(l.tokens)) FILTER (WHERE l.unpriced IS NOT NULL), 0)::bigint AS unpriced_tokens,
@@ -506,7 +557,8 @@ BEGIN
                      sum(l.effective_cost) FILTER (WHERE l.charge_category NOT IN ('Usage', 'Purchase')) AS other_charges,
                      sum(l.effective_cost) AS total_spend
               FROM spend_lines('day', from_at, to_at, in_zone) l
-              GROUP BY 1, 2, 3) g
+              GROUP BY 1, 2, 3) g,
+             LATERAL (SELECT CASE WHEN g.currency IS NOT NULL THEN 0::numeric END AS zero) z
         ORDER BY g.day, g.provider, g.currency;
     END
     $$;
@@ -522,7 +574,7 @@ BEGIN
     COMMENT ON COLUMN daily_spend.unpriced_tokens IS 'those of calls without a price';
     COMMENT ON COLUMN daily_spend.usage_cost IS 'computed cost of the calls';
     COMMENT ON COLUMN daily_spend.purchase_cost IS 'shares of purchases, idle parts included';
-    COMMENT ON COLUMN daily_spend.other_charges IS 'credits, adjustments and tax, spread over their periods';
+    COMMENT ON COLUMN daily_spend.other_charges IS 'credits, adjustments and tax, spread over their periods as far as they have elapsed';
     COMMENT ON COLUMN daily_spend.total_spend IS 'the sum of the three';
     COMMENT ON COLUMN daily_spend.reporting_currency IS 'currency of total_spend_converted';
     COMMENT ON COLUMN daily_spend.total_spend_converted IS 'total_spend at the day''s exchange rate; NULL where there is none';
@@ -645,7 +697,7 @@ BEGIN
         residual_rate numeric,
         unpriced_tokens bigint
     )
-        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan
     AS $$
     #variable_conflict use_column
     DECLARE
@@ -655,14 +707,20 @@ BEGIN
     BEGIN
         RETURN QUERY
         WITH amount AS (
-            SELECT l.period, l.provider, l.model, l.currency, l.contracted_cost AS computed, NULL::numeric AS billed, NULL::numeric AS invoiced,
-                   CASE WHEN l.unpriced IS NOT NULL THEN tokenomics.total(l.tokens) END AS unpriced
+            SELECT l.period, l.provider, l.model, l.currency, l.contracted_cost AS computed, NULL::numeric AS computed_of_billed,
+                   NULL::numeric AS billed, NULL::numeric AS invoiced, CASE WHEN l.unpriced IS NOT NULL THEN tokenomics.total(l.tokens) END AS unpriced
             FROM spend_lines('month', from_at, to_at, in_zone) l WHERE l.charge_category = 'Usage'
             UNION ALL
-            SELECT tokenomics.period_start('month', in_zone, u.at), u.provider, u.model, u.billed_currency, NULL, sum(u.billed), NULL, NULL
+            SELECT tokenomics.period_start('month', in_zone, u.at), u.provider, u.model, u.billed_currency, NULL, NULL, sum(u.billed), NULL, NULL
             FROM usage u WHERE u.billed IS NOT NULL AND u.at >= first AND u.at < behind GROUP BY 1, 2, 3, 4
             UNION ALL
-            SELECT m.period_start, c.provider, c.sku, c.currency, NULL, NULL,
+            SELECT l.period, l.provider, l.model, l.currency, NULL, l.cost, NULL, NULL, NULL
+            FROM tokenomics.lines((
+                     SELECT tokenomics.ledger((SELECT book()), 'month', in_zone, u.at, u.provider, u.model, u.service_tier, u.tokens, u.billed_currency, u.calls)
+                     FROM usage u WHERE u.billed IS NOT NULL AND u.at >= first AND u.at < behind)) l
+            WHERE l.label = l.currency
+            UNION ALL
+            SELECT m.period_start, c.provider, c.sku, c.currency, NULL, NULL, NULL,
                    tokenomics.elapsed_share(c.billed_cost, tstzrange(c.charge_period_start, c.charge_period_end),
                                             tstzrange(m.period_start, m.period_end) * tstzrange(first, behind)), NULL
             FROM charge c,
@@ -670,14 +728,13 @@ BEGIN
             WHERE c.charge_category = 'Usage' AND c.charge_period_start < behind AND c.charge_period_end > first
         ), grouped AS (
             SELECT (a.period AT TIME ZONE in_zone)::date AS month, CASE WHEN grouping(a.model) = 1 THEN 'provider' ELSE 'model' END AS scope,
-                   a.provider, a.model, a.currency, sum(a.computed) AS computed, sum(a.billed) AS billed, sum(a.invoiced) AS invoiced,
+                   a.provider, a.model, a.currency, sum(a.computed) AS computed, sum(a.computed_of_billed) AS computed_of_billed, sum(a.billed) AS billed, sum(a.invoiced) AS invoiced,
                    sum(a.unpriced)::bigint AS unpriced
             FROM amount a GROUP BY GROUPING SETS ((1, 3, 5), (1, 3, 4, 5))
         )
         SELECT g.month, g.scope, g.provider, g.model, g.currency, g.computed, g.billed, g.invoiced,
-               coalesce(g.invoiced, g.billed) - coalesce(g.computed, 0),
-               tokenomics.growth_rate(coalesce(g.invoiced, g.billed), g.computed), g.unpriced
-        FROM grouped g
+               coalesce(g.invoiced, g.billed) - c.compared, tokenomics.growth_rate(coalesce(g.invoiced, g.billed), c.compared), g.unpriced
+        FROM grouped g, LATERAL (SELECT coalesce(CASE WHEN g.invoiced IS NULL THEN g.computed_of_billed ELSE g.computed END, 0) AS compared) c
         WHERE (g.scope = 'provider' OR g.model IS NOT NULL)
           AND (g.computed IS NOT NULL OR g.billed IS NOT NULL OR g.invoiced IS NOT NULL OR g.unpriced > 0)
         ORDER BY g.month, g.provider, g.scope DESC, g.model, g.currency;
@@ -696,8 +753,8 @@ BEGIN
     COMMENT ON COLUMN reconciliation.computed IS 'cost of the calls by the book in force';
     COMMENT ON COLUMN reconciliation.billed IS 'what the calls themselves say they were billed (usage.billed)';
     COMMENT ON COLUMN reconciliation.invoiced IS 'what charges of category Usage say, spread over their periods';
-    COMMENT ON COLUMN reconciliation.residual IS 'invoiced (else billed) less computed: what we cannot explain';
-    COMMENT ON COLUMN reconciliation.residual_rate IS 'residual / computed';
+    COMMENT ON COLUMN reconciliation.residual IS 'invoiced less computed; else billed less what is computed of the calls that state it: what we cannot explain';
+    COMMENT ON COLUMN reconciliation.residual_rate IS 'residual, as a fraction of what it was compared with';
     COMMENT ON COLUMN reconciliation.unpriced_tokens IS 'tokens of calls without a price: a residual that is our fault';
 END
 $install$;

@@ -27,28 +27,34 @@ function best(pattern,    i, w, found) {
         if (name[i] ~ pattern && (found == "" || m[name[i]] < m[found])) found = name[i]
     return found
 }
-function claim(text, ratio, holds) { printf "  %-70s %6.2f  %s\n", text, ratio, holds ? "holds" : "DOES NOT HOLD" }
-function faster(text, way, least,    ratio) {
-    if (way == "") { printf "  %-70s %6s  not measured\n", text, ""; return }
-    ratio = m[way] / m["ledger_1"]
-    claim(text, ratio, ratio >= least)
-    printf "      (%s)\n", label[way]
+# A claim is about medians; the ratio of the least times, which other work on the
+# machine disturbs less, stands beside.
+function claim(text, way, other, least_ratio, most_ratio,    ratio) {
+    if (!(way in m) || !(other in m)) { printf "  %-68s not measured\n", text; return }
+    ratio = m[way] / m[other]
+    printf "  %-68s %6.2f (%.2f)  %s\n", text, ratio, time[way, 1] / time[other, 1],
+        (least_ratio == "" || ratio >= least_ratio) && (most_ratio == "" || ratio <= most_ratio) ? "holds" : "DOES NOT HOLD"
+}
+function faster(text, way, least_ratio) {
+    claim(text, way, "ledger_1", least_ratio, "")
+    if (way != "") printf "      %s\n", label[way]
 }
 END {
     for (i = 1; i <= ways; i++) m[name[i]] = median(name[i])
     printf "\n%-68s %9s %9s %9s\n", "", "median s", "least s", "x count(*)"
     for (i = 1; i <= ways; i++)
         printf "%-68s %9.3f %9.3f %9.2f\n", label[name[i]], m[name[i]], time[name[i], 1], m[name[i]] / m["count"]
-    print "\nledger() in one process:"
-    claim("at most 3 x count(*)", m["ledger_1"] / m["count"], m["ledger_1"] <= 3 * m["count"])
-    claim("at most 0.45 x plain SQL that does not price", m["ledger_1"] / m["unpriced"], m["ledger_1"] <= 0.45 * m["unpriced"])
+    print "\nledger() in one process; ratios of medians (of least times):"
+    claim("at most 3 x count(*)", "ledger_1", "count", "", 3)
+    claim("at most 0.45 x plain SQL that does not price", "ledger_1", "unpriced", "", 0.45)
     faster("times faster than the best join of plain SQL, at least 10", best("^(lateral|range)_"), 10)
     faster("times faster than plain SQL with arrays of prices", best("^array_"), 1)
     faster("times faster than DuckDB's ASOF JOIN as people write it, at least 4", best("^duckdb_people 1"), 4)
     faster("times faster than DuckDB's best plan, one thread", best("^duckdb_.* 1$"), 1)
     faster("times faster than ClickHouse's best plan, one thread", best("^clickhouse_.* 1$"), 1)
-    print "ledger() in two processes (parallel plan: " parallel "):"
-    claim("times faster than in one, at least 1.5", m["ledger_1"] / m["ledger_2"], parallel == "yes" && m["ledger_1"] >= 1.5 * m["ledger_2"])
-    if (!failed) printf "all ways agree: %s groups, %.10f USD\n", substr(expected, 1, index(expected, "|") - 1), total / 1e10
+    print "ledger() in two processes; parallel plan: " parallel
+    claim("times faster than in one, at least 1.5", "ledger_1", "ledger_2", 1.5, "")
+    if (failed) print "WAYS DISAGREE: see above"
+    else printf "all ways agree: %s groups, %.10f USD\n", substr(expected, 1, index(expected, "|") - 1), total / 1e10
     exit failed
 }

@@ -227,13 +227,13 @@ SELECT (date '2025-07-01' + d)::timestamp AT TIME ZONE 'UTC',
        'google', 'gemini-2.5-pro', calls, 'marketing', 'translation', '{"feature": "translation"}'
 FROM (SELECT d, 60 + d / 5 + pg_temp.draw(d, 1, 20) AS calls FROM generate_series(0, 364) AS d) AS bucket;
 
--- What two vendors billed for the calls, by the months of Berlin: what the book
--- says, but for one line. Story: a residual of 37.50 in April 2026.
+-- What two vendors billed for the calls, by the months of UTC, as vendors do: what
+-- the book says, but for one line. Story: a residual of 37.50 in April 2026.
 INSERT INTO charge (provider, charge_period_start, charge_period_end, charge_category, sku, quantity, unit, billed_cost, currency, invoice_id, source, recorded_at)
-SELECT provider, month AT TIME ZONE 'Europe/Berlin', (month + interval '1 month') AT TIME ZONE 'Europe/Berlin', 'Usage', model, tokens, 'Tokens',
+SELECT provider, month AT TIME ZONE 'UTC', (month + interval '1 month') AT TIME ZONE 'UTC', 'Usage', model, tokens, 'Tokens',
        computed + CASE WHEN model = 'claude-opus-4-1' AND month = '2026-04-01' THEN 37.50 ELSE 0 END,
-       'USD', format('%s-%s', provider, to_char(month, 'YYYYMM')), 'demo', (month + interval '1 month 3 days') AT TIME ZONE 'Europe/Berlin'
-FROM (SELECT provider, model, date_trunc('month', at AT TIME ZONE 'Europe/Berlin') AS month, total(sum(tokens)) AS tokens,
+       'USD', format('%s-%s', provider, to_char(month, 'YYYYMM')), 'demo', (month + interval '1 month 3 days') AT TIME ZONE 'UTC'
+FROM (SELECT provider, model, date_trunc('month', at AT TIME ZONE 'UTC') AS month, total(sum(tokens)) AS tokens,
              sum(cost((SELECT book()), provider, model, at, tokens, service_tier)) AS computed
       FROM usage WHERE provider IN ('openai', 'anthropic')
       GROUP BY 1, 2, 3) AS bill

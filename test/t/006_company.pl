@@ -42,7 +42,7 @@ my $first = load_company();
     is(psql($fingerprint), $first, 'a second load, in another zone and date style, gives the same rows');
 }
 diag($first) if $ENV{COMPANY_UPDATE};
-is($first, '01d0142d537d8ccc8af3ad6112cea7d6', 'and those of every other server');
+is($first, '0eefd688e58741fbf86bad7aa09a99de', 'and those of every other server');
 
 # Each call with its cost; a bucket's sum takes no threshold.
 psql(q(CREATE TABLE call AS
@@ -196,7 +196,7 @@ fact('charges', q(SELECT charge_category, provider, currency, count(*), trim_sca
         Usage|openai|USD|42|8468.9224572));
 my $residual = q(FROM charge h LEFT JOIN LATERAL (SELECT sum(cost) AS computed, total(sum(tokens)) AS tokens FROM call c
       WHERE c.provider = h.provider AND c.model = h.sku AND c.at >= charge_period_start AND c.at < charge_period_end) c ON true WHERE charge_category = 'Usage');
-fact('bills are what the book says, but for one', "SELECT provider, sku, to_char(charge_period_start AT TIME ZONE 'Europe/Berlin', 'YYYY-MM'), trim_scale(billed_cost - computed) $residual AND billed_cost IS DISTINCT FROM computed", 'anthropic|claude-opus-4-1|2026-04|37.5');
+fact('bills are what the book says, but for one', "SELECT provider, sku, to_char(charge_period_start AT TIME ZONE 'UTC', 'YYYY-MM'), trim_scale(billed_cost - computed) $residual AND billed_cost IS DISTINCT FROM computed", 'anthropic|claude-opus-4-1|2026-04|37.5');
 fact('and count the tokens', "SELECT count(*), sum(quantity) = sum(tokens) $residual", '98|t');
 fact('and leave no call out', q(SELECT trim_scale(sum(cost) - (SELECT sum(billed_cost) FROM charge WHERE charge_category = 'Usage')) FROM call WHERE provider IN ('openai', 'anthropic')), '-37.5');
 fact('provisioned throughput: calls and tokens by month, within the capacity',

@@ -21,7 +21,9 @@ INSERT INTO p (model, rates, valid) VALUES
     ('dated', '{"currency": "USD", "input": 2}', '[2026-01-10 12:00,2027-01-01)');
 INSERT INTO p (model, rates, off_peak, off_peak_zone) VALUES
     ('night', '{"currency": "USD", "input": 10}', '{}', 'Europe/Berlin'),
-    ('night', '{"currency": "USD", "input": 1}', '{[8760,8820)}', 'Europe/Berlin');
+    ('night', '{"currency": "USD", "input": 1}', '{[8760,8820)}', 'Europe/Berlin'),
+    ('sunday', '{"currency": "USD", "input": 10}', '{}', 'Europe/Berlin'),
+    ('sunday', '{"currency": "USD", "input": 1}', '{[8670,8730),[8940,9000)}', 'Europe/Berlin');
 CREATE TABLE b AS SELECT price_book(p) AS book FROM p;
 CREATE TABLE call (n int GENERATED ALWAYS AS IDENTITY, at timestamptz DEFAULT '2026-01-05 10:00Z', provider text DEFAULT 'v', model text, service_tier text, tokens tokens, label text);
 INSERT INTO call (model, service_tier, tokens, label, at) VALUES
@@ -39,6 +41,10 @@ INSERT INTO call (model, service_tier, tokens, label, at) VALUES
     ('no base', NULL, '{"input": 1000}', NULL, DEFAULT), ('no base', NULL, '{"input": 1001}', NULL, DEFAULT),
     ('flat', NULL, '{"input": 3, "tool_calls": 2, "cache_storage": 0}', NULL, DEFAULT), ('flat', NULL, '{"input": 3, "tool_calls": 2, "cache_storage": 1}', NULL, DEFAULT), ('flat', NULL, '{"input": 3, "tool_calls": 0}', NULL, DEFAULT),
     ('flat', NULL, NULL, NULL, DEFAULT), ('nobody', NULL, NULL, NULL, DEFAULT), ('flat', NULL, '{}', NULL, DEFAULT), ('sliced', NULL, '{}', NULL, DEFAULT);
+-- windows of 00:30 to 01:30 and 05:00 to 06:00 on the Sundays in which clocks change: what prices a call
+-- between them prices none on the other side of the change, be it before it or after
+INSERT INTO call (model, tokens, at) SELECT 'sunday', '{"input": 1}', at
+FROM unnest('{2026-03-29 02:30Z,2026-03-29 00:00Z,2026-03-29 00:40Z,2026-03-29 03:30Z,2026-10-25 03:50Z,2026-10-24 23:00Z,2026-10-25 00:20Z,2026-10-25 03:30Z,2026-10-25 04:30Z}'::timestamptz[]) at;
 INSERT INTO call (provider, model, tokens) VALUES (NULL, 'flat', '{"input": 1}'), ('v', NULL, '{"input": 1}'), ('', '', '{"input": 1}'), ('w', 'flat', '{"input": 1}');
 CREATE TABLE l AS SELECT ledger(book, 'month', 'UTC', at, provider, model, service_tier, tokens, label) AS l FROM call, b;
 

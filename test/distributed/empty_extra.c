@@ -37,8 +37,7 @@ with_empty_extra(PG_FUNCTION_ARGS)
 	other = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name), PointerGetDatum(types),
 							ObjectIdGetDatum(get_namespace_oid("tokenomics", false)));
 	ReleaseSysCache(tuple);
-	fmgr_info	(other, &fresh);
-
+	fmgr_info_cxt(other, &fresh, CurrentMemoryContext);
 	InitFunctionCallInfoData(*call, &fresh, fcinfo->nargs, fcinfo->fncollation, fcinfo->context, NULL);
 	for (int i = 0; i < fcinfo->nargs; i++)
 		call->args[i] = fcinfo->args[i];

@@ -13,11 +13,12 @@ psql("SELECT count(*) FROM load_default_prices()");
 my $small = q({"books": [{"book": "c", "prices": [{"provider": "a", "model": "m", "rates": {"currency": "USD", "input": 1, "output": 2}, "off_peak": [[0, 5]]},
     {"provider": "a", "model": "m", "rates": {"currency": "USD", "input": 2}}, {"provider": "a", "model": "m", "above_input_tokens": 9, "rates": {"currency": "USD", "input": 3}}]}],
     "aliases": [{"alias": "^x", "is_pattern": true, "to_model": "m"}]}) =~ s/\s+/ /gr;
+my $layers = $small =~ s/\}\]\}\], "aliases"/}]}, {"book": "list", "prices": [{"provider": "a", "model": "other", "rates": {"currency": "USD", "input": 1}}]}], "aliases"/r;
 my %valid = (
     tokens => pack('H*', psql("SELECT encode(tokens_send(tokens(input => 1200, output => 300, cache_storage => 5)), 'hex')")),
     rates => pack('H*', psql(q(SELECT encode(rates_send('{"currency": "USD", "input": 3, "output": 15}'), 'hex')))),
     price_book => pack('H*', psql("SELECT encode(price_book_send('$small'), 'hex')")),
-    ledger => pack('H*', psql("SELECT encode(ledger_send(ledger('$small', 'day', 'Europe/Berlin', at, 'a', m, NULL, t, l)), 'hex')
+    ledger => pack('H*', psql("SELECT encode(ledger_send(ledger('$layers', 'day', 'Europe/Berlin', at, 'a', m, NULL, t, l)), 'hex')
         FROM (VALUES ('2026-01-05 00:02Z'::timestamptz, 'm', NULL, tokens(input => 20, output => 3)), ('2026-01-06Z', 'm', 'é', tokens(input => 5)), ('2026-01-06Z', 'x', '', tokens(input => 3, tool_calls => 2)), ('2026-01-06Z', 'y', NULL, NULL)) v(at, m, l, t)")));
 my %check = (
     tokens => "count(v::text::tokens), count(total(v) + input_total(v))",
@@ -46,6 +47,8 @@ for my $type (sort keys %valid) {
         for (0 .. rand 3) { substr($copy, rand length $copy, 1) = chr(rand() < 0.3 ? 255 : rand 256) }
         push @cases, $copy;
     }
+    # a line whose list price is none, with the costs of the other side
+    push @cases, map { my $copy = $bytes; substr($copy, $_, 1) ^= "\x02"; $copy } 0 .. length($bytes) - 1 if $type eq 'ledger';
     # lengths and counts that promise more than there is
     for my $at (0 .. length($bytes) - 4) { my $copy = $bytes; substr($copy, $at, 4) = "\x7f\xff\xff\xff"; push @cases, $copy }
     my ($script, $name) = tempfile(UNLINK => 1);

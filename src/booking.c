@@ -34,11 +34,11 @@
 SQL_FUNCTION(ledger_add);
 SQL_FUNCTION(ledger_reprice);
 
-/* Tokens that lie between two thresholds. */
+/* Numbers of tokens that lie between two thresholds. */
 typedef struct TokenBand
 {
-	int64		above;
-	int64		up_to;
+	int64		first;
+	int64		last;			/* included */
 } TokenBand;
 
 typedef struct Cell
@@ -47,16 +47,16 @@ typedef struct Cell
 	TimestampTz from;
 	TimestampTz to;				/* not included */
 	MeterSet	unrated;		/* a call that used one of these needs a look */
-	bool		plain;			/* nothing below matters for the others */
+	bool		simple;			/* its calls are priced by rates and lack none */
+	bool		no_tokens;		/* the tokens of its calls are NULL */
+	TokenBand	band[2];		/* by TierBasis */
 
 	/* what it has taken */
 	MeterSet	reported;
 	int64		calls;
 	int64		count[N_METERS];
 
-	/* which calls it takes, where it is not plain */
-	TokenBand	band[2];		/* by TierBasis */
-	bool		no_tokens;		/* the tokens were NULL */
+	/* which calls it takes, where they are not simple */
 	MeterSet	lacking[N_SIDES];	/* exactly the unrated meters that they
 									 * used */
 
@@ -94,13 +94,18 @@ typedef struct CallName
 
 typedef struct Stream
 {
-	NameKey		key;			/* of provider and model */
-	Cell	   *cell;			/* took the last call; NULL at first */
 	uint32		hash;
-	uint32		flags;			/* of its name */
 	CallName	name;			/* its strings lie behind it */
 	uint32		string[4];		/* provider, model, service tier, label */
 } Stream;
+
+/* A place in the table of streams: all that a call needs on the way to its cell. */
+typedef struct StreamSlot
+{
+	NameKey		key;			/* of provider, model and flags */
+	Stream	   *stream;			/* NULL: free */
+	Cell	   *cell;			/* took the last call; NULL at first */
+} StreamSlot;
 
 /* The cells of a stream in one period. */
 typedef struct CellChain
@@ -121,7 +126,7 @@ struct Booking
 	uint64		fingerprint;	/* of the book */
 	uint32		book_size;
 	NameCache	names;
-	Stream	  **streams;		/* by hash */
+	StreamSlot *streams;		/* by hash */
 	uint32		n_streams;
 	uint32		n_stream_slots; /* a power of two */
 	CellChain  *chains;			/* by stream and period */
@@ -164,18 +169,29 @@ booking_make(Ledger *ledger)
 	return booking;
 }
 
-static inline uint32
-stream_hash(const CallName *name, const NameKey *key)
+/*
+ * The words by which the streams are told apart at once: those of provider and
+ * model, and the flags where lengths have bits to spare.
+ */
+static pg_attribute_always_inline NameKey
+stream_key(const char *provider, int provider_len, const char *model, int model_len, uint32 flags)
+{
+	NameKey		key = name_key(provider, provider_len, model, model_len);
+
+	key.lengths ^= (uint64) flags << 56;
+	return key;
+}
+
+static pg_attribute_always_inline uint32
+stream_hash(const NameKey *key, uint32 flags, const char *service_tier, int service_tier_len,
+			const char *label, int label_len)
 {
 	uint32		hash = name_key_hash(key);
 
-	if (unlikely(name->flags != NAME_USUAL))
-	{
-		if (!(name->flags & NAME_STANDARD_TIER))
-			hash ^= hash_bytes((const unsigned char *) name->service_tier, name->service_tier_len);
-		if (!(name->flags & NAME_NO_LABEL))
-			hash = hash_combine(hash, hash_bytes((const unsigned char *) name->label, name->label_len));
-	}
+	if (unlikely(!(flags & NAME_STANDARD_TIER)))
+		hash = hash_combine(hash, hash_bytes((const unsigned char *) service_tier, service_tier_len));
+	if (!(flags & NAME_NO_LABEL))
+		hash = hash_combine(hash, hash_bytes((const unsigned char *) label, label_len));
 	return hash;
 }
 
@@ -183,15 +199,15 @@ static void
 grow_streams(Booking *booking)
 {
 	uint32		n_slots = Max(booking->n_stream_slots * 2, 1024);
-	Stream	  **slots = MemoryContextAllocExtended(booking->mcxt, n_slots * sizeof(Stream *),
+	StreamSlot *slots = MemoryContextAllocExtended(booking->mcxt, n_slots * sizeof(StreamSlot),
 												   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
 	for (uint32 i = 0; i < booking->n_stream_slots; i++)
-		if (booking->streams[i] != NULL)
+		if (booking->streams[i].stream != NULL)
 		{
-			uint32		slot = booking->streams[i]->hash & (n_slots - 1);
+			uint32		slot = booking->streams[i].stream->hash & (n_slots - 1);
 
-			while (slots[slot] != NULL)
+			while (slots[slot].stream != NULL)
 				slot = (slot + 1) & (n_slots - 1);
 			slots[slot] = booking->streams[i];
 		}
@@ -201,7 +217,7 @@ grow_streams(Booking *booking)
 	booking->n_stream_slots = n_slots;
 }
 
-static pg_noinline Stream *
+static StreamSlot *
 add_stream(Ledger *ledger, const CallName *name, const NameKey *key, uint32 hash)
 {
 	Booking    *booking = ledger->booking;
@@ -209,13 +225,11 @@ add_stream(Ledger *ledger, const CallName *name, const NameKey *key, uint32 hash
 	char	   *strings;
 	uint32		slot;
 
-	if (booking->n_streams * 2 >= booking->n_stream_slots)
+	if (booking->n_streams * 4 >= booking->n_stream_slots)
 		grow_streams(booking);
 	stream = MemoryContextAllocZero(booking->mcxt, sizeof(Stream) + name->provider_len + name->model_len +
 									name->service_tier_len + name->label_len);
-	stream->key = *key;
 	stream->hash = hash;
-	stream->flags = name->flags;
 	stream->name = *name;
 	strings = (char *) (stream + 1);
 #define KEEP(member) \
@@ -232,56 +246,37 @@ add_stream(Ledger *ledger, const CallName *name, const NameKey *key, uint32 hash
 	stream->string[3] = ledger_string(ledger, (name->flags & NAME_NO_LABEL) ? NULL : name->label, name->label_len);
 
 	slot = hash & (booking->n_stream_slots - 1);
-	while (booking->streams[slot] != NULL)
+	while (booking->streams[slot].stream != NULL)
 		slot = (slot + 1) & (booking->n_stream_slots - 1);
-	booking->streams[slot] = stream;
+	booking->streams[slot].key = *key;
+	booking->streams[slot].stream = stream;
 	booking->n_streams++;
-	return stream;
+	return &booking->streams[slot];
 }
 
-/* Finds the stream of a call by all its strings. */
-static pg_noinline Stream *
-search_stream(Ledger *ledger, const CallName *name, const NameKey *key, uint32 hash)
+/* The stream of a call, found by all its strings; it stays until one is added. */
+static StreamSlot *
+find_stream(Ledger *ledger, const CallName *name)
 {
 	Booking    *booking = ledger->booking;
+	NameKey		key = stream_key(name->provider, name->provider_len, name->model, name->model_len, name->flags);
+	uint32		hash = stream_hash(&key, name->flags, name->service_tier, name->service_tier_len,
+								   name->label, name->label_len);
 	uint32		mask = booking->n_stream_slots - 1;
 
-	for (uint32 slot = hash & mask; booking->streams[slot] != NULL; slot = (slot + 1) & mask)
+	for (uint32 slot = hash & mask; booking->streams[slot].stream != NULL; slot = (slot + 1) & mask)
 	{
-		Stream	   *stream = booking->streams[slot];
+		const Stream *stream = booking->streams[slot].stream;
 		const CallName *its = &stream->name;
 
-		if (stream->hash == hash && stream->flags == name->flags &&
+		if (stream->hash == hash && its->flags == name->flags &&
 			same_string(its->model, its->model_len, name->model, name->model_len) &&
 			same_string(its->provider, its->provider_len, name->provider, name->provider_len) &&
 			same_string(its->service_tier, its->service_tier_len, name->service_tier, name->service_tier_len) &&
 			same_string(its->label, its->label_len, name->label, name->label_len))
-			return stream;
+			return &booking->streams[slot];
 	}
-	return add_stream(ledger, name, key, hash);
-}
-
-static inline Stream *
-find_stream(Ledger *ledger, const CallName *name)
-{
-	Booking    *booking = ledger->booking;
-	NameKey		key = name_key(name->provider, name->provider_len, name->model, name->model_len);
-	uint32		hash = stream_hash(name, &key);
-	Stream	   *stream = booking->streams[hash & (booking->n_stream_slots - 1)];
-
-	/*
-	 * the usual case: it is at its own place, and what is compared is all of
-	 * it
-	 */
-	if (likely(stream != NULL && name_keys_equal(&stream->key, &key) && stream->flags == name->flags &&
-			   name_key_is_all(name->provider_len, name->model_len) &&
-			   (name->flags & NAME_STANDARD_TIER ||
-				same_string(stream->name.service_tier, stream->name.service_tier_len,
-							name->service_tier, name->service_tier_len)) &&
-			   (name->flags & NAME_NO_LABEL ||
-				same_string(stream->name.label, stream->name.label_len, name->label, name->label_len))))
-		return stream;
-	return search_stream(ledger, name, &key, hash);
+	return add_stream(ledger, name, &key, hash);
 }
 
 /* The period that holds a time, out of those met before where it is one. */
@@ -399,6 +394,22 @@ lacking_rates(const PriceBook *book, const PriceBand *band, const Call *call, in
 	return lacking;
 }
 
+static inline bool
+in_token_band(const TokenBand *band, int64 tokens)
+{
+	return tokens >= band->first && tokens <= band->last;
+}
+
+/* Narrows a band to the thresholds of a price. */
+static void
+narrow_token_band(TokenBand *band, int64 above, int64 up_to)
+{
+	/* a base price, too, is for calls without input */
+	if (above > 0)
+		band->first = Max(band->first, above + 1);
+	band->last = Min(band->last, up_to);
+}
+
 /* Whether a cell of the call's stream takes the call. */
 static bool
 cell_takes(const PriceBook *book, const Cell *cell, const Call *call, int64 n_calls)
@@ -411,9 +422,9 @@ cell_takes(const PriceBook *book, const Cell *cell, const Call *call, int64 n_ca
 	{
 		const TokenBand *band = &cell->band[basis];
 
-		if ((band->above > 0 || band->up_to < PG_INT64_MAX) &&
-			!in_band(n_calls > 1 ? 0 : token_counts_sum(call->counts, basis_meters(basis)),
-					 band->above, band->up_to))
+		/* the tokens of a call without thresholds may be too many to add */
+		if ((band->first > 0 || band->last < PG_INT64_MAX) &&
+			!in_token_band(band, n_calls > 1 ? 0 : token_counts_sum(call->counts, basis_meters(basis))))
 			return false;
 	}
 	for (int side = 0; side < N_SIDES; side++)
@@ -445,7 +456,7 @@ make_cell(Ledger *ledger, const PriceBook *book, Stream *stream, CellChain *chai
 
 	if (call->counts == NULL)
 		with_tokens.counts = &nothing;
-	if (!(stream->flags & (NAME_NO_PROVIDER | NAME_NO_MODEL)))
+	if (!(stream->name.flags & (NAME_NO_PROVIDER | NAME_NO_MODEL)))
 		model = name_cache_get(&booking->names, book, stream->name.provider, stream->name.provider_len,
 							   stream->name.model, stream->name.model_len);
 	memset(&key, 0, sizeof(LineKey));
@@ -457,14 +468,13 @@ make_cell(Ledger *ledger, const PriceBook *book, Stream *stream, CellChain *chai
 
 	cell->from = chain->period;
 	cell->to = period_to;
-	cell->plain = true;
+	cell->simple = true;
 	for (int basis = 0; basis < lengthof(cell->band); basis++)
-		cell->band[basis].up_to = PG_INT64_MAX;
+		cell->band[basis].last = PG_INT64_MAX;
 	for (int s = 0; s < N_SIDES; s++)
 	{
 		PriceBand  *price = &cell->price[s];
 		LineSide   *side = &key.side[s];
-		TokenBand  *band;
 
 		if (s == LIST && book->n_layers <= 1)
 		{
@@ -484,7 +494,7 @@ make_cell(Ledger *ledger, const PriceBook *book, Stream *stream, CellChain *chai
 		{
 			/* what it would be priced by is not known, nor is it needed */
 			cell->no_tokens = true;
-			cell->plain = false;
+			cell->simple = false;
 			side->unpriced = NO_TOKENS_REPORTED;
 			side->above = -1;
 			side->up_to = PG_INT64_MAX;
@@ -498,18 +508,16 @@ make_cell(Ledger *ledger, const PriceBook *book, Stream *stream, CellChain *chai
 		if (price->graduated)
 			side->flags |= SIDE_GRADUATED;
 
-		band = &cell->band[price->basis];
-		band->above = Max(band->above, price->above);
-		band->up_to = Min(band->up_to, price->up_to);
-		if (band->above > 0 || band->up_to < PG_INT64_MAX || price->graduated)
-			cell->plain = false;
+		narrow_token_band(&cell->band[price->basis], price->above, price->up_to);
+		if (price->graduated)
+			cell->simple = false;
 		if (price->unpriced != PRICED)
 			continue;
 		cell->unrated |= ALL_METERS & ~price->priced;
 		side->lacking = cell->lacking[s] = lacking_rates(book, price, call, n_calls);
 		if (side->lacking != 0)
 		{
-			cell->plain = false;
+			cell->simple = false;
 			side->unpriced = NO_RATE_FOR_METER;
 			continue;
 		}
@@ -547,6 +555,14 @@ find_cell(Ledger *ledger, const PriceBook *book, Stream *stream, const Call *cal
 	return cell;
 }
 
+static pg_noinline NO_RETURN void
+counts_out_of_range(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("number of calls or tokens out of range")));
+}
+
 /* Prices the slices of a graduated call and adds their costs to its cell. */
 static pg_noinline void
 add_slices(const PriceBook *book, Cell *cell, const Call *call, int64 n_calls)
@@ -568,33 +584,37 @@ add_slices(const PriceBook *book, Cell *cell, const Call *call, int64 n_calls)
 }
 
 /*
- * Adds a call to a cell.  Counts are zero or more, so that a sum out of range
- * shows in its sign; all are looked at together.
+ * Adds a call's common meters to a cell.  Counts are zero or more, so that a
+ * sum out of range shows in its sign; all are looked at together.
  */
-static inline void
-cell_add(Cell *cell, const TokenCounts *counts, int64 n_calls)
+static pg_attribute_always_inline void
+cell_add_common(Cell *cell, MeterSet reported, const int64 count[N_COMMON_METERS], int64 n_calls)
 {
-	uint64		signs = 0;
-	MeterSet	rest = counts->reported >> N_COMMON_METERS << N_COMMON_METERS;
+	uint64		signs;
 	Meter		m;
 
-	for (m = 0; m < N_COMMON_METERS; m++)
-	{
-		cell->count[m] = (int64) ((uint64) cell->count[m] + (uint64) counts->count[m]);
-		signs |= (uint64) cell->count[m];
-	}
-	FOR_EACH_METER(m, rest)
-	{
-		cell->count[m] = (int64) ((uint64) cell->count[m] + (uint64) counts->count[m]);
-		signs |= (uint64) cell->count[m];
-	}
-	cell->reported |= counts->reported;
+	cell->reported |= reported;
 	cell->calls = (int64) ((uint64) cell->calls + (uint64) n_calls);
-	signs |= (uint64) cell->calls;
+	signs = (uint64) cell->calls;
+	FOR_EACH_COMMON_METER(m)
+	{
+		cell->count[m] = (int64) ((uint64) cell->count[m] + (uint64) count[m]);
+		signs |= (uint64) cell->count[m];
+	}
 	if (unlikely((int64) signs < 0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("number of calls or tokens out of range")));
+		counts_out_of_range();
+}
+
+static void
+cell_add(Cell *cell, const TokenCounts *counts, int64 n_calls)
+{
+	MeterSet	rest = counts->reported & ~COMMON_METERS;
+	Meter		m;
+
+	cell_add_common(cell, counts->reported, counts->count, n_calls);
+	FOR_EACH_METER(m, rest)
+		if (pg_add_s64_overflow(cell->count[m], counts->count[m], &cell->count[m]))
+		counts_out_of_range();
 }
 
 /* Puts what was counted into the lines, priced. */
@@ -711,77 +731,150 @@ booking_begin(FunctionCallInfo fcinfo, Ledger **ledger, MemoryContext aggcontext
 }
 
 /* Takes a text argument; false where it is NULL. */
-static inline bool
+static bool
 text_argument(FunctionCallInfo fcinfo, int argno, const char **data, int *len)
 {
-	struct varlena *v;
+	Bytes		bytes;
 
-	if (unlikely(PG_ARGISNULL(argno)))
+	if (PG_ARGISNULL(argno))
 	{
 		*data = "";
 		*len = 0;
 		return false;
 	}
-	v = packed(PG_GETARG_POINTER(argno));
-	*data = VARDATA_ANY(v);
-	*len = VARSIZE_ANY_EXHDR(v);
+	bytes = packed_bytes(PG_GETARG_DATUM(argno));
+	*data = bytes.data;
+	*len = bytes.len;
 	return true;
 }
 
-/*
- * Transition function of ledger(): (state, book, grain, zone, at, provider,
- * model, service_tier, tokens [, label [, calls]])
- */
-Datum
-ledger_add(PG_FUNCTION_ARGS)
+/* Whether calls are being booked by this book, grain and time zone. */
+static pg_attribute_always_inline bool
+booking_goes_on(FunctionCallInfo fcinfo, const Booking *booking, const PriceBook *book)
 {
-	MemoryContext aggcontext;
-	Ledger	   *ledger = ledger_state(fcinfo, "ledger_add", &aggcontext);
+	Bytes		grain = packed_bytes(PG_GETARG_DATUM(ARG_GRAIN));
+	Bytes		zone = packed_bytes(PG_GETARG_DATUM(ARG_ZONE));
+
+	return booking->fingerprint == book->fingerprint && booking->book_size == VARSIZE(book) &&
+		same_string(booking->grain, booking->grain_len, grain.data, grain.len) &&
+		same_string(booking->zone, booking->zone_len, zone.data, zone.len);
+}
+
+/*
+ * Books a call of the usual kind, and false where it is another: one of common
+ * meters and of the standard tier, which goes where the last call of its stream
+ * went.  It writes nothing but the cell.
+ */
+static pg_attribute_always_inline bool
+book_usual_call(FunctionCallInfo fcinfo, Ledger *ledger)
+{
+	Booking    *booking = ledger->booking;
 	const PriceBook *book;
-	Booking    *booking;
-	CallName	name;
-	TokenCounts counts;
-	Call		call;
-	Stream	   *stream;
+	Bytes		provider,
+				model;
+	Bytes		label = {"", 0};
+	uint32		flags = NAME_USUAL;
+	NameKey		key;
+	uint32		place;
+	const StreamSlot *slot;
 	Cell	   *cell;
+	TimestampTz at;
+	MeterSet	reported;
+	int64		count[N_COMMON_METERS];
+	uint64		uncached,
+				input;
+
+	if (booking == NULL || PG_ARGISNULL(ARG_BOOK) || PG_ARGISNULL(ARG_GRAIN) || PG_ARGISNULL(ARG_ZONE) ||
+		PG_ARGISNULL(ARG_AT) || PG_ARGISNULL(ARG_PROVIDER) || PG_ARGISNULL(ARG_MODEL) || PG_ARGISNULL(ARG_TOKENS))
+		return false;
+	if (PG_NARGS() > ARG_LABEL && !PG_ARGISNULL(ARG_LABEL))
+	{
+		label = packed_bytes(PG_GETARG_DATUM(ARG_LABEL));
+		flags = NAME_STANDARD_TIER;
+	}
+	if (PG_NARGS() > ARG_CALLS && !PG_ARGISNULL(ARG_CALLS) && PG_GETARG_INT64(ARG_CALLS) != 1)
+		return false;
+	if (!PG_ARGISNULL(ARG_SERVICE_TIER))
+	{
+		Bytes		tier = packed_bytes(PG_GETARG_DATUM(ARG_SERVICE_TIER));
+
+		if (!same_string(tier.data, tier.len, "standard", strlen("standard")))
+			return false;
+	}
+	book = price_book_arg(fcinfo, ARG_BOOK, NULL);
+	if (!booking_goes_on(fcinfo, booking, book))
+		return false;
+
+	provider = packed_bytes(PG_GETARG_DATUM(ARG_PROVIDER));
+	model = packed_bytes(PG_GETARG_DATUM(ARG_MODEL));
+	key = stream_key(provider.data, provider.len, model.data, model.len, flags);
+	place = stream_hash(&key, flags, NULL, 0, label.data, label.len);
+	for (;; place++)
+	{
+		slot = &booking->streams[place & (booking->n_stream_slots - 1)];
+		if (slot->cell == NULL)
+			return false;
+		if (likely(name_keys_equal(&slot->key, &key)) &&
+			(likely(name_key_is_all(provider.len, model.len)) ||
+			 (memcmp(slot->stream->name.provider, provider.data, provider.len) == 0 &&
+			  memcmp(slot->stream->name.model, model.data, model.len) == 0)) &&
+			(flags == NAME_USUAL ||
+			 same_string(slot->stream->name.label, slot->stream->name.label_len, label.data, label.len)))
+			break;
+	}
+	if (!common_counts_read(PG_GETARG_DATUM(ARG_TOKENS), &reported, count))
+		return false;
+
+	cell = slot->cell;
+	at = PG_GETARG_TIMESTAMPTZ(ARG_AT);
+	uncached = count[METER_INPUT];
+	input = uncached + count[METER_CACHE_READ] + count[METER_CACHE_WRITE];
+	if (!cell->simple || (reported & cell->unrated) != 0 || at < cell->from || at >= cell->to ||
+	/* each below 2^61: the sum is right */
+		((count[METER_INPUT] | count[METER_CACHE_READ] | count[METER_CACHE_WRITE]) >> 61) != 0 ||
+		!in_token_band(&cell->band[BASIS_INPUT_TOTAL], input) ||
+		!in_token_band(&cell->band[BASIS_UNCACHED], uncached))
+		return false;
+	cell_add_common(cell, reported, count, 1);
+	return true;
+}
+
+/* Books a call of any kind. */
+static pg_noinline Ledger *
+book_call(FunctionCallInfo fcinfo, Ledger *ledger, MemoryContext aggcontext)
+{
+	const PriceBook *book;
+	CallName	name;
+	TokenCounts counts = {0};
+	Call		call;
+	StreamSlot *slot;
 	int64		n_calls = 1;
 
-	if (unlikely(PG_ARGISNULL(ARG_BOOK)))
+	if (PG_ARGISNULL(ARG_BOOK))
 		book = no_book(CurrentMemoryContext);
 	else
 		book = price_book_arg(fcinfo, ARG_BOOK, NULL);
-	if (unlikely(PG_ARGISNULL(ARG_AT)))
+	if (PG_ARGISNULL(ARG_AT))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the time of a call must not be null")));
 	if (PG_NARGS() > ARG_CALLS && !PG_ARGISNULL(ARG_CALLS))
 	{
 		n_calls = PG_GETARG_INT64(ARG_CALLS);
-		if (unlikely(n_calls < 1))
+		if (n_calls < 1)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("the number of calls must be 1 or more, not " INT64_FORMAT, n_calls)));
 	}
-
-	/* the same book, grain and zone as before, by their contents */
-	booking = ledger != NULL ? ledger->booking : NULL;
-	if (likely(booking != NULL))
-	{
-		text	   *grain = needed_text(fcinfo, ARG_GRAIN, "grain");
-		text	   *zone = needed_text(fcinfo, ARG_ZONE, "time zone");
-
-		if (unlikely(booking->fingerprint != book->fingerprint || booking->book_size != VARSIZE(book) ||
-					 !same_string(booking->grain, booking->grain_len, VARDATA_ANY(grain), VARSIZE_ANY_EXHDR(grain)) ||
-					 !same_string(booking->zone, booking->zone_len, VARDATA_ANY(zone), VARSIZE_ANY_EXHDR(zone))))
-			booking_begin(fcinfo, &ledger, aggcontext, book);
-	}
-	else
+	(void) needed_text(fcinfo, ARG_GRAIN, "grain");
+	(void) needed_text(fcinfo, ARG_ZONE, "time zone");
+	if (ledger == NULL || ledger->booking == NULL || !booking_goes_on(fcinfo, ledger->booking, book))
 		booking_begin(fcinfo, &ledger, aggcontext, book);
 
 	name.flags = 0;
-	if (unlikely(!text_argument(fcinfo, ARG_PROVIDER, &name.provider, &name.provider_len)))
+	if (!text_argument(fcinfo, ARG_PROVIDER, &name.provider, &name.provider_len))
 		name.flags |= NAME_NO_PROVIDER;
-	if (unlikely(!text_argument(fcinfo, ARG_MODEL, &name.model, &name.model_len)))
+	if (!text_argument(fcinfo, ARG_MODEL, &name.model, &name.model_len))
 		name.flags |= NAME_NO_MODEL;
 	if (!text_argument(fcinfo, ARG_SERVICE_TIER, &name.service_tier, &name.service_tier_len) ||
 		same_string(name.service_tier, name.service_tier_len, "standard", strlen("standard")))
@@ -796,35 +889,37 @@ ledger_add(PG_FUNCTION_ARGS)
 		name.label_len = 0;
 		name.flags |= NAME_NO_LABEL;
 	}
-	stream = find_stream(ledger, &name);
+	slot = find_stream(ledger, &name);
 
 	call.at = PG_GETARG_TIMESTAMPTZ(ARG_AT);
 	call.counts = NULL;
 	call.service_tier = name.service_tier;
 	call.service_tier_len = name.service_tier_len;
-	if (likely(!PG_ARGISNULL(ARG_TOKENS)))
+	if (!PG_ARGISNULL(ARG_TOKENS))
 	{
 		token_counts_read(PG_GETARG_DATUM(ARG_TOKENS), &counts);
 		call.counts = &counts;
 	}
+	if (slot->cell == NULL || !cell_takes(book, slot->cell, &call, n_calls))
+		slot->cell = find_cell(ledger, book, slot->stream, &call, n_calls);
+	if (slot->cell->slices[CONTRACTED] != NULL || slot->cell->slices[LIST] != NULL)
+		add_slices(book, slot->cell, &call, n_calls);
+	cell_add(slot->cell, &counts, n_calls);
+	return ledger;
+}
 
-	cell = stream->cell;
-	if (unlikely(cell == NULL ||
-				 (likely(cell->plain && call.counts != NULL && !(counts.reported & cell->unrated)) ?
-				  call.at < cell->from || call.at >= cell->to :
-				  !cell_takes(book, cell, &call, n_calls))))
-		stream->cell = cell = find_cell(ledger, book, stream, &call, n_calls);
-	if (unlikely(call.counts == NULL))
-	{
-		memset(&counts, 0, sizeof(counts));
-		cell_add(cell, &counts, n_calls);
-	}
-	else
-	{
-		if (unlikely(!cell->plain && (cell->slices[CONTRACTED] != NULL || cell->slices[LIST] != NULL)))
-			add_slices(book, cell, &call, n_calls);
-		cell_add(cell, &counts, n_calls);
-	}
+/*
+ * Transition function of ledger(): (state, book, grain, zone, at, provider,
+ * model, service_tier, tokens [, label [, calls]])
+ */
+Datum
+ledger_add(PG_FUNCTION_ARGS)
+{
+	MemoryContext aggcontext;
+	Ledger	   *ledger = ledger_state(fcinfo, "ledger_add", &aggcontext);
+
+	if (unlikely(ledger == NULL || !book_usual_call(fcinfo, ledger)))
+		ledger = book_call(fcinfo, ledger, aggcontext);
 	return EOHPGetRWDatum(&ledger->hdr);
 }
 
@@ -850,10 +945,7 @@ known_band(const LedgerLine *line, TierBasis basis)
 
 	for (int s = 0; s < N_SIDES; s++)
 		if (line->key.side[s].basis == basis && !(line->key.side[s].flags & SIDE_APPROXIMATE))
-		{
-			known.above = Max(known.above, line->key.side[s].above);
-			known.up_to = Min(known.up_to, line->key.side[s].up_to);
-		}
+			narrow_token_band(&known, line->key.side[s].above, line->key.side[s].up_to);
 	return known;
 }
 
@@ -884,8 +976,7 @@ price_line(const Ledger *ledger, const PriceBook *book, ModelName *model, const 
 	{
 		TokenBand	known = known_band(line, basis);
 
-		if (known.above > 0)
-			counts.count[METER_INPUT] = Max(counts.count[METER_INPUT], Min(known.above, PG_INT64_MAX - 1) + 1);
+		counts.count[METER_INPUT] = Max(counts.count[METER_INPUT], known.first);
 	}
 	counts.reported = METER_BIT(METER_INPUT);
 	price_band(book, model, &call, 1, list_only, price);
@@ -925,7 +1016,7 @@ price_line(const Ledger *ledger, const PriceBook *book, ModelName *model, const 
 	{
 		TokenBand	known = known_band(line, price->basis);
 
-		exact &= price->up_to >= known.up_to && (price->above <= 0 || known.above >= price->above);
+		exact &= price->up_to >= known.last && (price->above <= 0 || known.first > price->above);
 	}
 	return exact && !price->graduated;
 }

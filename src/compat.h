@@ -78,7 +78,7 @@ typedef struct Bytes
 } Bytes;
 
 /* What is in a value of variable length, where it lies; most come out of a row. */
-static inline Bytes
+static pg_attribute_always_inline Bytes
 packed_bytes(Datum datum)
 {
 	struct varlena *v = (struct varlena *) DatumGetPointer(datum);

@@ -100,7 +100,7 @@ same_string(const char *a, int a_len, const char *b, int b_len)
 	if (a_len < 8)
 	{
 		if (a_len < 4)
-			return a_len == 0 || (a[0] == b[0] && a[a_len / 2] == b[a_len / 2] && a[a_len - 1] == b[a_len - 1]);
+			return a_len == 0 || (a[0] == b[0] && a[a_len >> 1] == b[a_len >> 1] && a[a_len - 1] == b[a_len - 1]);
 		return load_4(a) == load_4(b) && load_4(a + a_len - 4) == load_4(b + a_len - 4);
 	}
 	if (load_8(a) != load_8(b) || load_8(a + a_len - 8) != load_8(b + a_len - 8))

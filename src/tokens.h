@@ -140,37 +140,43 @@ extern int64 token_counts_sum(const TokenCounts *counts, MeterSet meters);
 extern void token_counts_add(TokenCounts *into, const TokenCounts *counts);
 
 /*
- * Takes a tokens value apart; no copy is made of a stored one.  The usual one
- * has common meters only: its counts are found without a branch for each.
+ * Takes the usual tokens value apart, a stored one that reports common meters
+ * only: without a branch for each, and so that its counts may stay in
+ * registers.  False where it is another.
  */
+static pg_attribute_always_inline bool
+common_counts_read(Datum tokens, MeterSet *reported, int64 count[N_COMMON_METERS])
+{
+	const char *v = DatumGetPointer(tokens);
+	const unsigned char *p;
+	const TokensLayout *layout;
+	unsigned	head;
+	Meter		m;
+
+	if (unlikely(!VARATT_IS_1B(v) || VARSIZE_1B(v) <= VARHDRSZ_SHORT + TOKENS_HEADER))
+		return false;
+	p = (const unsigned char *) VARDATA_1B(v);
+	head = p[0] | p[1] << 8;
+	layout = &tokens_layout[head >> TOKENS_SET_BITS << N_COMMON_METERS | (head & COMMON_METERS)];
+	*reported = head & TOKENS_SET_MASK;
+	if (unlikely((*reported & ~COMMON_METERS) != 0 ||
+				 VARSIZE_1B(v) != VARHDRSZ_SHORT + layout->len))
+		return false;
+	FOR_EACH_COMMON_METER(m)
+		count[m] = (int64) (load_little_endian(p + layout->from[m]) >>
+							layout->shift[m] & layout->mask[m]);
+	return true;
+}
+
+/* Takes a tokens value apart; no copy is made of a stored one. */
 static pg_attribute_always_inline void
 token_counts_read(Datum tokens, TokenCounts *counts)
 {
-	const char *v = DatumGetPointer(tokens);
-
-	if (likely(VARATT_IS_1B(v) && VARSIZE_1B(v) > VARHDRSZ_SHORT + TOKENS_HEADER))
-	{
-		const unsigned char *p = (const unsigned char *) VARDATA_1B(v);
-		unsigned	head = p[0] | p[1] << 8;
-		MeterSet	set = head & TOKENS_SET_MASK;
-		const TokensLayout *layout = &tokens_layout[head >> TOKENS_SET_BITS << N_COMMON_METERS |
-													(head & COMMON_METERS)];
-
-		if (likely((set & ~COMMON_METERS) == 0 &&
-				   VARSIZE_1B(v) == VARHDRSZ_SHORT + layout->len))
-		{
-			int			m;
-
-			counts->reported = set;
-			FOR_EACH_COMMON_METER(m)
-				counts->count[m] = (int64) (load_little_endian(p + layout->from[m]) >>
-											layout->shift[m] & layout->mask[m]);
-			for (; m < N_METERS; m++)
-				counts->count[m] = 0;
-			return;
-		}
-	}
-	token_counts_read_any(tokens, counts);
+	if (likely(common_counts_read(tokens, &counts->reported, counts->count)))
+		for (int m = N_COMMON_METERS; m < N_METERS; m++)
+			counts->count[m] = 0;
+	else
+		token_counts_read_any(tokens, counts);
 }
 
 #endif							/* TOKENOMICS_TOKENS_H */

@@ -27,7 +27,7 @@ PG_CFLAGS   = -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field
 PG_MAJOR   ?= 15
 BUILD_DEPS  = gcc libc6-dev make postgresql-$(PG_MAJOR) \
               postgresql-server-dev-$(PG_MAJOR):/usr/include/postgresql/$(PG_MAJOR)/server/postgres.h
-CHECK_DEPS  = $(BUILD_DEPS) postgresql-$(PG_MAJOR)-pgtap libtap-parser-sourcehandler-pgtap-perl gzip
+CHECK_DEPS  = $(BUILD_DEPS) postgresql-$(PG_MAJOR)-pgtap libtap-parser-sourcehandler-pgtap-perl gzip xz-utils
 LINT_DEPS   = pg-bsd-indent cppcheck codespell
 ENGINE_DEPS = nodejs:$(or $(shell command -v node),/usr/bin/node) npm:$(or $(shell command -v npm),/usr/bin/npm)
 FUZZ_DEPS   = $(BUILD_DEPS) clang libclang-rt-14-dev

@@ -12,7 +12,7 @@ mmdebstrap --quiet --variant=minbase \
     --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Retries "3"' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
     --setup-hook='mkdir -p "$1/etc/postgresql-common"; echo "create_main_cluster = false" > "$1/etc/postgresql-common/createcluster.conf"' \
-    --include="gcc,make,libc6-dev,libpq-dev,postgresql-$major,postgresql-$major-pgtap,libtap-parser-sourcehandler-pgtap-perl" \
+    --include="gcc,make,libc6-dev,libpq-dev,postgresql-$major,postgresql-$major-pgtap,libtap-parser-sourcehandler-pgtap-perl,xz-utils" \
     --customize-hook='chroot "$1" sh -ec "cd /tmp; apt-get download postgresql-server-dev-'"$major"'; dpkg -x postgresql-server-dev-'"$major"'_*.deb /; rm -f *.deb"' \
     --customize-hook='chroot "$1" useradd -m tester' \
     "$suite" "$dir" "$mirror"

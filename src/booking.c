@@ -51,7 +51,7 @@ typedef struct Cell
 	bool		no_tokens;		/* the tokens of its calls are NULL */
 	TokenBand	band[2];		/* by TierBasis */
 
-	/* what it has taken */
+	/* what it has taken: up to here one cache line, with common meters two */
 	MeterSet	reported;
 	int64		calls;
 	int64		count[N_METERS];
@@ -117,18 +117,17 @@ typedef struct CellChain
 
 struct Booking
 {
-	MemoryContext mcxt;			/* of everything here but names' own */
-	char	   *grain;			/* as the calls name them */
-	char	   *zone;
-	int			grain_len;
-	int			zone_len;
-	bool		has_book;
+	StreamSlot *streams;		/* by hash */
+	uint32		n_stream_slots; /* a power of two */
+	uint32		n_streams;
 	uint64		fingerprint;	/* of the book */
 	uint32		book_size;
+	int			grain_len;
+	int			zone_len;
+	char		grain[GRAIN_LEN_MAX];	/* as the calls name them */
+	char		zone[TZ_STRLEN_MAX];
+	MemoryContext mcxt;			/* of everything here but names' own */
 	NameCache	names;
-	StreamSlot *streams;		/* by hash */
-	uint32		n_streams;
-	uint32		n_stream_slots; /* a power of two */
 	CellChain  *chains;			/* by stream and period */
 	uint32		n_chains;
 	uint32		n_chain_slots;
@@ -137,6 +136,19 @@ struct Booking
 	uint32		max_periods;
 	Cell	   *cells;			/* all */
 };
+
+/*
+ * Memory that begins with a cache line, filled with zeros.  It lives as long as
+ * the booking.
+ */
+static void *
+alloc_lines(Booking *booking, Size size)
+{
+	char	   *memory = MemoryContextAllocExtended(booking->mcxt, size + PG_CACHE_LINE_SIZE,
+													MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+	return (void *) TYPEALIGN(PG_CACHE_LINE_SIZE, memory);
+}
 
 /* A book without prices: what a NULL one stands for. */
 static const PriceBook *
@@ -153,21 +165,6 @@ no_book(MemoryContext mcxt)
 /*
  * Tables
  */
-
-static void grow_streams(Booking *booking);
-
-static Booking *
-booking_make(Ledger *ledger)
-{
-	MemoryContext mcxt = AllocSetContextCreate(ledger->hdr.eoh_context, "booking",
-											   ALLOCSET_DEFAULT_SIZES);
-	Booking    *booking = MemoryContextAllocZero(mcxt, sizeof(Booking));
-
-	booking->mcxt = mcxt;
-	name_cache_init(&booking->names, mcxt);
-	grow_streams(booking);
-	return booking;
-}
 
 /*
  * The words by which the streams are told apart at once: those of provider and
@@ -199,8 +196,7 @@ static void
 grow_streams(Booking *booking)
 {
 	uint32		n_slots = Max(booking->n_stream_slots * 2, 1024);
-	StreamSlot *slots = MemoryContextAllocExtended(booking->mcxt, n_slots * sizeof(StreamSlot),
-												   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	StreamSlot *slots = alloc_lines(booking, n_slots * sizeof(StreamSlot));
 
 	for (uint32 i = 0; i < booking->n_stream_slots; i++)
 		if (booking->streams[i].stream != NULL)
@@ -211,10 +207,21 @@ grow_streams(Booking *booking)
 				slot = (slot + 1) & (n_slots - 1);
 			slots[slot] = booking->streams[i];
 		}
-	if (booking->streams != NULL)
-		pfree(booking->streams);
 	booking->streams = slots;
 	booking->n_stream_slots = n_slots;
+}
+
+static Booking *
+booking_make(Ledger *ledger)
+{
+	MemoryContext mcxt = AllocSetContextCreate(ledger->hdr.eoh_context, "booking",
+											   ALLOCSET_DEFAULT_SIZES);
+	Booking    *booking = MemoryContextAllocZero(mcxt, sizeof(Booking));
+
+	booking->mcxt = mcxt;
+	name_cache_init(&booking->names, mcxt);
+	grow_streams(booking);
+	return booking;
 }
 
 static StreamSlot *
@@ -449,7 +456,7 @@ make_cell(Ledger *ledger, const PriceBook *book, Stream *stream, CellChain *chai
 {
 	static const TokenCounts nothing = {0};
 	Booking    *booking = ledger->booking;
-	Cell	   *cell = MemoryContextAllocZero(booking->mcxt, sizeof(Cell));
+	Cell	   *cell = alloc_lines(booking, sizeof(Cell));
 	ModelName  *model = NULL;
 	Call		with_tokens = *call;
 	LineKey		key;
@@ -721,8 +728,6 @@ booking_begin(FunctionCallInfo fcinfo, Ledger **ledger, MemoryContext aggcontext
 	booking = booking_make(*ledger);
 	booking->grain_len = VARSIZE_ANY_EXHDR(grain);
 	booking->zone_len = VARSIZE_ANY_EXHDR(zone);
-	booking->grain = MemoryContextAlloc(booking->mcxt, booking->grain_len + booking->zone_len + 1);
-	booking->zone = booking->grain + booking->grain_len;
 	memcpy(booking->grain, VARDATA_ANY(grain), booking->grain_len);
 	memcpy(booking->zone, VARDATA_ANY(zone), booking->zone_len);
 	booking->fingerprint = book->fingerprint;
@@ -784,8 +789,10 @@ book_usual_call(FunctionCallInfo fcinfo, Ledger *ledger)
 	uint64		uncached,
 				input;
 
-	if (booking == NULL || PG_ARGISNULL(ARG_BOOK) || PG_ARGISNULL(ARG_GRAIN) || PG_ARGISNULL(ARG_ZONE) ||
-		PG_ARGISNULL(ARG_AT) || PG_ARGISNULL(ARG_PROVIDER) || PG_ARGISNULL(ARG_MODEL) || PG_ARGISNULL(ARG_TOKENS))
+	/* one test for all */
+	if (booking == NULL || (PG_ARGISNULL(ARG_BOOK) | PG_ARGISNULL(ARG_GRAIN) | PG_ARGISNULL(ARG_ZONE) |
+							PG_ARGISNULL(ARG_AT) | PG_ARGISNULL(ARG_PROVIDER) | PG_ARGISNULL(ARG_MODEL) |
+							PG_ARGISNULL(ARG_TOKENS)))
 		return false;
 	if (PG_NARGS() > ARG_LABEL && !PG_ARGISNULL(ARG_LABEL))
 	{
@@ -816,8 +823,8 @@ book_usual_call(FunctionCallInfo fcinfo, Ledger *ledger)
 			return false;
 		if (likely(name_keys_equal(&slot->key, &key)) &&
 			(likely(name_key_is_all(provider.len, model.len)) ||
-			 (memcmp(slot->stream->name.provider, provider.data, provider.len) == 0 &&
-			  memcmp(slot->stream->name.model, model.data, model.len) == 0)) &&
+			 (same_string(slot->stream->name.provider, slot->stream->name.provider_len, provider.data, provider.len) &&
+			  same_string(slot->stream->name.model, slot->stream->name.model_len, model.data, model.len))) &&
 			(flags == NAME_USUAL ||
 			 same_string(slot->stream->name.label, slot->stream->name.label_len, label.data, label.len)))
 			break;

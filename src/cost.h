@@ -92,7 +92,7 @@ extern ModelName *name_cache_search(NameCache *cache, const PriceBook *book,
 									const char *model, int model_len);
 
 /* Whether two strings are the same; most have 4 to 24 bytes. */
-static inline bool
+static pg_attribute_always_inline bool
 same_string(const char *a, int a_len, const char *b, int b_len)
 {
 	if (a_len != b_len)

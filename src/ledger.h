@@ -13,6 +13,7 @@
 #define TOKENOMICS_LEDGER_H
 
 #include "cost.h"
+#include "nodes/execnodes.h"
 #include "period.h"
 #include "utils/expandeddatum.h"
 
@@ -121,7 +122,10 @@ extern NO_RETURN void ledger_corrupted(void);
 static inline Ledger *
 ledger_state(FunctionCallInfo fcinfo, const char *caller, MemoryContext *aggcontext)
 {
-	if (unlikely(!AggCheckCallContext(fcinfo, aggcontext)))
+	/* AggCheckCallContext(), without the call where it is an aggregate */
+	if (likely(fcinfo->context != NULL && IsA(fcinfo->context, AggState)))
+		*aggcontext = ((AggState *) fcinfo->context)->curaggcontext->ecxt_per_tuple_memory;
+	else if (!AggCheckCallContext(fcinfo, aggcontext))
 		ledger_outside_aggregate(caller);
 	if (PG_ARGISNULL(0))
 		return NULL;

@@ -31,6 +31,9 @@ typedef struct Period
 	TimestampTz to;
 } Period;
 
+/* The longest name of a grain, and room. */
+#define GRAIN_LEN_MAX 16
+
 extern const char *const grain_name[N_GRAINS];
 
 extern bool grain_read(const char *str, int len, Grain *grain);

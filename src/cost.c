@@ -492,6 +492,61 @@ rows_at(const PriceBook *book, const BookSegment *segment, TimestampTz at,
 	return set;
 }
 
+/*
+ * Narrows from and to to the times around "at" for which the clock of the
+ * windows' zone lies between the same two edges of them.
+ */
+static void
+narrow_to_windows(const PriceBook *book, const BookSegment *segment, TimestampTz at,
+				  TimestampTz *from, TimestampTz *to)
+{
+	const BookRow *rows = BOOK_ARRAY(book, BookRow, rows);
+	const BookWindow *windows = BOOK_ARRAY(book, BookWindow, windows);
+	const uint32 *numbers = BOOK_ARRAY(book, uint32, row_numbers) +
+	segment->first_row + segment->n_base;
+	pg_tz	   *zone = windows_zone(book, &rows[numbers[0]]);
+	int64		into_week = time_of_week(at, zone);
+	int64		last = 0;		/* edges, in microseconds of the week */
+	int64		next = MINUTES_PER_WEEK * USECS_PER_MINUTE;
+	pg_time_t	before;
+	pg_time_t	boundary;
+	long		offset_before,
+				offset_after;
+	int			dst_before,
+				dst_after;
+
+	for (int i = 0; i < segment->n_off_peak; i++)
+		for (uint32 w = 0; w < rows[numbers[i]].n_windows; w++)
+			for (int edge = 0; edge < 2; edge++)
+			{
+				const BookWindow *window = &windows[rows[numbers[i]].first_window + w];
+				int64		time = (edge == 0 ? window->from : window->to) * USECS_PER_MINUTE;
+
+				if (time <= into_week)
+					last = Max(last, time);
+				else
+					next = Min(next, time);
+			}
+	*from = Max(*from, at - (into_week - last));
+	*to = Min(*to, at + (next - into_week));
+
+	/* where the clocks change in between, only up to there */
+	before = timestamptz_to_time_t(at - (into_week - last)) - 1;
+	while (pg_next_dst_boundary(&before, &offset_before, &dst_before, &boundary,
+								&offset_after, &dst_after, zone) == 1)
+	{
+		TimestampTz change = time_t_to_timestamptz(boundary);
+
+		if (change > at)
+		{
+			*to = Min(*to, change);
+			break;
+		}
+		*from = Max(*from, change);
+		before = boundary;
+	}
+}
+
 /* The meters whose sum the thresholds count. */
 MeterSet
 basis_meters(TierBasis basis)
@@ -769,7 +824,7 @@ find_segment(const PriceBook *book, const ModelName *name, const Call *call,
 	return unpriced;
 }
 
-/* Remembers a segment for the calls to come. */
+/* Remembers a segment, or that there is none, for the calls to come. */
 static void
 remember_segment(const PriceBook *book, PriceMemo *memo, const Call *call,
 				 const FoundSegment *found)
@@ -784,27 +839,30 @@ remember_segment(const PriceBook *book, PriceMemo *memo, const Call *call,
 		memcpy(memo->service_tier, call->service_tier, call->service_tier_len);
 		memo->service_tier_len = call->service_tier_len;
 	}
-	memo->segment = segment - BOOK_ARRAY(book, BookSegment, segments);
+	memo->segment = segment != NULL ? segment - BOOK_ARRAY(book, BookSegment, segments) : 0;
 	memo->row = NO_ROW;
 	memo->through_alias = found->through_alias;
 }
 
 /*
- * Remembers the row that priced a call where the tokens alone decide: not in
- * windows, nor in slices.
+ * Remembers the row that priced a call, for calls that go by the tokens alone:
+ * not in slices, and between two edges of off-peak windows.
  */
 static void
-remember_row(const PriceBook *book, PriceMemo *memo, const Priced *priced)
+remember_row(const PriceBook *book, PriceMemo *memo, const Call *call, const Priced *priced)
 {
 	const BookSegment *segment = priced->segment;
 	const BookRow *rows = BOOK_ARRAY(book, BookRow, rows);
-	const uint32 *numbers = BOOK_ARRAY(book, uint32, row_numbers) + segment->first_row;
 	const BookRow *row = priced->row;
+	uint32		scratch[FEW_ROWS];
+	RowSet		set;
 	MeterSet	basis;
 
 	memo->row = NO_ROW;
-	if (row == NULL || segment->n_off_peak > 0 || row->mode == MODE_GRADUATED)
+	if (row == NULL || row->mode == MODE_GRADUATED || memo->from >= memo->to)
 		return;
+	if (segment->n_off_peak > 0)
+		narrow_to_windows(book, segment, call->at, &memo->from, &memo->to);
 	memo->row = row - rows;
 	memo->rates = row->rates;
 	basis = basis_meters(row->basis);
@@ -812,10 +870,11 @@ remember_row(const PriceBook *book, PriceMemo *memo, const Priced *priced)
 	memo->basis_uncommon = basis & ~COMMON_METERS;
 	memo->basis_first = row->above == 0 ? 0 : row->above + 1;
 	memo->basis_last = PG_INT64_MAX;
-	for (int i = 0; i < segment->n_base; i++)
-		if (rows[numbers[i]].above > row->above)
+	set = rows_at(book, segment, call->at, scratch);
+	for (int i = 0; i < set.n; i++)
+		if (rows[set.numbers[i]].above > row->above)
 		{
-			memo->basis_last = rows[numbers[i]].above;
+			memo->basis_last = rows[set.numbers[i]].above;
 			break;
 		}
 }
@@ -835,19 +894,20 @@ price_by_name(const PriceBook *book, ModelName *name, const Call *call,
 	{
 		FoundSegment found;
 
-		priced->unpriced = find_segment(book, name, call, list_only, &found);
-		if (priced->unpriced != PRICED)
-		{
-			priced->segment = NULL;
-			priced->row = NULL;
-			return;
-		}
+		memo->unpriced = find_segment(book, name, call, list_only, &found);
 		remember_segment(book, memo, call, &found);
+	}
+	if (memo->unpriced != PRICED)
+	{
+		priced->unpriced = memo->unpriced;
+		priced->segment = NULL;
+		priced->row = NULL;
+		return;
 	}
 	priced->through_alias = memo->through_alias;
 	priced->segment = &BOOK_ARRAY(book, BookSegment, segments)[memo->segment];
 	price_by_segment(book, priced->segment, call, priced);
-	remember_row(book, memo, priced);
+	remember_row(book, memo, call, priced);
 }
 
 /* Prices a call by a book, and by its last layer alone. */
@@ -913,61 +973,6 @@ windows_differ(const PriceBook *book, const uint32 *numbers, int n)
 		if (windows_fingerprint(book, numbers + i, 1) != first)
 			return true;
 	return false;
-}
-
-/*
- * Narrows from and to to the times around "at" for which the clock of the
- * windows' zone lies between the same two edges of them.
- */
-static void
-narrow_to_windows(const PriceBook *book, const BookSegment *segment, TimestampTz at,
-				  TimestampTz *from, TimestampTz *to)
-{
-	const BookRow *rows = BOOK_ARRAY(book, BookRow, rows);
-	const BookWindow *windows = BOOK_ARRAY(book, BookWindow, windows);
-	const uint32 *numbers = BOOK_ARRAY(book, uint32, row_numbers) +
-	segment->first_row + segment->n_base;
-	pg_tz	   *zone = windows_zone(book, &rows[numbers[0]]);
-	int64		into_week = time_of_week(at, zone);
-	int64		last = 0;		/* edges, in microseconds of the week */
-	int64		next = MINUTES_PER_WEEK * USECS_PER_MINUTE;
-	pg_time_t	before;
-	pg_time_t	boundary;
-	long		offset_before,
-				offset_after;
-	int			dst_before,
-				dst_after;
-
-	for (int i = 0; i < segment->n_off_peak; i++)
-		for (uint32 w = 0; w < rows[numbers[i]].n_windows; w++)
-			for (int edge = 0; edge < 2; edge++)
-			{
-				const BookWindow *window = &windows[rows[numbers[i]].first_window + w];
-				int64		time = (edge == 0 ? window->from : window->to) * USECS_PER_MINUTE;
-
-				if (time <= into_week)
-					last = Max(last, time);
-				else
-					next = Min(next, time);
-			}
-	*from = Max(*from, at - (into_week - last));
-	*to = Min(*to, at + (next - into_week));
-
-	/* where the clocks change in between, only up to there */
-	before = timestamptz_to_time_t(at - (into_week - last)) - 1;
-	while (pg_next_dst_boundary(&before, &offset_before, &dst_before, &boundary,
-								&offset_after, &dst_after, zone) == 1)
-	{
-		TimestampTz change = time_t_to_timestamptz(boundary);
-
-		if (change > at)
-		{
-			*to = Min(*to, change);
-			break;
-		}
-		*from = Max(*from, change);
-		before = boundary;
-	}
 }
 
 /* Finds what prices a call by the book, or by its last layer alone; a name of NULL is no model's. */

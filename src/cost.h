@@ -42,10 +42,12 @@ typedef struct PriceMemo
 	TimestampTz to;				/* not included */
 	char		service_tier[MEMO_TIER_SIZE];
 	int			service_tier_len;
+	Unpriced	unpriced;		/* why no segment prices these calls, or
+								 * PRICED */
 	uint32		segment;		/* in the book's segments */
 	bool		through_alias;
 	uint32		row;			/* the one row of it that prices these calls,
-								 * or NO_ROW: windows or slices decide */
+								 * or NO_ROW: slices decide */
 	/* the row's calls: the tokens that the thresholds count, from to last */
 	uint64		basis_first;
 	uint64		basis_last;

@@ -132,6 +132,21 @@ SELECT meter, reason FROM explain_cost((SELECT price_book(p) FROM p WHERE book =
 SELECT meter, reason FROM explain_cost((SELECT price_book(p) FROM p WHERE book = 'list'), 'openai', 'gpt', '2025-07-01', tokens(input => 10));
 SELECT count(*) FROM explain_cost((SELECT price_book(p) FROM p WHERE book = 'list'), 'openai', 'o3', '2025-07-01', '{}');
 
+-- what is remembered of a name, between edges of windows and where there is no price, is what explain_cost() finds anew;
+-- times in their order and in none, over two changes of the clock
+SELECT model, in_order, count(*) AS calls, count(cost) AS priced, count(*) FILTER (WHERE cost IS DISTINCT FROM explained) AS different
+FROM (SELECT m.model, in_order, cost(b.book, m.provider, m.model, c.at, t), (SELECT sum(e.cost) FROM explain_cost(b.book, m.provider, m.model, c.at, t) e) AS explained
+      FROM (SELECT price_book(p) AS book FROM p WHERE book = 'list') b, tokens(input => 1000000) t, (VALUES (true), (false)) o(in_order),
+          (VALUES ('deepseek', 'chat'), ('deepseek', 'v4-pro'), ('in', 'nine'), ('de', 'night'), ('openai', 'o3')) m(provider, model),
+          LATERAL (SELECT at FROM (SELECT at FROM generate_series('2025-12-25 00:00Z'::timestamptz, '2026-01-08', '13 min') at UNION ALL SELECT at FROM generate_series('2026-03-25 00:00Z'::timestamptz, '2026-04-01', '13 min') at
+                   UNION ALL SELECT at FROM generate_series('2026-10-22 00:00Z'::timestamptz, '2026-10-28', '13 min') at) a
+                   ORDER BY CASE WHEN in_order THEN at END, md5(at::text || m.model)) c) x
+GROUP BY model, in_order ORDER BY model, in_order;
+
+-- the nearest name: the fewest changes, of the same provider among equals; NULL where nothing of it would stay
+SELECT provider, model, nearest_model(b.book, provider, model) FROM (SELECT price_book(p) AS book FROM p WHERE book = 'list') b,
+    (VALUES ('openai', 'o3'), ('openai', 'o4'), ('azure', 'o4'), ('x', 'o4'), ('deepseek', 'v4-prO'), ('x', '#'), ('x', ''), (NULL, 'o3')) v(provider, model);
+
 -- NULL arguments
 SELECT cost(NULL::price_book, 'a', 'm', now(), '{}') IS NULL AND cost('{}', NULL, 'm', now(), '{}') IS NULL AND cost('{}', 'a', NULL, now(), '{}') IS NULL
    AND cost('{}', 'a', 'm', NULL, '{}') IS NULL AND cost('{}', 'a', 'm', now(), NULL) IS NULL AS null_in_null_out,

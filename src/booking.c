@@ -1126,12 +1126,15 @@ ledger_reprice(PG_FUNCTION_ARGS)
 	bool		approximate = PG_NARGS() > 2 && PG_GETARG_BOOL(2);
 	Ledger	   *into = ledger_make(CurrentMemoryContext, from->grain, from->zone_name, from->zone_len);
 	NameCache	names;
+	uint32	   *ranks;
+	uint32	   *sorted = ledger_sorted(from, &ranks);	/* an error names the
+														 * first */
 
 	name_cache_init(&names, CurrentMemoryContext);
 	for (uint32 i = 0; i < from->n_lines; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		reprice_line(into, from, book, &names, &from->lines[i], approximate);
+		reprice_line(into, from, book, &names, &from->lines[sorted[i]], approximate);
 	}
 	return EOHPGetRWDatum(&into->hdr);
 }

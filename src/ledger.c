@@ -504,6 +504,9 @@ ledger_regrain(PG_FUNCTION_ARGS)
 								   VARDATA_ANY(zone), VARSIZE_ANY_EXHDR(zone));
 	Period		old = {0, 0};
 	Period		new = {0, 0};
+	uint32	   *ranks;
+	uint32	   *sorted = ledger_sorted(from, &ranks);	/* an error names the
+														 * first */
 
 	if (grain < from->grain)
 		ereport(ERROR,
@@ -512,7 +515,7 @@ ledger_regrain(PG_FUNCTION_ARGS)
 						grain_name[grain], grain_name[from->grain])));
 	for (uint32 i = 0; i < from->n_lines; i++)
 	{
-		const LedgerLine *line = &from->lines[i];
+		const LedgerLine *line = &from->lines[sorted[i]];
 		LineKey		key = line->key;
 
 		if (!period_holds(&old, key.period))

@@ -87,7 +87,8 @@ my $read = 'SET ROLE tap_reader; ' . join '; ', map { "SELECT count(*) FROM mine
 my @tables = qw(usage charge setting price model_alias fx_rate);
 for my $table (@tables) {
     psql(join '; ', map { ($_ eq $table ? 'REVOKE' : 'GRANT') . " SELECT ON mine.$_ " . ($_ eq $table ? 'FROM' : 'TO') . ' tap_reader' } @tables);
-    like(psql_error($read), qr/permission denied for table $table\b/, "a reader needs SELECT on $table");
+    # where nothing is to be converted, a server may see that before it asks for the table
+    like(psql_error("$read; SELECT mine.convert_currency(1, 'EUR', 'USD', '2025-01-05')"), qr/permission denied for table $table\b/, "a reader needs SELECT on $table");
 }
 psql('GRANT SELECT ON mine.fx_rate TO tap_reader');
 is(psql($read), "1\n2\n1\n2\n4\n0\n2", 'and on no more');

@@ -1040,12 +1040,7 @@ reprice_line(Ledger *into, const Ledger *from, const PriceBook *book, NameCache 
 
 	if (line->key.provider != 0 && line->key.model != 0)
 		name = name_cache_get(names, book, provider->data, provider->len, model->data, model->len);
-	new.key.provider = ledger_string(into, provider->data, provider->len);
-	new.key.model = ledger_string(into, model->data, model->len);
-	new.key.service_tier = ledger_string(into, from->strings[line->key.service_tier].data,
-										 from->strings[line->key.service_tier].len);
-	new.key.label = ledger_string(into, from->strings[line->key.label].data,
-								  from->strings[line->key.label].len);
+	new.key = ledger_key(into, from, &line->key);
 	new.fallback_tokens = 0;
 	memset(new.cost, 0, sizeof(new.cost));
 	for (int s = 0; s < N_SIDES; s++)

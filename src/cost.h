@@ -194,13 +194,6 @@ typedef struct PriceBand
 	const BookRow *row;			/* of the threshold reached; NULL: unpriced */
 } PriceBand;
 
-/* Whether a count of tokens lies between the thresholds of a band. */
-static inline bool
-in_band(int64 tokens, int64 above, int64 up_to)
-{
-	return (tokens > above || above == 0) && tokens <= up_to;
-}
-
 extern MeterSet basis_meters(TierBasis basis);
 extern void price_band(const PriceBook *book, ModelName *name, const Call *call, int64 n_calls,
 					   bool list_only, PriceBand *band);

@@ -233,6 +233,20 @@ rehash_lines(Ledger *ledger, uint32 n_slots)
 	}
 }
 
+/* The key of a line of another ledger, with the strings of this one. */
+LineKey
+ledger_key(Ledger *into, const Ledger *from, const LineKey *key)
+{
+	const LedgerString *strings = from->strings;
+	LineKey		result = *key;
+
+	result.provider = ledger_string(into, strings[key->provider].data, strings[key->provider].len);
+	result.model = ledger_string(into, strings[key->model].data, strings[key->model].len);
+	result.service_tier = ledger_string(into, strings[key->service_tier].data, strings[key->service_tier].len);
+	result.label = ledger_string(into, strings[key->label].data, strings[key->label].len);
+	return result;
+}
+
 /*
  * The line with a key, to be added to; it is made where the ledger lacks it.
  * It stays where it is until the next line is made.
@@ -532,11 +546,8 @@ ledger_regrain(PG_FUNCTION_ARGS)
 							   timestamptz_to_str(old.from)),
 					 from->grain == GRAIN_QUARTER_HOUR ? 0 :
 					 errhint("A ledger by quarter_hour can be brought to any time zone of today.")));
+		key = ledger_key(into, from, &line->key);
 		key.period = new.from;
-		key.provider = ledger_string(into, from->strings[key.provider].data, from->strings[key.provider].len);
-		key.model = ledger_string(into, from->strings[key.model].data, from->strings[key.model].len);
-		key.service_tier = ledger_string(into, from->strings[key.service_tier].data, from->strings[key.service_tier].len);
-		key.label = ledger_string(into, from->strings[key.label].data, from->strings[key.label].len);
 		ledger_line_add(ledger_line(into, &key), line);
 	}
 	return EOHPGetRWDatum(&into->hdr);

@@ -18,7 +18,7 @@ my @lists = (
     ['gemini-2.5-flash-preview-05-20 (no think)', '0.15', '0.6'],
     ['o3-pro (high)',                             '20',   '80'],
     ['grok-4 (high)',                             '3',    '15'],
-    ['DeepSeek-V3.2-Exp (Reasoner)',              '0.28', '0.42'],
+    ['gemini-2.5-pro-preview-06-05 (32k think)',  '1.25', '10'],
     ['DeepSeek-V3.2-Exp (Chat)',                  '0.28', '0.42']);
 
 database();

@@ -1,0 +1,399 @@
+/*-------------------------------------------------------------------------
+ *
+ * budget.c
+ *	  A budget of an amount and of tokens: when it is due, what differs from it
+ *	  and why, and where spending by the weekday leads.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "rates.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+
+SQL_FUNCTION(budget_variance);
+SQL_FUNCTION(weekday_profile);
+SQL_FUNCTION(phased_budget);
+SQL_FUNCTION(weekday_forecast);
+SQL_FUNCTION(projected_exhaustion);
+
+/* Amounts are kept to as many decimals. */
+#define AMOUNT_SCALE 12
+
+#define DAYS_PER_WEEK 7
+
+/* What an approximately normal figure exceeds in 2.5 % of the cases. */
+#define NORMAL_97_5 1.959963984540054
+
+static Datum
+add(Datum a, Datum b)
+{
+	return DirectFunctionCall2(numeric_add, a, b);
+}
+
+static Datum
+subtract(Datum a, Datum b)
+{
+	return DirectFunctionCall2(numeric_sub, a, b);
+}
+
+static Datum
+rounded(Datum amount)
+{
+	return DirectFunctionCall1(numeric_trim_scale,
+							   DirectFunctionCall2(numeric_round, amount, Int32GetDatum(AMOUNT_SCALE)));
+}
+
+static Datum
+integer(int64 value)
+{
+	return NumericGetDatum(int64_to_numeric(value));
+}
+
+static bool
+is_zero(Datum amount)
+{
+	return DatumGetBool(DirectFunctionCall2(numeric_eq, amount, integer(0)));
+}
+
+/* amount * part / whole, rounded */
+static Datum
+share_of(Datum amount, Datum part, Datum whole)
+{
+	/* the zeros make the quotient longer than what is kept of it */
+	static const char zeros[] = "1.000000000000000000000000000000";
+	Datum		one = DirectFunctionCall3(numeric_in, CStringGetDatum(zeros), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	Datum		product = DirectFunctionCall2(numeric_mul, amount, part);
+
+	return rounded(DirectFunctionCall2(numeric_div, DirectFunctionCall2(numeric_mul, product, one), whole));
+}
+
+/*
+ * budget_variance(actual_cost, actual, due, planned, planned_rates)
+ *
+ * With q tokens of a meter, p their rate, 0 the plan and 1 what happened:
+ *
+ *	  price		sum of q1 * (p1 - p0)
+ *	  mix		sum of q1 * p0, less what as many tokens cost by the planned mix
+ *	  volume	what as many tokens cost by the planned mix, less what is due
+ *
+ * of which each term but one is exact, and that one cancels: they add up to
+ * actual_cost - due.
+ */
+Datum
+budget_variance(PG_FUNCTION_ARGS)
+{
+	Datum		actual_cost;
+	Datum		due;
+	TokenCounts actual;
+	int64		quantity;
+	Datum		by_rates;		/* sum of q1 * p0 */
+	Datum		by_mix;			/* the same of the planned mix */
+	TupleDesc	desc;
+	Datum		values[3] = {0};
+	bool		nulls[3] = {true, true, true};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	desc = BlessTupleDesc(desc);
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2) || (PG_ARGISNULL(3) && PG_ARGISNULL(4)))
+		PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+	actual_cost = PG_GETARG_DATUM(0);
+	token_counts_read(PG_GETARG_DATUM(1), &actual);
+	due = PG_GETARG_DATUM(2);
+	quantity = token_counts_sum(&actual, meters_of_side(SIDE_INPUT) | meters_of_side(SIDE_OUTPUT));
+
+	if (PG_ARGISNULL(4))
+	{
+		/* one rate for all, the one that the amount and the tokens make */
+		TokenCounts planned;
+		int64		planned_quantity;
+
+		token_counts_read(PG_GETARG_DATUM(3), &planned);
+		planned_quantity = token_counts_sum(&planned, meters_of_side(SIDE_INPUT) | meters_of_side(SIDE_OUTPUT));
+		if (PG_ARGISNULL(5) || planned_quantity == 0)
+			PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+		by_rates = share_of(PG_GETARG_DATUM(5), integer(quantity), integer(planned_quantity));
+		by_mix = by_rates;
+	}
+	else
+	{
+		RateCard	card;
+		PricedRates rates;
+		Money		cost;
+
+		rate_card_read(PG_GETARG_DATUM(4), &card);
+		rates_resolve(&card, &rates);
+		if (!rates_cost(&rates, &actual, &cost))
+			PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+		by_rates = NumericGetDatum(money_to_numeric(cost));
+		by_mix = by_rates;
+		if (!PG_ARGISNULL(3))
+		{
+			TokenCounts planned;
+			int64		planned_quantity;
+
+			token_counts_read(PG_GETARG_DATUM(3), &planned);
+			planned_quantity = token_counts_sum(&planned, meters_of_side(SIDE_INPUT) | meters_of_side(SIDE_OUTPUT));
+			if (!rates_cost(&rates, &planned, &cost))
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("a meter of the planned tokens has no planned rate")));
+			if (planned_quantity > 0)
+				by_mix = share_of(NumericGetDatum(money_to_numeric(cost)), integer(quantity), integer(planned_quantity));
+		}
+	}
+	values[0] = rounded(subtract(actual_cost, by_rates));
+	values[1] = rounded(subtract(by_rates, by_mix));
+	/* the rest, so that rounding is nobody's loss */
+	values[2] = DirectFunctionCall1(numeric_trim_scale,
+									subtract(subtract(subtract(actual_cost, due), values[0]), values[1]));
+	memset(nulls, 0, sizeof(nulls));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+}
+
+/*
+ * Weekdays: 0 is Monday.
+ */
+
+/* Day 0 of a date, 2000-01-01, was a Saturday. */
+static int
+weekday(DateADT day)
+{
+	int			w = (int) ((day + 5) % DAYS_PER_WEEK);
+
+	return w < 0 ? w + DAYS_PER_WEEK : w;
+}
+
+static DateADT
+date_arg(FunctionCallInfo fcinfo, int argno)
+{
+	DateADT		day = PG_GETARG_DATEADT(argno);
+
+	if (DATE_NOT_FINITE(day))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("a day must be finite")));
+	return day;
+}
+
+/* The elements of an array of numeric; an error where one is NULL. */
+static Datum *
+amounts_arg(FunctionCallInfo fcinfo, int argno, int *n)
+{
+	Datum	   *amounts;
+	bool	   *nulls;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(argno), NUMERICOID, -1, false, TYPALIGN_INT, &amounts, &nulls, n);
+	for (int i = 0; i < *n; i++)
+		if (nulls[i] || numeric_is_nan(DatumGetNumeric(amounts[i])) || numeric_is_inf(DatumGetNumeric(amounts[i])))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("amount %d is not a finite number", i + 1)));
+	return amounts;
+}
+
+static Datum *
+profile_arg(FunctionCallInfo fcinfo, int argno)
+{
+	int			n;
+	Datum	   *profile = amounts_arg(fcinfo, argno, &n);
+
+	if (n != DAYS_PER_WEEK)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("a profile has an amount for each of the 7 days from Monday to Sunday, not %d", n)));
+	return profile;
+}
+
+/* How many of the days from one up to, not including, another are which weekday. */
+static void
+count_weekdays(DateADT from, DateADT to, int64 count[DAYS_PER_WEEK])
+{
+	int64		days = to > from ? (int64) to - from : 0;
+
+	for (int d = 0; d < DAYS_PER_WEEK; d++)
+		count[(weekday(from) + d) % DAYS_PER_WEEK] = days / DAYS_PER_WEEK + (d < days % DAYS_PER_WEEK ? 1 : 0);
+}
+
+/* What a profile says of so many days of each weekday. */
+static Datum
+profile_sum(const Datum *profile, const int64 count[DAYS_PER_WEEK])
+{
+	Datum		sum = integer(0);
+
+	for (int d = 0; d < DAYS_PER_WEEK; d++)
+		sum = add(sum, DirectFunctionCall2(numeric_mul, profile[d], integer(count[d])));
+	return sum;
+}
+
+/*
+ * weekday_profile(amounts, first_day): what a Monday, ..., a Sunday has on
+ * average; a weekday that is not among the days has the average of all days.
+ */
+Datum
+weekday_profile(PG_FUNCTION_ARGS)
+{
+	int			n;
+	Datum	   *amounts = amounts_arg(fcinfo, 0, &n);
+	int			first = weekday(date_arg(fcinfo, 1));
+	Datum		sum[DAYS_PER_WEEK];
+	int64		count[DAYS_PER_WEEK] = {0};
+	Datum		total = integer(0);
+	Datum		profile[DAYS_PER_WEEK];
+
+	if (n == 0)
+		PG_RETURN_NULL();
+	for (int d = 0; d < DAYS_PER_WEEK; d++)
+		sum[d] = integer(0);
+	for (int i = 0; i < n; i++)
+	{
+		int			d = (first + i) % DAYS_PER_WEEK;
+
+		sum[d] = add(sum[d], amounts[i]);
+		count[d]++;
+		total = add(total, amounts[i]);
+	}
+	for (int d = 0; d < DAYS_PER_WEEK; d++)
+		profile[d] = count[d] > 0 ? share_of(sum[d], integer(1), integer(count[d])) :
+			share_of(total, integer(1), integer(n));
+	PG_RETURN_ARRAYTYPE_P(construct_array(profile, DAYS_PER_WEEK, NUMERICOID, -1, false, TYPALIGN_INT));
+}
+
+/*
+ * phased_budget(amount, profile, first_day, end_day, until): what of an amount is
+ * due before a day, where each day's share is that of its weekday.
+ */
+Datum
+phased_budget(PG_FUNCTION_ARGS)
+{
+	Datum		amount = PG_GETARG_DATUM(0);
+	Datum	   *profile = profile_arg(fcinfo, 1);
+	DateADT		first = date_arg(fcinfo, 2);
+	DateADT		end = date_arg(fcinfo, 3);
+	DateADT		until = date_arg(fcinfo, 4);
+	int64		count[DAYS_PER_WEEK];
+	int64		due[DAYS_PER_WEEK];
+	Datum		whole;
+
+	if (first >= end)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a budget must end after it begins")));
+	for (int d = 0; d < DAYS_PER_WEEK; d++)
+		if (DatumGetBool(DirectFunctionCall2(numeric_lt, profile[d], integer(0))))
+			profile[d] = integer(0);	/* credits bring no budget back */
+	until = Min(Max(until, first), end);
+	count_weekdays(first, end, count);
+	count_weekdays(first, until, due);
+	whole = profile_sum(profile, count);
+	if (is_zero(whole))
+	{
+		/* nothing is known of the weekdays: each day the same */
+		for (int d = 0; d < DAYS_PER_WEEK; d++)
+			profile[d] = integer(1);
+		whole = profile_sum(profile, count);
+	}
+	if (until == end)
+		PG_RETURN_DATUM(amount);
+	PG_RETURN_DATUM(share_of(amount, profile_sum(profile, due), whole));
+}
+
+/*
+ * weekday_forecast(amounts, first_day, from_day, to_day)
+ *
+ * Each day to come is expected to be like its weekdays before.  The error of the
+ * sum has two parts: what days differ from their weekday's mean, and what that
+ * mean itself is off, which all days of the weekday share.
+ */
+Datum
+weekday_forecast(PG_FUNCTION_ARGS)
+{
+	int			n;
+	Datum	   *amounts = amounts_arg(fcinfo, 0, &n);
+	int			first = weekday(date_arg(fcinfo, 1));
+	DateADT		from = date_arg(fcinfo, 2);
+	DateADT		to = date_arg(fcinfo, 3);
+	float8		mean[DAYS_PER_WEEK] = {0};
+	int64		count[DAYS_PER_WEEK] = {0};
+	int64		ahead[DAYS_PER_WEEK];
+	float8		squares = 0;
+	float8		expected = 0;
+	float8		variance = 0;
+	int			freedom = n;
+	TupleDesc	desc;
+	Datum		values[3] = {0};
+	bool		nulls[3] = {false, true, true};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	desc = BlessTupleDesc(desc);
+	count_weekdays(from, to, ahead);
+	for (int i = 0; i < n; i++)
+	{
+		mean[(first + i) % DAYS_PER_WEEK] += DatumGetFloat8(DirectFunctionCall1(numeric_float8, amounts[i]));
+		count[(first + i) % DAYS_PER_WEEK]++;
+	}
+	for (int d = 0; d < DAYS_PER_WEEK; d++)
+	{
+		if (ahead[d] > 0 && count[d] == 0)
+			nulls[0] = true;
+		if (count[d] == 0)
+			continue;
+		mean[d] /= count[d];
+		freedom--;
+		expected += ahead[d] * mean[d];
+	}
+	for (int i = 0; i < n; i++)
+	{
+		float8		difference = DatumGetFloat8(DirectFunctionCall1(numeric_float8, amounts[i])) -
+		mean[(first + i) % DAYS_PER_WEEK];
+
+		squares += difference * difference;
+	}
+	values[0] = Float8GetDatum(expected);
+	if (!nulls[0] && freedom > 0)
+	{
+		float8		of_day = squares / freedom;
+
+		for (int d = 0; d < DAYS_PER_WEEK; d++)
+			if (count[d] > 0)
+				variance += of_day * (ahead[d] + (float8) ahead[d] * ahead[d] / count[d]);
+		values[1] = Float8GetDatum(expected - NORMAL_97_5 * sqrt(variance));
+		values[2] = Float8GetDatum(expected + NORMAL_97_5 * sqrt(variance));
+		nulls[1] = nulls[2] = false;
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+}
+
+/*
+ * projected_exhaustion(remaining, profile, from_day, end_day): the day on which
+ * spending by the profile has used up what remains.
+ */
+Datum
+projected_exhaustion(PG_FUNCTION_ARGS)
+{
+	Datum		remaining = PG_GETARG_DATUM(0);
+	Datum	   *profile = profile_arg(fcinfo, 1);
+	DateADT		from = date_arg(fcinfo, 2);
+	DateADT		end = date_arg(fcinfo, 3);
+
+	if (!DatumGetBool(DirectFunctionCall2(numeric_gt, remaining, integer(0))))
+		PG_RETURN_DATEADT(from);
+	for (DateADT day = from; day < end; day++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		remaining = subtract(remaining, profile[weekday(day)]);
+		if (!DatumGetBool(DirectFunctionCall2(numeric_gt, remaining, integer(0))))
+			PG_RETURN_DATEADT(day);
+	}
+	PG_RETURN_NULL();
+}

@@ -270,6 +270,116 @@ BEGIN
     $$;
     COMMENT ON FUNCTION measured_factors(date, jsonb, text, integer) IS
         'the demand_factors of a complete month, given by its first day, of the calendar of the zone (NULL: that of "setting"), of all calls or of a slice: {"team": ..., "project": ..., "user_id": ..., "session_id": ...} of the first call of the turn, {"provider": ..., "model": ..., "service_tier": ..., "agent": ..., "status": ..., "tags": {...}} of each call, each a string, null, or an array of these; growth_months: how many months before are read for monthly_growth';
+
+    CREATE OR REPLACE FUNCTION demand_drivers_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL
+    ) RETURNS TABLE (
+        month date,
+        scope text,
+        owner text,
+        is_allocated boolean,
+        days integer,
+        users bigint,
+        sessions bigint,
+        turns bigint,
+        calls bigint,
+        calls_without_tokens bigint,
+        total_tokens bigint,
+        tokens_per_day numeric,
+        sessions_per_user numeric,
+        turns_per_session numeric,
+        calls_per_turn numeric,
+        tokens_per_call numeric,
+        reasoning_multiplier numeric,
+        coverage_multiplier numeric,
+        coverage numeric,
+        cache_hit_rate numeric,
+        peak_to_average numeric,
+        growth_total_tokens numeric,
+        growth_tokens_per_day numeric,
+        growth_users numeric,
+        growth_sessions_per_user numeric,
+        growth_turns_per_session numeric,
+        growth_calls_per_turn numeric,
+        growth_tokens_per_call numeric,
+        growth_reasoning_multiplier numeric,
+        growth_coverage_multiplier numeric,
+        growth_cache_hit_rate numeric,
+        growth_peak_to_average numeric,
+        reason text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        RETURN QUERY
+        WITH measured AS MATERIALIZED (
+            SELECT c.month, c.days, c.scope, c.owner, c.users AS n_users, c.sessions, c.turns, c.calls, c.calls_without_tokens, c.total_tokens,
+                   tokenomics.factors_of_counts(c.users, c.sessions, c.turns, c.mix, c.calls, c.total_tokens, c.cacheable_tokens,
+                                                c.peak_hour_tokens, c.seconds) AS f
+            FROM usage_counts(from_at, to_at, demand_drivers_between.zone, by_owner => true) c
+        )
+        SELECT m.month, m.scope, CASE WHEN m.scope <> 'total' THEN coalesce(m.owner, 'unallocated') END, CASE WHEN m.scope <> 'total' THEN m.owner IS NOT NULL END,
+               m.days, m.n_users, m.sessions, m.turns, m.calls, m.calls_without_tokens, m.total_tokens, trim_scale(m.total_tokens::numeric / m.days),
+               (m.f).sessions_per_user, (m.f).turns_per_session, (m.f).calls_per_turn, (m.f).tokens_per_call,
+               (m.f).reasoning_multiplier, (m.f).coverage_multiplier, (m.f).coverage, (m.f).cache_hit_rate, (m.f).peak_to_average,
+               tokenomics.growth_rate(m.total_tokens, b.total_tokens),
+               tokenomics.growth_rate(m.total_tokens::numeric * b.days, b.total_tokens::numeric * m.days),
+               tokenomics.growth_rate(m.n_users, b.n_users),
+               tokenomics.growth_rate((m.f).sessions_per_user, (b.f).sessions_per_user),
+               tokenomics.growth_rate((m.f).turns_per_session, (b.f).turns_per_session),
+               tokenomics.growth_rate((m.f).calls_per_turn, (b.f).calls_per_turn),
+               tokenomics.growth_rate((m.f).tokens_per_call, (b.f).tokens_per_call),
+               tokenomics.growth_rate((m.f).reasoning_multiplier, (b.f).reasoning_multiplier),
+               tokenomics.growth_rate((m.f).coverage_multiplier, (b.f).coverage_multiplier),
+               tokenomics.growth_rate((m.f).cache_hit_rate, (b.f).cache_hit_rate),
+               tokenomics.growth_rate((m.f).peak_to_average, (b.f).peak_to_average),
+               (m.f).reason
+        FROM measured m
+             LEFT JOIN measured b ON b.month = (m.month - interval '1 month')::date AND b.scope = m.scope AND b.owner IS NOT DISTINCT FROM m.owner
+        ORDER BY m.scope DESC, m.owner, m.month;
+    END
+    $$;
+    COMMENT ON FUNCTION demand_drivers_between(timestamptz, timestamptz, text) IS
+        'the rows of demand_drivers of the months, of the zone, that lie wholly from from_at up to, not including, to_at; NULL: no limit, and the zone of "setting"';
+    CREATE OR REPLACE VIEW demand_drivers WITH (security_invoker = true) AS SELECT * FROM demand_drivers_between();
+    COMMENT ON VIEW demand_drivers IS
+        'tokenomics: the factors whose product is the tokens of a month, exactly, and the growth of each, by complete month, in total and by team and by project; users, sessions and turns are counted apart for each row, and do not add up';
+    COMMENT ON COLUMN demand_drivers.month IS 'first day of the month, in the reporting zone; months that are not over are left out';
+    COMMENT ON COLUMN demand_drivers.scope IS 'total, team or project';
+    COMMENT ON COLUMN demand_drivers.owner IS 'the team or project, of a turn that of its first call; "unallocated": calls that name none; NULL in total';
+    COMMENT ON COLUMN demand_drivers.is_allocated IS 'whether the calls name the owner; NULL in total';
+    COMMENT ON COLUMN demand_drivers.days IS 'days of the month';
+    COMMENT ON COLUMN demand_drivers.users IS 'distinct users of calls with all of user_id, session_id and turn_id, as are the columns up to calls_without_tokens';
+    COMMENT ON COLUMN demand_drivers.sessions IS 'distinct sessions; that of a turn is that of its first call';
+    COMMENT ON COLUMN demand_drivers.turns IS 'distinct turns';
+    COMMENT ON COLUMN demand_drivers.calls IS 'number of calls';
+    COMMENT ON COLUMN demand_drivers.calls_without_tokens IS 'those for which no tokens are reported: failed ones, most often';
+    COMMENT ON COLUMN demand_drivers.total_tokens IS 'tokens of all calls, whatever ids they have: users * sessions_per_user * turns_per_session * calls_per_turn * tokens_per_call * reasoning_multiplier * coverage_multiplier, rounded';
+    COMMENT ON COLUMN demand_drivers.tokens_per_day IS 'total_tokens / days';
+    COMMENT ON COLUMN demand_drivers.sessions_per_user IS 'sessions / users';
+    COMMENT ON COLUMN demand_drivers.turns_per_session IS 'turns / sessions';
+    COMMENT ON COLUMN demand_drivers.calls_per_turn IS 'calls / turns: the fan-out of agents';
+    COMMENT ON COLUMN demand_drivers.tokens_per_call IS 'tokens that are not reasoning / calls';
+    COMMENT ON COLUMN demand_drivers.reasoning_multiplier IS 'all tokens / those that are not reasoning';
+    COMMENT ON COLUMN demand_drivers.coverage_multiplier IS 'tokens of all calls / tokens of calls with all ids';
+    COMMENT ON COLUMN demand_drivers.coverage IS 'tokens of calls with all ids / tokens of all calls, a fraction';
+    COMMENT ON COLUMN demand_drivers.cache_hit_rate IS 'share of input read from a cache, of calls that report it';
+    COMMENT ON COLUMN demand_drivers.peak_to_average IS 'tokens of the busiest hour / those of an average hour';
+    COMMENT ON COLUMN demand_drivers.growth_total_tokens IS 'growth of total_tokens on the month before, a fraction; 1 + it is the product of 1 + each growth from that of users to that of coverage_multiplier';
+    COMMENT ON COLUMN demand_drivers.growth_tokens_per_day IS 'growth of tokens_per_day: months of 28 and 31 days compare';
+    COMMENT ON COLUMN demand_drivers.growth_users IS 'growth of users';
+    COMMENT ON COLUMN demand_drivers.growth_sessions_per_user IS 'growth of sessions_per_user; a longer month has more';
+    COMMENT ON COLUMN demand_drivers.growth_turns_per_session IS 'growth of turns_per_session';
+    COMMENT ON COLUMN demand_drivers.growth_calls_per_turn IS 'growth of calls_per_turn';
+    COMMENT ON COLUMN demand_drivers.growth_tokens_per_call IS 'growth of tokens_per_call';
+    COMMENT ON COLUMN demand_drivers.growth_reasoning_multiplier IS 'growth of reasoning_multiplier';
+    COMMENT ON COLUMN demand_drivers.growth_coverage_multiplier IS 'growth of coverage_multiplier';
+    COMMENT ON COLUMN demand_drivers.growth_cache_hit_rate IS 'growth of cache_hit_rate, a fraction of it';
+    COMMENT ON COLUMN demand_drivers.growth_peak_to_average IS 'growth of peak_to_average';
+    COMMENT ON COLUMN demand_drivers.reason IS 'why factors are NULL';
 END
 $install$;
 COMMENT ON PROCEDURE install_factors() IS 'part of install(): what measures the factors of demand, in the first schema of search_path';

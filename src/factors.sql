@@ -65,6 +65,216 @@ CREATE FUNCTION total_tokens(demand_factors) RETURNS bigint
 COMMENT ON FUNCTION total_tokens(demand_factors) IS
     'tokens of the month: the product of the factors, to the nearest token; of measured factors the measured total exactly; NULL where a factor is';
 
+CREATE FUNCTION plan_factors(
+    users numeric,
+    sessions_per_user numeric,
+    turns_per_session numeric,
+    calls_per_turn numeric,
+    call tokens,
+    peak_to_average numeric DEFAULT NULL,
+    monthly_growth numeric DEFAULT NULL,
+    coverage_multiplier numeric DEFAULT 1,
+    days integer DEFAULT 30,
+    month date DEFAULT NULL
+) RETURNS demand_factors
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION plan_factors(numeric, numeric, numeric, numeric, tokens, numeric, numeric, numeric, integer, date) IS
+    'demand_factors of a plan: what a user does in a month, and an average call, which makes tokens_per_call, reasoning_multiplier and cache_hit_rate';
+
+CREATE FUNCTION with_factor(
+    factors demand_factors,
+    name text,
+    value numeric DEFAULT NULL,
+    multiply numeric DEFAULT NULL
+) RETURNS demand_factors
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION with_factor(demand_factors, text, numeric, numeric) IS
+    'the factors with one of them set to a value, or multiplied: reasoning_multiplier moves only reasoning tokens, cache_hit_rate moves tokens between cache_read and what is not read from a cache (input and writes, in proportion), users, sessions_per_user, turns_per_session, calls_per_turn, tokens_per_call and coverage_multiplier scale all tokens; also peak_to_average, monthly_growth and days';
+
+CREATE FUNCTION tokens_by_meter(factors demand_factors, months_ahead integer DEFAULT 0) RETURNS tokens
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tokens_by_meter(demand_factors, integer) IS
+    'the tokens of a plan by meter, split as its mix is, so many months ahead: by monthly_growth and the days of that month; they add up to its total exactly';
+
+CREATE FUNCTION average_call(factors demand_factors) RETURNS tokens
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION average_call(demand_factors) IS
+    'the tokens of an average call of a plan, rounded to whole ones; a meter that is used at all has one';
+
+CREATE FUNCTION token_demand(
+    factors demand_factors,
+    months_ahead integer DEFAULT 0,
+    OUT ahead integer,
+    OUT month date,
+    OUT days integer,
+    OUT floor_tokens bigint,
+    OUT fan_out_tokens bigint,
+    OUT reasoning_tokens bigint,
+    OUT coverage_tokens bigint,
+    OUT calendar_tokens bigint,
+    OUT growth_tokens bigint,
+    OUT total_tokens bigint,
+    OUT cache_tokens bigint,
+    OUT peak_tokens bigint,
+    OUT needed_tokens bigint,
+    OUT average_tokens_per_second numeric,
+    OUT peak_tokens_per_second numeric
+) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 12;
+COMMENT ON FUNCTION token_demand(demand_factors, integer) IS
+    'the tokens of a plan, for its month (0) and each of so many months ahead: the floor, users * sessions * turns at one call each without reasoning, and what each factor adds to it: fan-out, reasoning, calls without ids (coverage), the days of the month, growth; their sum is total_tokens, exactly. What is read from a cache need not be computed (cache_tokens, zero or less), and capacity is for the peak hour (peak_tokens): total_tokens + cache_tokens + peak_tokens = needed_tokens, exactly. NULL where cache_hit_rate or peak_to_average is';
+
+CREATE FUNCTION changed_factors(base demand_factors, other demand_factors) RETURNS text[]
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION changed_factors(demand_factors, demand_factors) IS
+    'the factors in which two plans differ so that their tokens or their cost do; "mix": how the tokens that are not reasoning are split over the meters, which cache_hit_rate changes';
+
+CREATE FUNCTION with_factors_of(base demand_factors, other demand_factors, names text[]) RETURNS demand_factors
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION with_factors_of(demand_factors, demand_factors, text[]) IS
+    'the base with these factors of another plan, by the names of changed_factors()';
+
+CREATE FUNCTION shapley_values(outcomes numeric[], scale integer DEFAULT 12) RETURNS numeric[]
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION shapley_values(numeric[], integer) IS
+    'what each of n causes contributes, the mean over all orders in which they may set in (Shapley 1953): outcomes has the 2 ^ n outcomes, at 1 + the sum of 2 ^ (i - 1) over the causes i that have set in; to scale decimals, the largest takes the remainder, so that they add up to the last outcome less the first; NULL where an outcome is';
+
+CREATE FUNCTION input_equivalent_tokens(tokens, rates) RETURNS numeric
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION input_equivalent_tokens(tokens, rates) IS
+    'how many tokens of plain input would cost what all input did: the sum over input meters of count * rate / rate of input, to 24 digits; of money, never of the capacity of a machine; NULL where a rate is missing, input is free or no input is reported';
+
+CREATE FUNCTION net_cache_saving(tokens, rates) RETURNS numeric
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION net_cache_saving(tokens, rates) IS
+    'what a cache saved, exactly: tokens read at (rate of input - rate of reads) less tokens written at (rate of writes - rate of input), below zero where it cost more; storage is not in it; NULL where a rate is missing or no cache is reported';
+
+CREATE FUNCTION plan_cost(
+    factors demand_factors,
+    book price_book,
+    provider text,
+    model text,
+    at timestamptz,
+    service_tier text DEFAULT NULL,
+    months_ahead integer DEFAULT 0,
+    OUT tokens tokens,
+    OUT cost numeric,
+    OUT currency text,
+    OUT reason text
+)
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+BEGIN
+    IF book IS NULL OR provider IS NULL OR model IS NULL OR at IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'null_value_not_allowed',
+            MESSAGE = 'a plan is priced by a book, a provider, a model and a time, none of them null';
+    END IF;
+    tokens := tokenomics.tokens_by_meter(factors, months_ahead);
+    SELECT CASE WHEN NOT bool_or(m.is_unpriced) THEN trim_scale(sum(m.price * tokenomics.meter(tokens, m.meter))) END,
+           min(m.currency), string_agg(DISTINCT m.reason, '; ')
+    INTO cost, currency, reason
+    FROM (SELECT e.meter, bool_or(e.cost IS NULL) AS is_unpriced, min(e.currency) AS currency, min(e.reason) AS reason,
+                 -- slices at different prices: what a token of the average call costs
+                 CASE WHEN min(e.rate) = max(e.rate) THEN min(e.rate) * 0.000001 ELSE round(sum(e.cost) / sum(e.tokens), 15) END AS price
+          FROM tokenomics.explain_cost(book, provider, model, at, tokenomics.average_call(factors), service_tier) AS e
+          WHERE e.priced_by = 'contracted' AND e.tokens > 0
+          GROUP BY e.meter) AS m;
+    IF cost IS NULL AND tokenomics.total(tokens) = 0 THEN
+        reason := 'there are no tokens';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION plan_cost(demand_factors, price_book, text, text, timestamptz, text, integer) IS
+    'what the tokens of a plan cost, so many months ahead, at the prices of a model, as of a time, that its average call has: thresholds are by that call; exact, but for slices of graduated prices, of which the mean is rounded to 15 decimals; NULL, and why, where it has no price';
+
+CREATE FUNCTION compare_scenarios(
+    base demand_factors,
+    scenarios demand_factors[],
+    names text[],
+    book price_book,
+    provider text,
+    model text,
+    at timestamptz,
+    service_tier text DEFAULT NULL,
+    months_ahead integer DEFAULT 0
+) RETURNS TABLE (
+    scenario text,
+    changed text[],
+    total_tokens bigint,
+    tokens tokens,
+    cost numeric,
+    currency text,
+    delta_tokens bigint,
+    delta_cost numeric,
+    tokens_explained jsonb,
+    cost_explained jsonb,
+    reason text
+)
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    base_tokens bigint;
+    base_cost numeric;
+    base_currency text;
+    other tokenomics.demand_factors;
+    outcome record;
+    token_outcomes numeric[];
+    cost_outcomes numeric[];
+BEGIN
+    IF base IS NULL OR array_position(scenarios, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'null_value_not_allowed',
+            MESSAGE = CASE WHEN array_position(scenarios, NULL) IS NULL THEN 'the base of a comparison must not be null'
+                           ELSE format('scenario %s is null', array_position(scenarios, NULL)) END;
+    ELSIF cardinality(names) IS DISTINCT FROM cardinality(scenarios) OR array_position(names, NULL) IS NOT NULL
+        OR array_ndims(scenarios) > 1 OR array_lower(scenarios, 1) <> 1 OR array_lower(names, 1) <> 1 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s scenarios have %s names', coalesce(cardinality(scenarios), 0), coalesce(cardinality(names), 0)),
+            HINT = 'Name each, as in compare_scenarios(base, ARRAY[a, b], ARRAY[''a'', ''b''], book, ...).';
+    END IF;
+    FOR i IN 0 .. cardinality(scenarios) LOOP
+        other := CASE WHEN i = 0 THEN base ELSE scenarios[i] END;
+        scenario := CASE WHEN i = 0 THEN 'base' ELSE names[i] END;
+        SELECT p.* INTO outcome FROM tokenomics.plan_cost(other, book, provider, model, at, service_tier, months_ahead) AS p;
+        total_tokens := tokenomics.total(outcome.tokens);
+        tokens := outcome.tokens;
+        cost := outcome.cost;
+        currency := outcome.currency;
+        reason := outcome.reason;
+        IF i = 0 THEN
+            base_tokens := total_tokens;
+            base_cost := cost;
+            base_currency := currency;
+        END IF;
+        delta_tokens := total_tokens - base_tokens;
+        delta_cost := CASE WHEN currency = base_currency THEN trim_scale(cost - base_cost) END;
+        changed := ARRAY(SELECT c FROM unnest(tokenomics.changed_factors(base, other)) WITH ORDINALITY AS x(c, n)
+                         WHERE months_ahead > 0 OR c NOT IN ('monthly_growth', 'days') ORDER BY n);
+        -- all plans between the two: with some of the changes, and without others
+        SELECT array_agg(tokenomics.total(p.tokens) ORDER BY s), array_agg(p.cost ORDER BY s)
+        INTO token_outcomes, cost_outcomes
+        FROM generate_series(0, (1 << cardinality(changed)) - 1) AS s,
+             LATERAL tokenomics.plan_cost(
+                 tokenomics.with_factors_of(base, other, ARRAY(SELECT changed[b + 1] FROM generate_series(0, cardinality(changed) - 1) AS b WHERE (s >> b) & 1 = 1)),
+                 book, provider, model, at, service_tier, months_ahead) AS p;
+        SELECT coalesce(jsonb_object_agg(e.name, e.effect), '{}') INTO tokens_explained
+        FROM ROWS FROM (unnest(changed), unnest(tokenomics.shapley_values(token_outcomes, 0))) AS e(name, effect);
+        cost_explained := NULL;
+        IF delta_cost IS NOT NULL AND array_position(cost_outcomes, NULL) IS NULL THEN
+            SELECT coalesce(jsonb_object_agg(e.name, e.effect), '{}') INTO cost_explained
+            FROM ROWS FROM (unnest(changed), unnest(tokenomics.shapley_values(cost_outcomes))) AS e(name, effect);
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION compare_scenarios(demand_factors, demand_factors[], text[], price_book, text, text, timestamptz, text, integer) IS
+    'the base and several plans side by side: tokens and plan_cost() of each, what differs from the base, and how much of the difference each changed factor explains (shapley_values() over the plans between the two, which add up to it exactly)';
+
 -- Makes the views and functions in the schema that comes first in search_path;
 -- called by install().
 CREATE PROCEDURE install_factors() LANGUAGE plpgsql

@@ -93,6 +93,9 @@ static const FactorInfo factor_info[N_FACTOR_COLUMNS] = {
 /* Plans go no further ahead. */
 #define MAX_MONTHS_AHEAD 120
 
+/* Of a plan that is for no month in particular. */
+#define DAYS_OF_ANY_MONTH 30
+
 /* A mix of fewer tokens is enlarged before its meters move. */
 #define MIX_ENOUGH INT64CONST(1000000000000)
 
@@ -216,6 +219,14 @@ check_factor(const Factors *factors, FactorColumn column)
 	}
 }
 
+static NO_RETURN void
+infinite_month(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("the month of demand factors must not be infinite")));
+}
+
 /* Takes apart the factors that are an argument, and checks them. */
 static void
 plan_read(Datum datum, Factors *factors)
@@ -234,9 +245,7 @@ plan_read(Datum datum, Factors *factors)
 				 errmsg("cacheable_tokens must be 0 or more, not %lld",
 						(long long) DatumGetInt64(factors->value[F_CACHEABLE_TOKENS]))));
 	if (!factors->null[F_MONTH] && DATE_NOT_FINITE(DatumGetDateADT(factors->value[F_MONTH])))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the month of demand factors must not be infinite")));
+		infinite_month();
 }
 
 /* Fails where a factor that is needed is NULL. */
@@ -472,16 +481,36 @@ factors_total_tokens(PG_FUNCTION_ARGS)
  * Planning
  */
 
+static DateADT
+first_day_ahead(const Factors *factors, int months)
+{
+	int			year,
+				month,
+				day;
+
+	j2date(DatumGetDateADT(factors->value[F_MONTH]) + POSTGRES_EPOCH_JDATE, &year, &month, &day);
+	month += months - 1;
+	return date2j(year + month / 12, month % 12 + 1, 1) - POSTGRES_EPOCH_JDATE;
+}
+
+static int
+days_ahead(const Factors *factors, int months)
+{
+	if (factors->null[F_MONTH] || (months == 0 && !factors->null[F_DAYS]))
+		return DatumGetInt32(factors->value[F_DAYS]);
+	return first_day_ahead(factors, months + 1) - first_day_ahead(factors, months);
+}
+
 /*
  * plan_factors(users, sessions_per_user, turns_per_session, calls_per_turn,
- * call, peak_to_average, monthly_growth, coverage_multiplier, days, month)
+ * call, peak_to_average, monthly_growth, coverage_multiplier, month, days)
  */
 Datum
 plan_factors(PG_FUNCTION_ARGS)
 {
 	static const FactorColumn column[] = {
 		F_USERS, F_SESSIONS_PER_USER, F_TURNS_PER_SESSION, F_CALLS_PER_TURN, F_MIX,
-		F_PEAK_TO_AVERAGE, F_MONTHLY_GROWTH, F_COVERAGE_MULTIPLIER, F_DAYS, F_MONTH
+		F_PEAK_TO_AVERAGE, F_MONTHLY_GROWTH, F_COVERAGE_MULTIPLIER, F_MONTH, F_DAYS
 	};
 	Factors		factors;
 	TokenCounts call;
@@ -492,6 +521,10 @@ plan_factors(PG_FUNCTION_ARGS)
 	for (int n = 0; n < lengthof(column); n++)
 		if (!PG_ARGISNULL(n))
 			set_value(&factors, column[n], PG_GETARG_DATUM(n));
+	if (!factors.null[F_MONTH] && DATE_NOT_FINITE(DatumGetDateADT(factors.value[F_MONTH])))
+		infinite_month();
+	if (factors.null[F_DAYS])
+		set_value(&factors, F_DAYS, Int32GetDatum(factors.null[F_MONTH] ? DAYS_OF_ANY_MONTH : days_ahead(&factors, 0)));
 	for (int c = 0; c < N_FACTOR_COLUMNS; c++)
 		check_factor(&factors, c);
 	require(&factors, F_MIX, "call");
@@ -517,7 +550,6 @@ plan_factors(PG_FUNCTION_ARGS)
 			set_numeric(&factors, F_CACHE_HIT_RATE, int64_to_numeric(0));
 	}
 	require_product(&factors);
-	require(&factors, F_DAYS, "days");
 	return factors_datum(fcinfo, &factors);
 }
 
@@ -734,26 +766,6 @@ with_factor(PG_FUNCTION_ARGS)
  * A month ahead
  */
 
-static DateADT
-first_day_ahead(const Factors *factors, int months)
-{
-	int			year,
-				month,
-				day;
-
-	j2date(DatumGetDateADT(factors->value[F_MONTH]) + POSTGRES_EPOCH_JDATE, &year, &month, &day);
-	month += months - 1;
-	return date2j(year + month / 12, month % 12 + 1, 1) - POSTGRES_EPOCH_JDATE;
-}
-
-static int
-days_ahead(const Factors *factors, int months)
-{
-	if (months == 0 || factors->null[F_MONTH])
-		return DatumGetInt32(factors->value[F_DAYS]);
-	return first_day_ahead(factors, months + 1) - first_day_ahead(factors, months);
-}
-
 static void
 check_months_ahead(const Factors *factors, int months)
 {
@@ -886,11 +898,13 @@ average_call(PG_FUNCTION_ARGS)
 	return token_counts_datum(&call);
 }
 
-static Numeric
-per_second(int64 tokens, int days)
+/* To 12 decimals. */
+static Datum
+per_second(Numeric tokens, int days)
 {
-	return round_numeric(call_numeric(numeric_div, int64_to_numeric(tokens),
-									  round_numeric(int64_to_numeric((int64) days * SECS_PER_DAY), 12)), 12);
+	Numeric		seconds = int64_to_numeric((int64) days * SECS_PER_DAY);
+
+	return NumericGetDatum(trim_zeros(round_numeric(call_numeric(numeric_div, round_numeric(tokens, 20), seconds), 12)));
 }
 
 /* token_demand(factors, months_ahead): a row for each month, from 0 on */
@@ -924,7 +938,6 @@ token_demand(PG_FUNCTION_ARGS)
 		int64		total = step[lengthof(step) - 1];
 		Datum		values[N_DEMAND_COLUMNS] = {0};
 		bool		nulls[N_DEMAND_COLUMNS] = {false};
-		Numeric		average = per_second(total, days);
 
 		CHECK_FOR_INTERRUPTS();
 		values[D_MONTHS_AHEAD] = Int32GetDatum(months);
@@ -936,12 +949,12 @@ token_demand(PG_FUNCTION_ARGS)
 		for (int i = 1; i < lengthof(step); i++)
 			values[D_FLOOR + i] = Int64GetDatum(step[i] - step[i - 1]);
 		values[D_TOTAL] = Int64GetDatum(total);
-		values[D_AVERAGE_PER_SECOND] = NumericGetDatum(trim_zeros(average));
+		values[D_AVERAGE_PER_SECOND] = per_second(int64_to_numeric(total), days);
 
 		nulls[D_PEAK_PER_SECOND] = factors.null[F_PEAK_TO_AVERAGE];
 		if (!factors.null[F_PEAK_TO_AVERAGE])
 			values[D_PEAK_PER_SECOND] =
-				NumericGetDatum(trim_zeros(round_numeric(call_numeric(numeric_mul, average, get_numeric(&factors, F_PEAK_TO_AVERAGE)), 12)));
+				per_second(call_numeric(numeric_mul, int64_to_numeric(total), get_numeric(&factors, F_PEAK_TO_AVERAGE)), days);
 		nulls[D_CACHE] = factors.null[F_CACHE_HIT_RATE];
 		nulls[D_PEAK] = nulls[D_NEEDED] = nulls[D_CACHE] || factors.null[F_PEAK_TO_AVERAGE];
 		if (!nulls[D_CACHE])
@@ -1001,7 +1014,7 @@ static bool
 same_factor(const Factors *a, const Factors *b, FactorColumn column)
 {
 	if (column == F_MIX)
-		return same_mix(a, b);
+		return same_mix(a, b) && same_factor(a, b, F_CACHE_HIT_RATE);
 	if (a->null[column] || b->null[column])
 		return a->null[column] && b->null[column];
 	if (column == F_DAYS)
@@ -1021,6 +1034,13 @@ compared_name(FactorColumn column)
 	return column == F_MIX ? "mix" : factor_info[column].name;
 }
 
+/* The mix goes by the name of the rate, where that differs. */
+static const char *
+changed_name(const Factors *a, const Factors *b, FactorColumn column)
+{
+	return compared_name(column == F_MIX && !same_factor(a, b, F_CACHE_HIT_RATE) ? F_CACHE_HIT_RATE : column);
+}
+
 /* changed_factors(base, other) */
 Datum
 changed_factors(PG_FUNCTION_ARGS)
@@ -1034,7 +1054,7 @@ changed_factors(PG_FUNCTION_ARGS)
 	plan_read(PG_GETARG_DATUM(1), &other);
 	for (int i = 0; i < lengthof(compared); i++)
 		if (!same_factor(&base, &other, compared[i]))
-			names[count++] = CStringGetTextDatum(compared_name(compared[i]));
+			names[count++] = CStringGetTextDatum(changed_name(&base, &other, compared[i]));
 	PG_RETURN_ARRAYTYPE_P(construct_array(names, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
@@ -1058,7 +1078,8 @@ with_factors_of(PG_FUNCTION_ARGS)
 		bool		found = false;
 
 		for (int k = 0; name != NULL && k < lengthof(compared); k++)
-			if (strcmp(name, compared_name(compared[k])) == 0)
+			if (strcmp(name, compared_name(compared[k])) == 0 ||
+				(compared[k] == F_MIX && strcmp(name, factor_info[F_CACHE_HIT_RATE].name) == 0))
 			{
 				int			last = compared[k] == F_MIX ? F_CACHE_HIT_RATE : compared[k];
 

@@ -74,12 +74,12 @@ CREATE FUNCTION plan_factors(
     peak_to_average numeric DEFAULT NULL,
     monthly_growth numeric DEFAULT NULL,
     coverage_multiplier numeric DEFAULT 1,
-    days integer DEFAULT 30,
-    month date DEFAULT NULL
+    month date DEFAULT NULL,
+    days integer DEFAULT NULL
 ) RETURNS demand_factors
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION plan_factors(numeric, numeric, numeric, numeric, tokens, numeric, numeric, numeric, integer, date) IS
-    'demand_factors of a plan: what a user does in a month, and an average call, which makes tokens_per_call, reasoning_multiplier and cache_hit_rate';
+COMMENT ON FUNCTION plan_factors(numeric, numeric, numeric, numeric, tokens, numeric, numeric, numeric, date, integer) IS
+    'demand_factors of a plan: what a user does in a month, and an average call, which makes tokens_per_call, reasoning_multiplier and cache_hit_rate; days: NULL: those of the month, or 30 without one';
 
 CREATE FUNCTION with_factor(
     factors demand_factors,
@@ -127,7 +127,7 @@ COMMENT ON FUNCTION token_demand(demand_factors, integer) IS
 CREATE FUNCTION changed_factors(base demand_factors, other demand_factors) RETURNS text[]
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION changed_factors(demand_factors, demand_factors) IS
-    'the factors in which two plans differ so that their tokens or their cost do; "mix": how the tokens that are not reasoning are split over the meters, which cache_hit_rate changes';
+    'the factors in which two plans differ so that their tokens or their cost do; "cache_hit_rate" is the whole mix, how the tokens that are not reasoning are split over the meters; it is "mix" where only another split differs';
 
 CREATE FUNCTION with_factors_of(base demand_factors, other demand_factors, names text[]) RETURNS demand_factors
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;

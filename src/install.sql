@@ -69,6 +69,7 @@ BEGIN
         WHEN 'string' THEN tokenomics.usage_mapping(install.mapping #>> '{}', source) ELSE install.mapping END);
     CALL tokenomics.install_charge();
     CALL tokenomics.install_trends();
+    CALL tokenomics.install_factors();
     CALL tokenomics.install_value();
     CALL tokenomics.install_budget();
 
@@ -109,6 +110,7 @@ BEGIN
 
     CALL tokenomics.uninstall_budget();
     CALL tokenomics.uninstall_value();
+    CALL tokenomics.uninstall_factors();
     CALL tokenomics.uninstall_trends();
     CALL tokenomics.uninstall_charge();
     CALL tokenomics.uninstall_usage();

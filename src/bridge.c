@@ -75,16 +75,22 @@ divide(Numeric a, Numeric b)
 	return call_numeric(numeric_div, round_numeric(a, QUOTIENT_SCALE), b);
 }
 
-static bool
-is_zero(Numeric value)
-{
-	return numeric_sign_of(value) == 0;
-}
-
 static Numeric
 zero(void)
 {
 	return int64_to_numeric(0);
+}
+
+static bool
+is_zero(Numeric value)
+{
+	return compare_numeric(value, zero()) == 0;
+}
+
+static bool
+is_negative(Numeric value)
+{
+	return compare_numeric(value, zero()) < 0;
 }
 
 static bool
@@ -407,7 +413,7 @@ bridge_lmdi_effects(PG_FUNCTION_ARGS)
 	check_counts(n, factor_array(PG_GETARG_ARRAYTYPE_P(3), FLOAT8OID, &factors_1));
 	check_finite(value_0, "a value");
 	check_finite(value_1, "a value");
-	if (numeric_sign_of(value_0) < 0 || numeric_sign_of(value_1) < 0)
+	if (is_negative(value_0) || is_negative(value_1))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a value that is below zero has no logarithm"),
@@ -485,30 +491,23 @@ read_side(FunctionCallInfo fcinfo, int argno, int converted_argno, BillSide *sid
 	side->cost = numeric_or_zero(fcinfo, argno, "a cost");
 	side->quantity = numeric_or_zero(fcinfo, argno + 1, "a quantity");
 	side->is_there = !PG_ARGISNULL(argno + 1);
-	switch (numeric_sign_of(side->quantity))
-	{
-		case -1:
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("a quantity is negative: %s",
-							numeric_normalize(side->quantity))));
-			break;
-		case 0:
-			if (!is_zero(side->cost))
-				ereport(ERROR,
-						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						 errmsg("a cost of %s without a quantity has no price",
-								numeric_normalize(side->cost)),
-						 errhint("What is not charged by quantity is an effect of its own.")));
-			break;
-		default:
-			if (PG_ARGISNULL(argno))
-				ereport(ERROR,
-						(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-						 errmsg("a quantity of %s has no cost",
-								numeric_normalize(side->quantity)),
-						 errhint("Usage without a price is in no effect: leave it out, and show it beside them.")));
-	}
+	if (is_negative(side->quantity))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a quantity is negative: %s",
+						numeric_normalize(side->quantity))));
+	if (is_zero(side->quantity) && !is_zero(side->cost))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a cost of %s without a quantity has no price",
+						numeric_normalize(side->cost)),
+				 errhint("What is not charged by quantity is an effect of its own.")));
+	if (!is_zero(side->quantity) && PG_ARGISNULL(argno))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("a quantity of %s has no cost",
+						numeric_normalize(side->quantity)),
+				 errhint("Usage without a price is in no effect: leave it out, and show it beside them.")));
 	side->converted = side->cost;
 	if (converted_argno >= 0)
 	{
@@ -706,7 +705,7 @@ split_lmdi(const BillItem *bill, Numeric *effect)
 	double		x1[N_SPLIT_EFFECTS] = {0};
 	double		estimate[N_SPLIT_EFFECTS];
 
-	if (numeric_sign_of(item[0].converted) < 0 || numeric_sign_of(item[1].converted) < 0)
+	if (is_negative(item[0].converted) || is_negative(item[1].converted))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a cost that is below zero has no logarithm"),

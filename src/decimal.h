@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * decimal.h
- *	  Arithmetic with numeric, for amounts of any size.
+ *	  Arithmetic of numeric values from C.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,6 +21,15 @@ call_numeric(PGFunction function, Numeric a, Numeric b)
 											   NumericGetDatum(b)));
 }
 
+/* Below, at or above zero as a is less than, equal to or greater than b. */
+static inline int
+compare_numeric(Numeric a, Numeric b)
+{
+	return DatumGetInt32(DirectFunctionCall2(numeric_cmp,
+											 NumericGetDatum(a),
+											 NumericGetDatum(b)));
+}
+
 static inline Numeric
 trim_zeros(Numeric value)
 {
@@ -28,28 +37,13 @@ trim_zeros(Numeric value)
 											   NumericGetDatum(value)));
 }
 
+/* Half is rounded away from zero. */
 static inline Numeric
 round_numeric(Numeric value, int32 scale)
 {
 	return DatumGetNumeric(DirectFunctionCall2(numeric_round,
 											   NumericGetDatum(value),
 											   Int32GetDatum(scale)));
-}
-
-/* Below, at or above zero: -1, 0 or 1. */
-static inline int
-numeric_sign_of(Numeric value)
-{
-	return DatumGetInt32(DirectFunctionCall2(numeric_cmp, NumericGetDatum(value),
-											 NumericGetDatum(int64_to_numeric(0))));
-}
-
-static inline int
-compare_numeric(Numeric a, Numeric b)
-{
-	return DatumGetInt32(DirectFunctionCall2(numeric_cmp,
-											 NumericGetDatum(a),
-											 NumericGetDatum(b)));
 }
 
 static inline Numeric

@@ -70,6 +70,7 @@ BEGIN
     CALL tokenomics.install_charge();
     CALL tokenomics.install_trends();
     CALL tokenomics.install_factors();
+    CALL tokenomics.install_growth();
 
     PERFORM pg_catalog.set_config('search_path', path_before, true);
     PERFORM pg_catalog.set_config('client_min_messages', messages_before, true);
@@ -106,6 +107,7 @@ BEGIN
     PERFORM pg_catalog.set_config('search_path', pg_catalog.format('%I, pg_temp', uninstall.schema), true);
     PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
 
+    CALL tokenomics.uninstall_growth();
     CALL tokenomics.uninstall_factors();
     CALL tokenomics.uninstall_trends();
     CALL tokenomics.uninstall_charge();

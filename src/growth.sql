@@ -314,11 +314,303 @@ BEGIN
               FROM bill_contributions(ARRAY[tstzrange(from_0, to_0), tstzrange(from_1, to_1)], false, '{1}', in_zone,
                                       CASE WHEN 'team' = ANY (keys) THEN 'team' WHEN 'project' = ANY (keys) THEN 'project' END, in_currency) c
               GROUP BY 1, 2, 3, 4, 5, 6, 7, 8) g
+        WHERE g.currency IS NOT NULL OR g.tokens_0 > 0 OR g.tokens_1 > 0
         ORDER BY g.currency, abs(g.spend_1 - g.spend_0) DESC NULLS LAST, g.charge_category, g.provider, g.model, g.service_tier, g.meter, g.team, g.project;
     END
     $$;
     COMMENT ON FUNCTION bill_bridge(timestamptz, timestamptz, timestamptz, timestamptz, text[], text, text) IS
         'why the bill of one period (from_1 up to, not including, to_1) is not that of another (from_0 to to_0): by any of charge_category, provider, model, service_tier, meter, and team or project, what each group contributed to the effects of the whole, which add up exactly to the change; in each currency, or with in_currency in one, by the exchange rates of the months; calls without a price are a line of tokens without currency';
+
+    CREATE OR REPLACE FUNCTION bill_growth_of(
+        from_at timestamptz,
+        to_at timestamptz,
+        zone text,
+        dimension text,
+        in_currency text
+    ) RETURNS TABLE (
+        month date,
+        comparison text,
+        owner text,
+        currency text,
+        tokens_before bigint,
+        tokens bigint,
+        unpriced_tokens bigint,
+        spend_before numeric,
+        spend numeric,
+        change numeric,
+        growth numeric,
+        price_effect numeric,
+        volume_effect numeric,
+        mix_effect numeric,
+        new_effect numeric,
+        discontinued_effect numeric,
+        currency_effect numeric,
+        purchase_effect numeric,
+        other_effect numeric,
+        is_partial boolean,
+        note text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(bill_growth_of.zone, (SELECT s.zone FROM setting s));
+        today timestamp := now() AT TIME ZONE in_zone;
+    BEGIN
+        RETURN QUERY
+        WITH contribution AS MATERIALIZED (
+            -- at a distance of 0: what each month is by itself
+            SELECT c.*, CASE WHEN dimension IS NOT NULL THEN coalesce(c.label, 'unallocated') END AS owner
+            FROM bill_contributions(ARRAY[tstzrange(from_at, to_at)], true, '{0,1,12}', in_zone, dimension, in_currency) c
+        ), grouped AS (
+            SELECT c.distance, c.n, c.owner, c.currency,
+                   sum(c.tokens_0) FILTER (WHERE c.meter NOT IN ('tool_calls', 'cache_storage'))::bigint AS tokens_0, sum(c.tokens_1) FILTER (WHERE c.meter NOT IN ('tool_calls', 'cache_storage'))::bigint AS tokens_1,
+                   trim_scale(sum(c.spend_0)) AS spend_0, trim_scale(sum(c.spend_1)) AS spend_1,
+                   trim_scale(sum(c.price_effect)) AS price_effect, trim_scale(sum(c.volume_effect)) AS volume_effect, trim_scale(sum(c.mix_effect)) AS mix_effect,
+                   trim_scale(sum(c.new_effect)) AS new_effect, trim_scale(sum(c.discontinued_effect)) AS discontinued_effect, trim_scale(sum(c.currency_effect)) AS currency_effect,
+                   trim_scale(sum(c.purchase_effect)) AS purchase_effect, trim_scale(sum(c.other_effect)) AS other_effect
+            FROM contribution c WHERE c.currency IS NOT NULL GROUP BY 1, 2, 3, 4
+        ), calendar AS (
+            SELECT n, min(n) OVER () AS first, s.is_used, e.month, e.counted_from > e.month OR e.counted_to < e.month + interval '1 month' AS is_partial
+            FROM (SELECT min(c.n) AS first, max(c.n) AS last FROM contribution c WHERE c.distance = 0) r, generate_series(r.first, r.last) n
+                 LEFT JOIN LATERAL (SELECT true AS is_used FROM contribution c WHERE c.distance = 0 AND c.n = n.n AND c.charge_category = 'Usage' LIMIT 1) s ON true,
+                 LATERAL (SELECT m.month, greatest(m.month, from_at AT TIME ZONE in_zone) AS counted_from, least(m.month + interval '1 month', to_at AT TIME ZONE in_zone, today) AS counted_to
+                          FROM (SELECT make_timestamp(n / 12, n % 12 + 1, 1, 0, 0, 0) AS month) m) e
+        ), unpriced AS (
+            SELECT c.n, c.owner, sum(c.tokens_1)::bigint AS tokens FROM contribution c WHERE c.distance = 0 AND c.currency IS NULL GROUP BY 1, 2
+        ), payer AS (
+            SELECT g.owner, g.currency, min(g.n) FILTER (WHERE g.spend_1 <> 0 OR g.tokens_1 > 0) AS since FROM grouped g WHERE g.distance = 0 GROUP BY 1, 2
+            UNION ALL
+            SELECT u.owner, NULL, NULL FROM unpriced u WHERE NOT EXISTS (SELECT FROM grouped) GROUP BY 1
+        ), since AS (
+            SELECT p.currency, min(p.since) AS since FROM payer p GROUP BY 1
+        )
+        SELECT m.month::date, d.comparison, p.owner, p.currency,
+               CASE WHEN h.has_base AND p.currency IS NOT NULL THEN coalesce(g.tokens_0, 0) END, CASE WHEN p.currency IS NOT NULL THEN coalesce(o.tokens_1, 0) END, coalesce(u.tokens, 0),
+               CASE WHEN h.has_base THEN coalesce(g.spend_0, z.zero) END, coalesce(o.spend_1, z.zero),
+               CASE WHEN h.has_base THEN coalesce(g.spend_1 - g.spend_0, z.zero) END,
+               CASE WHEN h.has_base AND NOT m.is_partial AND NOT b.is_partial AND g.spend_0 > 0 THEN tokenomics.growth_rate(g.spend_1, g.spend_0) END,
+               CASE WHEN h.has_base THEN coalesce(g.price_effect, z.zero) END,
+               CASE WHEN h.has_base THEN coalesce(g.volume_effect, z.zero) END,
+               CASE WHEN h.has_base THEN coalesce(g.mix_effect, z.zero) END,
+               CASE WHEN h.has_base THEN coalesce(g.new_effect, z.zero) END,
+               CASE WHEN h.has_base THEN coalesce(g.discontinued_effect, z.zero) END,
+               CASE WHEN h.has_base THEN coalesce(g.currency_effect, z.zero) END,
+               CASE WHEN h.has_base THEN coalesce(g.purchase_effect, z.zero) END,
+               CASE WHEN h.has_base THEN coalesce(g.other_effect, z.zero) END,
+               m.is_partial OR coalesce(b.is_partial, false),
+               nullif(concat_ws('; ',
+                   CASE WHEN NOT h.has_base AND d.distance = 1 THEN 'the first month: there is none before it' WHEN NOT h.has_base THEN 'there is no month a year before' END,
+                   CASE WHEN m.is_used IS NULL THEN 'a month without usage' END,
+                   CASE WHEN h.has_base AND b.is_used IS NULL THEN 'no usage in the month it is compared with' END,
+                   CASE WHEN p.currency IS NULL THEN 'no call has a price' END,
+                   CASE WHEN h.has_base AND s.since BETWEEN m.n - d.distance + 1 AND m.n THEN 'a new currency' END,
+                   CASE WHEN p.currency <> in_currency THEN 'no exchange rate' END,
+                   CASE WHEN m.is_partial THEN 'the month is not complete' WHEN h.has_base AND b.is_partial THEN 'the month it is compared with is not complete' END), '')
+        FROM calendar m CROSS JOIN payer p CROSS JOIN (VALUES (1, 'month on month'), (12, 'year on year')) d(distance, comparison)
+             CROSS JOIN LATERAL (SELECT m.n - d.distance >= m.first AS has_base) h
+             CROSS JOIN LATERAL (SELECT CASE WHEN p.currency IS NOT NULL THEN 0::numeric END AS zero) z
+             LEFT JOIN calendar b ON b.n = m.n - d.distance
+             LEFT JOIN since s ON s.currency = p.currency
+             LEFT JOIN grouped g ON g.distance = d.distance AND g.n = m.n AND g.currency = p.currency AND g.owner IS NOT DISTINCT FROM p.owner
+             LEFT JOIN grouped o ON o.distance = 0 AND o.n = m.n AND o.currency = p.currency AND o.owner IS NOT DISTINCT FROM p.owner
+             LEFT JOIN unpriced u ON u.n = m.n AND u.owner IS NOT DISTINCT FROM p.owner
+        WHERE dimension IS NULL OR g.n IS NOT NULL OR o.n IS NOT NULL OR p.currency IS NULL
+        ORDER BY d.distance, p.currency, p.owner, m.n;
+    END
+    $$;
+    COMMENT ON FUNCTION bill_growth_of(timestamptz, timestamptz, text, text, text) IS
+        'part of bill_growth, bill_growth_by_team and bill_growth_by_project: the rows of all of them';
+
+    CREATE OR REPLACE FUNCTION bill_growth_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL,
+        in_currency text DEFAULT NULL
+    ) RETURNS TABLE (
+        month date,
+        comparison text,
+        currency text,
+        tokens_before bigint,
+        tokens bigint,
+        unpriced_tokens bigint,
+        spend_before numeric,
+        spend numeric,
+        change numeric,
+        growth numeric,
+        price_effect numeric,
+        volume_effect numeric,
+        mix_effect numeric,
+        new_effect numeric,
+        discontinued_effect numeric,
+        currency_effect numeric,
+        purchase_effect numeric,
+        other_effect numeric,
+        is_partial boolean,
+        note text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        RETURN QUERY
+        SELECT g.month, g.comparison, g.currency, g.tokens_before, g.tokens, g.unpriced_tokens, g.spend_before, g.spend, g.change, g.growth,
+               g.price_effect, g.volume_effect, g.mix_effect, g.new_effect, g.discontinued_effect, g.currency_effect, g.purchase_effect, g.other_effect, g.is_partial, g.note
+        FROM bill_growth_of(from_at, to_at, bill_growth_between.zone, NULL, in_currency) g;
+    END
+    $$;
+    COMMENT ON FUNCTION bill_growth_between(timestamptz, timestamptz, text, text) IS
+        'the rows of bill_growth of what was spent from from_at up to, not including, to_at, by the months of the zone, compared with months between the limits; NULL: no limit, and the zone of "setting"; in_currency: all in one currency, by the exchange rates of the months, whose change is an effect';
+    CREATE OR REPLACE VIEW bill_growth WITH (security_invoker = true) AS SELECT * FROM bill_growth_between();
+    COMMENT ON VIEW bill_growth IS 'tokenomics: why the bill grew, by month and currency: its change on the month before and on the same month of the year before, split without a rest';
+    COMMENT ON COLUMN bill_growth.month IS 'first day of the month, in the reporting zone';
+    COMMENT ON COLUMN bill_growth.comparison IS 'month on month, or year on year: with the same month of the year before';
+    COMMENT ON COLUMN bill_growth.currency IS 'currency of the amounts; NULL where nothing at all is priced';
+    COMMENT ON COLUMN bill_growth.tokens_before IS 'tokens of calls with a price in the month it is compared with';
+    COMMENT ON COLUMN bill_growth.tokens IS 'tokens of calls with a price in the month';
+    COMMENT ON COLUMN bill_growth.unpriced_tokens IS 'tokens of the month that have no price, whatever the currency: spend is too low by what they cost';
+    COMMENT ON COLUMN bill_growth.spend_before IS 'total spend of the month it is compared with; NULL where there is none';
+    COMMENT ON COLUMN bill_growth.spend IS 'total spend: cost of the calls, purchases and other charges';
+    COMMENT ON COLUMN bill_growth.change IS 'spend less spend_before: the sum of the effects, to the last digit';
+    COMMENT ON COLUMN bill_growth.growth IS 'change as a fraction of spend_before; NULL where a month is not complete, or nothing was spent before';
+    COMMENT ON COLUMN bill_growth.price_effect IS 'what changed prices did: by provider, model, service tier, threshold, off-peak or not, and meter';
+    COMMENT ON COLUMN bill_growth.volume_effect IS 'what the number of tokens did';
+    COMMENT ON COLUMN bill_growth.mix_effect IS 'what their shares did: of models, meters (cache, output), tiers and off-peak hours';
+    COMMENT ON COLUMN bill_growth.new_effect IS 'cost of models that were not used in the month it is compared with';
+    COMMENT ON COLUMN bill_growth.discontinued_effect IS 'cost then of models that are not used any more, below zero';
+    COMMENT ON COLUMN bill_growth.currency_effect IS 'what exchange rates did; 0 where nothing is converted';
+    COMMENT ON COLUMN bill_growth.purchase_effect IS 'change of purchases, idle parts included';
+    COMMENT ON COLUMN bill_growth.other_effect IS 'change of credits, adjustments and tax';
+    COMMENT ON COLUMN bill_growth.is_partial IS 'whether one of the two months is not over, or cut by the limits';
+    COMMENT ON COLUMN bill_growth.note IS 'what to know before comparing; NULL: nothing';
+
+    CREATE OR REPLACE FUNCTION bill_growth_by_team_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL,
+        in_currency text DEFAULT NULL
+    ) RETURNS TABLE (
+        month date,
+        comparison text,
+        team text,
+        currency text,
+        tokens_before bigint,
+        tokens bigint,
+        unpriced_tokens bigint,
+        spend_before numeric,
+        spend numeric,
+        change numeric,
+        growth numeric,
+        price_effect numeric,
+        volume_effect numeric,
+        mix_effect numeric,
+        new_effect numeric,
+        discontinued_effect numeric,
+        currency_effect numeric,
+        purchase_effect numeric,
+        other_effect numeric,
+        is_partial boolean,
+        note text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        RETURN QUERY
+        SELECT g.month, g.comparison, g.owner, g.currency, g.tokens_before, g.tokens, g.unpriced_tokens, g.spend_before, g.spend, g.change, g.growth,
+               g.price_effect, g.volume_effect, g.mix_effect, g.new_effect, g.discontinued_effect, g.currency_effect, g.purchase_effect, g.other_effect, g.is_partial, g.note
+        FROM bill_growth_of(from_at, to_at, bill_growth_by_team_between.zone, 'team', in_currency) g;
+    END
+    $$;
+    COMMENT ON FUNCTION bill_growth_by_team_between(timestamptz, timestamptz, text, text) IS
+        'the rows of bill_growth_by_team of what was spent from from_at up to, not including, to_at, by the months of the zone, compared with months between the limits; NULL: no limit, and the zone of "setting"; in_currency: all in one currency, by the exchange rates of the months, whose change is an effect';
+    CREATE OR REPLACE VIEW bill_growth_by_team WITH (security_invoker = true) AS SELECT * FROM bill_growth_by_team_between();
+    COMMENT ON VIEW bill_growth_by_team IS 'tokenomics: what each team contributed to bill_growth: the effects of all teams add up to those of the bill';
+    COMMENT ON COLUMN bill_growth_by_team.month IS 'first day of the month, in the reporting zone';
+    COMMENT ON COLUMN bill_growth_by_team.comparison IS 'month on month, or year on year: with the same month of the year before';
+    COMMENT ON COLUMN bill_growth_by_team.team IS 'the team; "unallocated" where the calls or charges name none';
+    COMMENT ON COLUMN bill_growth_by_team.currency IS 'currency of the amounts; NULL where nothing at all is priced';
+    COMMENT ON COLUMN bill_growth_by_team.tokens_before IS 'tokens of calls with a price in the month it is compared with';
+    COMMENT ON COLUMN bill_growth_by_team.tokens IS 'tokens of calls with a price in the month';
+    COMMENT ON COLUMN bill_growth_by_team.unpriced_tokens IS 'tokens of the month that have no price, whatever the currency: spend is too low by what they cost';
+    COMMENT ON COLUMN bill_growth_by_team.spend_before IS 'total spend of the month it is compared with; NULL where there is none';
+    COMMENT ON COLUMN bill_growth_by_team.spend IS 'total spend: cost of the calls, purchases and other charges';
+    COMMENT ON COLUMN bill_growth_by_team.change IS 'spend less spend_before: the sum of the effects, to the last digit';
+    COMMENT ON COLUMN bill_growth_by_team.growth IS 'change as a fraction of spend_before; NULL where a month is not complete, or nothing was spent before';
+    COMMENT ON COLUMN bill_growth_by_team.price_effect IS 'what changed prices did: by provider, model, service tier, threshold, off-peak or not, and meter';
+    COMMENT ON COLUMN bill_growth_by_team.volume_effect IS 'what the number of tokens did';
+    COMMENT ON COLUMN bill_growth_by_team.mix_effect IS 'what their shares did: of models, meters (cache, output), tiers and off-peak hours';
+    COMMENT ON COLUMN bill_growth_by_team.new_effect IS 'cost of models that were not used in the month it is compared with';
+    COMMENT ON COLUMN bill_growth_by_team.discontinued_effect IS 'cost then of models that are not used any more, below zero';
+    COMMENT ON COLUMN bill_growth_by_team.currency_effect IS 'what exchange rates did; 0 where nothing is converted';
+    COMMENT ON COLUMN bill_growth_by_team.purchase_effect IS 'change of purchases, idle parts included';
+    COMMENT ON COLUMN bill_growth_by_team.other_effect IS 'change of credits, adjustments and tax';
+    COMMENT ON COLUMN bill_growth_by_team.is_partial IS 'whether one of the two months is not over, or cut by the limits';
+    COMMENT ON COLUMN bill_growth_by_team.note IS 'what to know before comparing; NULL: nothing';
+
+    CREATE OR REPLACE FUNCTION bill_growth_by_project_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL,
+        in_currency text DEFAULT NULL
+    ) RETURNS TABLE (
+        month date,
+        comparison text,
+        project text,
+        currency text,
+        tokens_before bigint,
+        tokens bigint,
+        unpriced_tokens bigint,
+        spend_before numeric,
+        spend numeric,
+        change numeric,
+        growth numeric,
+        price_effect numeric,
+        volume_effect numeric,
+        mix_effect numeric,
+        new_effect numeric,
+        discontinued_effect numeric,
+        currency_effect numeric,
+        purchase_effect numeric,
+        other_effect numeric,
+        is_partial boolean,
+        note text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        RETURN QUERY
+        SELECT g.month, g.comparison, g.owner, g.currency, g.tokens_before, g.tokens, g.unpriced_tokens, g.spend_before, g.spend, g.change, g.growth,
+               g.price_effect, g.volume_effect, g.mix_effect, g.new_effect, g.discontinued_effect, g.currency_effect, g.purchase_effect, g.other_effect, g.is_partial, g.note
+        FROM bill_growth_of(from_at, to_at, bill_growth_by_project_between.zone, 'project', in_currency) g;
+    END
+    $$;
+    COMMENT ON FUNCTION bill_growth_by_project_between(timestamptz, timestamptz, text, text) IS
+        'the rows of bill_growth_by_project of what was spent from from_at up to, not including, to_at, by the months of the zone, compared with months between the limits; NULL: no limit, and the zone of "setting"; in_currency: all in one currency, by the exchange rates of the months, whose change is an effect';
+    CREATE OR REPLACE VIEW bill_growth_by_project WITH (security_invoker = true) AS SELECT * FROM bill_growth_by_project_between();
+    COMMENT ON VIEW bill_growth_by_project IS 'tokenomics: what each project contributed to bill_growth: the effects of all projects add up to those of the bill';
+    COMMENT ON COLUMN bill_growth_by_project.month IS 'first day of the month, in the reporting zone';
+    COMMENT ON COLUMN bill_growth_by_project.comparison IS 'month on month, or year on year: with the same month of the year before';
+    COMMENT ON COLUMN bill_growth_by_project.project IS 'the project; "unallocated" where the calls or charges name none';
+    COMMENT ON COLUMN bill_growth_by_project.currency IS 'currency of the amounts; NULL where nothing at all is priced';
+    COMMENT ON COLUMN bill_growth_by_project.tokens_before IS 'tokens of calls with a price in the month it is compared with';
+    COMMENT ON COLUMN bill_growth_by_project.tokens IS 'tokens of calls with a price in the month';
+    COMMENT ON COLUMN bill_growth_by_project.unpriced_tokens IS 'tokens of the month that have no price, whatever the currency: spend is too low by what they cost';
+    COMMENT ON COLUMN bill_growth_by_project.spend_before IS 'total spend of the month it is compared with; NULL where there is none';
+    COMMENT ON COLUMN bill_growth_by_project.spend IS 'total spend: cost of the calls, purchases and other charges';
+    COMMENT ON COLUMN bill_growth_by_project.change IS 'spend less spend_before: the sum of the effects, to the last digit';
+    COMMENT ON COLUMN bill_growth_by_project.growth IS 'change as a fraction of spend_before; NULL where a month is not complete, or nothing was spent before';
+    COMMENT ON COLUMN bill_growth_by_project.price_effect IS 'what changed prices did: by provider, model, service tier, threshold, off-peak or not, and meter';
+    COMMENT ON COLUMN bill_growth_by_project.volume_effect IS 'what the number of tokens did';
+    COMMENT ON COLUMN bill_growth_by_project.mix_effect IS 'what their shares did: of models, meters (cache, output), tiers and off-peak hours';
+    COMMENT ON COLUMN bill_growth_by_project.new_effect IS 'cost of models that were not used in the month it is compared with';
+    COMMENT ON COLUMN bill_growth_by_project.discontinued_effect IS 'cost then of models that are not used any more, below zero';
+    COMMENT ON COLUMN bill_growth_by_project.currency_effect IS 'what exchange rates did; 0 where nothing is converted';
+    COMMENT ON COLUMN bill_growth_by_project.purchase_effect IS 'change of purchases, idle parts included';
+    COMMENT ON COLUMN bill_growth_by_project.other_effect IS 'change of credits, adjustments and tax';
+    COMMENT ON COLUMN bill_growth_by_project.is_partial IS 'whether one of the two months is not over, or cut by the limits';
+    COMMENT ON COLUMN bill_growth_by_project.note IS 'what to know before comparing; NULL: nothing';
 END
 $install$;
 COMMENT ON PROCEDURE install_growth() IS 'part of install(): why the bill grows, in the first schema of search_path';
@@ -326,7 +618,12 @@ COMMENT ON PROCEDURE install_growth() IS 'part of install(): why the bill grows,
 CREATE PROCEDURE uninstall_growth() LANGUAGE plpgsql
 AS $uninstall$
 BEGIN
+    DROP VIEW IF EXISTS bill_growth_by_project, bill_growth_by_team, bill_growth;
     DROP FUNCTION IF EXISTS
+        bill_growth_by_project_between(timestamptz, timestamptz, text, text),
+        bill_growth_by_team_between(timestamptz, timestamptz, text, text),
+        bill_growth_between(timestamptz, timestamptz, text, text),
+        bill_growth_of(timestamptz, timestamptz, text, text, text),
         bill_bridge(timestamptz, timestamptz, timestamptz, timestamptz, text[], text, text),
         bill_contributions(tstzrange[], boolean, integer[], text, text, text),
         bill_pairs(tstzrange[], boolean, integer[], text, text, text),

@@ -611,6 +611,226 @@ BEGIN
     COMMENT ON COLUMN bill_growth_by_project.other_effect IS 'change of credits, adjustments and tax';
     COMMENT ON COLUMN bill_growth_by_project.is_partial IS 'whether one of the two months is not over, or cut by the limits';
     COMMENT ON COLUMN bill_growth_by_project.note IS 'what to know before comparing; NULL: nothing';
+
+    CREATE OR REPLACE FUNCTION driver_effects_of(
+        spans tstzrange[],
+        by_month boolean,
+        distances integer[],
+        zone text,
+        factors tokenomics.demand_factors[]
+    ) RETURNS TABLE (
+        distance integer,
+        n integer,
+        currency text,
+        spend_0 numeric,
+        spend_1 numeric,
+        users_effect numeric,
+        sessions_per_user_effect numeric,
+        turns_per_session_effect numeric,
+        calls_per_turn_effect numeric,
+        tokens_per_call_effect numeric,
+        reasoning_effect numeric,
+        coverage_effect numeric,
+        tokens_effect numeric,
+        cache_effect numeric,
+        mix_effect numeric,
+        price_effect numeric,
+        purchase_effect numeric,
+        other_effect numeric,
+        reason text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        RETURN QUERY
+        WITH driver AS MATERIALIZED (
+            SELECT CASE WHEN by_month THEN (extract(year FROM f.month) * 12 + extract(month FROM f.month))::integer - 1 ELSE f.i::integer END AS n, f.reason,
+                   CASE WHEN p.product > 0 THEN ARRAY[f.users, f.sessions_per_user, f.turns_per_session, f.calls_per_turn, f.tokens_per_call, f.reasoning_multiplier]::double precision[] END AS x,
+                   p.product
+            FROM unnest(factors) WITH ORDINALITY f(month, days, slice, users, sessions_per_user, turns_per_session, calls_per_turn, tokens_per_call, reasoning_multiplier, coverage_multiplier,
+                                                   mix, mix_calls, cacheable_tokens, cache_hit_rate, peak_to_average, monthly_growth, coverage, reason, i),
+                 LATERAL (SELECT (f.users * f.sessions_per_user * f.turns_per_session * f.calls_per_turn * f.tokens_per_call * f.reasoning_multiplier)::double precision AS product) p
+        ), pair AS (
+            SELECT p.distance, p.n, p.charge_category, p.currency, coalesce(p.cost_0, 0) AS cost_0, coalesce(p.cost_1, 0) AS cost_1,
+                   coalesce(p.tokens_0, 0)::numeric AS q0, coalesce(p.tokens_1, 0)::numeric AS q1, p.meter IN ('input', 'cache_read', 'cache_write', 'cache_write_1h') AS is_cacheable,
+                   coalesce(sum(p.tokens_0) FILTER (WHERE p.meter IN ('input', 'cache_read', 'cache_write', 'cache_write_1h')) OVER of_model, 0) AS input_0,
+                   coalesce(sum(p.tokens_1) FILTER (WHERE p.meter IN ('input', 'cache_read', 'cache_write', 'cache_write_1h')) OVER of_model, 0) AS input_1,
+                   coalesce(sum(p.tokens_0) FILTER (WHERE p.meter NOT IN ('tool_calls', 'cache_storage')) OVER of_all, 0) AS total_0,
+                   coalesce(sum(p.tokens_1) FILTER (WHERE p.meter NOT IN ('tool_calls', 'cache_storage')) OVER of_all, 0) AS total_1
+            FROM bill_pairs(spans, by_month, distances, driver_effects_of.zone) p
+            WHERE p.currency IS NOT NULL
+            WINDOW of_all AS (PARTITION BY p.distance, p.n, p.currency),
+                   of_model AS (PARTITION BY p.distance, p.n, p.currency, p.provider, p.model, p.service_tier, p.above_input_tokens, p.off_peak)
+        ), item AS (
+            -- tokens x mix x cache x price; what cannot be seen in one month, as the
+            -- hit rate of a model that was not used, is what it is in the other
+            SELECT p.*, d0.x AS drivers_0, d1.x AS drivers_1, d0.product AS product_0, d1.product AS product_1, d0.x IS NOT NULL AND d1.x IS NOT NULL AS is_measured,
+                   CASE WHEN p.total_0 = 0 THEN m.mix_1 ELSE m.mix_0 END AS mix_0, CASE WHEN p.total_1 = 0 THEN m.mix_0 ELSE m.mix_1 END AS mix_1,
+                   CASE WHEN NOT p.is_cacheable THEN 1 WHEN p.input_0 = 0 THEN p.q1 / nullif(p.input_1, 0) ELSE p.q0 / p.input_0 END AS cache_0,
+                   CASE WHEN NOT p.is_cacheable THEN 1 WHEN p.input_1 = 0 THEN p.q0 / nullif(p.input_0, 0) ELSE p.q1 / p.input_1 END AS cache_1,
+                   CASE WHEN p.q0 = 0 OR p.q1 = 0 THEN 1 ELSE p.cost_0 * p.q1 END AS price_0, CASE WHEN p.q0 = 0 OR p.q1 = 0 THEN 1 ELSE p.cost_1 * p.q0 END AS price_1
+            FROM pair p LEFT JOIN driver d0 ON d0.n = p.n - p.distance LEFT JOIN driver d1 ON d1.n = p.n,
+                 LATERAL (SELECT CASE WHEN p.is_cacheable THEN p.input_0 ELSE p.q0 END / nullif(p.total_0, 0) AS mix_0,
+                                 CASE WHEN p.is_cacheable THEN p.input_1 ELSE p.q1 END / nullif(p.total_1, 0) AS mix_1) m
+            WHERE p.charge_category = 'Usage'
+        ), split AS (
+            SELECT i.distance, i.n, i.currency, i.cost_0, i.cost_1, i.is_measured,
+                   tokenomics.lmdi_effects(i.cost_0, i.cost_1,
+                       CASE WHEN i.is_measured THEN i.drivers_0 || i.total_0::double precision / i.product_0 ELSE ARRAY[i.total_0::double precision] END
+                           || ARRAY[coalesce(i.cache_0, 1), coalesce(i.mix_0, 1), i.price_0]::double precision[],
+                       CASE WHEN i.is_measured THEN i.drivers_1 || i.total_1::double precision / i.product_1 ELSE ARRAY[i.total_1::double precision] END
+                           || ARRAY[coalesce(i.cache_1, 1), coalesce(i.mix_1, 1), i.price_1]::double precision[]) AS e
+            FROM item i WHERE i.cost_0 <> 0 OR i.cost_1 <> 0
+        ), effect AS (
+            SELECT s.distance, s.n, s.currency, s.cost_0, s.cost_1,
+                   CASE WHEN s.is_measured THEN s.e[1] END AS users,
+                   CASE WHEN s.is_measured THEN s.e[2] END AS sessions_per_user,
+                   CASE WHEN s.is_measured THEN s.e[3] END AS turns_per_session,
+                   CASE WHEN s.is_measured THEN s.e[4] END AS calls_per_turn,
+                   CASE WHEN s.is_measured THEN s.e[5] END AS tokens_per_call,
+                   CASE WHEN s.is_measured THEN s.e[6] END AS reasoning,
+                   CASE WHEN s.is_measured THEN s.e[7] END AS coverage,
+                   CASE WHEN s.is_measured THEN s.e[1] + s.e[2] + s.e[3] + s.e[4] + s.e[5] + s.e[6] + s.e[7] ELSE s.e[1] END AS tokens,
+                   s.e[cardinality(s.e) - 2] AS cache, s.e[cardinality(s.e) - 1] AS mix, s.e[cardinality(s.e)] AS price, 0::numeric AS purchase, 0::numeric AS other
+            FROM split s
+            UNION ALL
+            SELECT p.distance, p.n, p.currency, p.cost_0, p.cost_1, CASE WHEN d0.x IS NOT NULL AND d1.x IS NOT NULL THEN 0 END, CASE WHEN d0.x IS NOT NULL AND d1.x IS NOT NULL THEN 0 END, CASE WHEN d0.x IS NOT NULL AND d1.x IS NOT NULL THEN 0 END, CASE WHEN d0.x IS NOT NULL AND d1.x IS NOT NULL THEN 0 END, CASE WHEN d0.x IS NOT NULL AND d1.x IS NOT NULL THEN 0 END, CASE WHEN d0.x IS NOT NULL AND d1.x IS NOT NULL THEN 0 END, CASE WHEN d0.x IS NOT NULL AND d1.x IS NOT NULL THEN 0 END, 0, 0, 0, 0,
+                   CASE WHEN p.charge_category = 'Purchase' THEN p.cost_1 - p.cost_0 ELSE 0 END, CASE WHEN p.charge_category NOT IN ('Usage', 'Purchase') THEN p.cost_1 - p.cost_0 ELSE 0 END
+            FROM pair p LEFT JOIN driver d0 ON d0.n = p.n - p.distance LEFT JOIN driver d1 ON d1.n = p.n
+            WHERE p.charge_category <> 'Usage'
+        )
+        SELECT e.distance, e.n, e.currency, trim_scale(sum(e.cost_0)), trim_scale(sum(e.cost_1)),
+               trim_scale(sum(e.users)),
+               trim_scale(sum(e.sessions_per_user)),
+               trim_scale(sum(e.turns_per_session)),
+               trim_scale(sum(e.calls_per_turn)),
+               trim_scale(sum(e.tokens_per_call)),
+               trim_scale(sum(e.reasoning)),
+               trim_scale(sum(e.coverage)),
+               trim_scale(sum(e.tokens)),
+               trim_scale(sum(e.cache)),
+               trim_scale(sum(e.mix)),
+               trim_scale(sum(e.price)),
+               trim_scale(sum(e.purchase)),
+               trim_scale(sum(e.other)),
+               (SELECT 'drivers are not measured: ' || coalesce(min(d.reason) FILTER (WHERE d.x IS NULL), 'a month is not complete') FROM driver d WHERE d.n IN (e.n, e.n - e.distance)
+                HAVING count(d.x) < CASE e.distance WHEN 0 THEN 1 ELSE 2 END)
+        FROM effect e
+        GROUP BY e.distance, e.n, e.currency;
+    END
+    $$;
+    COMMENT ON FUNCTION driver_effects_of(tstzrange[], boolean, integer[], text, tokenomics.demand_factors[]) IS
+        'part of driver_bridge() and bill_growth_by_driver: effects of the drivers by lmdi_effects() of each item';
+
+    CREATE OR REPLACE FUNCTION driver_bridge(month_0 date, month_1 date, zone text DEFAULT NULL) RETURNS TABLE (
+        currency text,
+        spend_0 numeric,
+        spend_1 numeric,
+        change numeric,
+        users_effect numeric,
+        sessions_per_user_effect numeric,
+        turns_per_session_effect numeric,
+        calls_per_turn_effect numeric,
+        tokens_per_call_effect numeric,
+        reasoning_effect numeric,
+        coverage_effect numeric,
+        tokens_effect numeric,
+        cache_effect numeric,
+        mix_effect numeric,
+        price_effect numeric,
+        purchase_effect numeric,
+        other_effect numeric,
+        note text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(driver_bridge.zone, (SELECT s.zone FROM setting s));
+        factors tokenomics.demand_factors[] := ARRAY[measured_factors(month_0, zone => in_zone, growth_months => 0), measured_factors(month_1, zone => in_zone, growth_months => 0)];
+    BEGIN
+        RETURN QUERY
+        SELECT d.currency, d.spend_0, d.spend_1, trim_scale(d.spend_1 - d.spend_0), d.users_effect, d.sessions_per_user_effect, d.turns_per_session_effect, d.calls_per_turn_effect, d.tokens_per_call_effect, d.reasoning_effect, d.coverage_effect, d.tokens_effect, d.cache_effect, d.mix_effect, d.price_effect, d.purchase_effect, d.other_effect, d.reason
+        FROM driver_effects_of(
+                 (SELECT array_agg(tstzrange(tokenomics.period_start('month', in_zone, m.noon), tokenomics.period_end('month', in_zone, m.noon)) ORDER BY m.i)
+                  FROM (SELECT (month_0::timestamp + interval '12 hours') AT TIME ZONE in_zone AS noon, 1 AS i UNION ALL SELECT (month_1::timestamp + interval '12 hours') AT TIME ZONE in_zone, 2) m),
+                 false, '{1}', in_zone, factors) d
+        ORDER BY d.currency;
+    END
+    $$;
+    COMMENT ON FUNCTION driver_bridge(date, date, text) IS
+        'why the bill of a complete month, given by its first day, is not that of another, by the drivers of demand (measured_factors()), the cache, the mix and the price, by LMDI-I; they add up exactly to the change; in each currency; where drivers are not measured, tokens_effect alone says what they did';
+
+    CREATE OR REPLACE FUNCTION bill_growth_by_driver_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL
+    ) RETURNS TABLE (
+        month date,
+        comparison text,
+        currency text,
+        spend_before numeric,
+        spend numeric,
+        change numeric,
+        users_effect numeric,
+        sessions_per_user_effect numeric,
+        turns_per_session_effect numeric,
+        calls_per_turn_effect numeric,
+        tokens_per_call_effect numeric,
+        reasoning_effect numeric,
+        coverage_effect numeric,
+        tokens_effect numeric,
+        cache_effect numeric,
+        mix_effect numeric,
+        price_effect numeric,
+        purchase_effect numeric,
+        other_effect numeric,
+        is_partial boolean,
+        note text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(bill_growth_by_driver_between.zone, (SELECT s.zone FROM setting s));
+        factors tokenomics.demand_factors[] := (SELECT array_agg(f) FROM measured_factors_between(from_at, to_at, in_zone) f);
+    BEGIN
+        RETURN QUERY
+        SELECT g.month, g.comparison, g.currency, g.spend_before, g.spend, g.change, d.users_effect, d.sessions_per_user_effect, d.turns_per_session_effect, d.calls_per_turn_effect, d.tokens_per_call_effect, d.reasoning_effect, d.coverage_effect, d.tokens_effect, d.cache_effect, d.mix_effect, d.price_effect, d.purchase_effect, d.other_effect,
+               g.is_partial, nullif(concat_ws('; ', g.note, d.reason), '')
+        FROM bill_growth_between(from_at, to_at, in_zone) g
+             LEFT JOIN driver_effects_of(ARRAY[tstzrange(from_at, to_at)], true, '{1,12}', in_zone, factors) d
+                 ON d.n = (extract(year FROM g.month) * 12 + extract(month FROM g.month))::integer - 1 AND d.currency = g.currency
+                    AND d.distance = CASE g.comparison WHEN 'year on year' THEN 12 ELSE 1 END
+        ORDER BY g.comparison, g.currency, g.month;
+    END
+    $$;
+    COMMENT ON FUNCTION bill_growth_by_driver_between(timestamptz, timestamptz, text) IS
+        'the rows of bill_growth_by_driver of what was spent from from_at up to, not including, to_at, by the months of the zone, compared with months between the limits; NULL: no limit, and the zone of "setting"';
+    CREATE OR REPLACE VIEW bill_growth_by_driver WITH (security_invoker = true) AS SELECT * FROM bill_growth_by_driver_between();
+    COMMENT ON VIEW bill_growth_by_driver IS 'tokenomics: why the bill grew, by what people and agents did: users, sessions, turns, calls, tokens, reasoning, cache, mix and price, without a rest';
+    COMMENT ON COLUMN bill_growth_by_driver.month IS 'first day of the month, in the reporting zone';
+    COMMENT ON COLUMN bill_growth_by_driver.comparison IS 'month on month, or year on year: with the same month of the year before';
+    COMMENT ON COLUMN bill_growth_by_driver.currency IS 'currency of the amounts; NULL where nothing at all is priced';
+    COMMENT ON COLUMN bill_growth_by_driver.spend_before IS 'total spend of the month it is compared with; NULL where there is none';
+    COMMENT ON COLUMN bill_growth_by_driver.spend IS 'total spend: cost of the calls, purchases and other charges';
+    COMMENT ON COLUMN bill_growth_by_driver.change IS 'spend less spend_before: tokens_effect and all behind it, to the last digit';
+    COMMENT ON COLUMN bill_growth_by_driver.users_effect IS 'what the number of users did';
+    COMMENT ON COLUMN bill_growth_by_driver.sessions_per_user_effect IS 'what sessions per user did';
+    COMMENT ON COLUMN bill_growth_by_driver.turns_per_session_effect IS 'what turns per session did';
+    COMMENT ON COLUMN bill_growth_by_driver.calls_per_turn_effect IS 'what calls per turn did: the fan-out of agents';
+    COMMENT ON COLUMN bill_growth_by_driver.tokens_per_call_effect IS 'what tokens per call did, without reasoning';
+    COMMENT ON COLUMN bill_growth_by_driver.reasoning_effect IS 'what the share of reasoning did to the tokens';
+    COMMENT ON COLUMN bill_growth_by_driver.coverage_effect IS 'what tokens of priced calls without all ids did, beside those that the drivers are of';
+    COMMENT ON COLUMN bill_growth_by_driver.tokens_effect IS 'what the number of priced tokens did: the sum of the seven before it';
+    COMMENT ON COLUMN bill_growth_by_driver.cache_effect IS 'what the shares of cached input and of cache writes did, within each model';
+    COMMENT ON COLUMN bill_growth_by_driver.mix_effect IS 'what the shares of models, tiers, input and output did; models that are new, or gone, included';
+    COMMENT ON COLUMN bill_growth_by_driver.price_effect IS 'what changed prices did';
+    COMMENT ON COLUMN bill_growth_by_driver.purchase_effect IS 'change of purchases, idle parts included';
+    COMMENT ON COLUMN bill_growth_by_driver.other_effect IS 'change of credits, adjustments and tax';
+    COMMENT ON COLUMN bill_growth_by_driver.is_partial IS 'whether one of the two months is not over, or cut by the limits';
+    COMMENT ON COLUMN bill_growth_by_driver.note IS 'what to know before comparing, and why drivers are not measured; NULL: nothing';
 END
 $install$;
 COMMENT ON PROCEDURE install_growth() IS 'part of install(): why the bill grows, in the first schema of search_path';
@@ -618,8 +838,11 @@ COMMENT ON PROCEDURE install_growth() IS 'part of install(): why the bill grows,
 CREATE PROCEDURE uninstall_growth() LANGUAGE plpgsql
 AS $uninstall$
 BEGIN
-    DROP VIEW IF EXISTS bill_growth_by_project, bill_growth_by_team, bill_growth;
+    DROP VIEW IF EXISTS bill_growth_by_driver, bill_growth_by_project, bill_growth_by_team, bill_growth;
     DROP FUNCTION IF EXISTS
+        bill_growth_by_driver_between(timestamptz, timestamptz, text),
+        driver_bridge(date, date, text),
+        driver_effects_of(tstzrange[], boolean, integer[], text, tokenomics.demand_factors[]),
         bill_growth_by_project_between(timestamptz, timestamptz, text, text),
         bill_growth_by_team_between(timestamptz, timestamptz, text, text),
         bill_growth_between(timestamptz, timestamptz, text, text),

@@ -831,6 +831,86 @@ BEGIN
     COMMENT ON COLUMN bill_growth_by_driver.other_effect IS 'change of credits, adjustments and tax';
     COMMENT ON COLUMN bill_growth_by_driver.is_partial IS 'whether one of the two months is not over, or cut by the limits';
     COMMENT ON COLUMN bill_growth_by_driver.note IS 'what to know before comparing, and why drivers are not measured; NULL: nothing';
+
+    CREATE OR REPLACE FUNCTION repriced_bill(
+        from_at timestamptz,
+        to_at timestamptz,
+        new_book tokenomics.price_book DEFAULT NULL,
+        old_book tokenomics.price_book DEFAULT NULL
+    ) RETURNS TABLE (
+        provider text,
+        model text,
+        service_tier text,
+        meter text,
+        currency text,
+        old_above_input_tokens bigint,
+        new_above_input_tokens bigint,
+        old_off_peak boolean,
+        new_off_peak boolean,
+        old_valid_from timestamptz,
+        new_valid_from timestamptz,
+        tokens bigint,
+        old_rate numeric,
+        new_rate numeric,
+        old_cost numeric,
+        new_cost numeric,
+        difference numeric,
+        reason text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        new_prices tokenomics.price_book := coalesce(new_book, tokenomics.prices_at(book(), now()));
+        old_prices tokenomics.price_book := coalesce(old_book, book());
+        old_ledger tokenomics.ledger;
+        new_ledger tokenomics.ledger;
+    BEGIN
+        -- Both ledgers have one label for the same two rows of prices, and so the
+        -- same calls in each of their lines.
+        EXECUTE 'SELECT tokenomics.ledger($1, ''month'', ''UTC'', u.at, u.provider, u.model, u.service_tier, u.tokens, u.label, u.calls),
+                        tokenomics.ledger($2, ''month'', ''UTC'', u.at, u.provider, u.model, u.service_tier, u.tokens, u.label, u.calls)
+                 FROM (SELECT u.at, u.provider, u.model, u.service_tier, u.tokens, u.calls,
+                              ''['' || coalesce(tokenomics.price_row($1, u.provider, u.model, u.at, u.tokens, u.service_tier, u.calls), ''null'')
+                              || '', '' || coalesce(tokenomics.price_row($2, u.provider, u.model, u.at, u.tokens, u.service_tier, u.calls), ''null'') || '']'' AS label
+                       FROM usage u WHERE u.at >= $3 AND u.at < $4 OFFSET 0) u'
+        INTO old_ledger, new_ledger USING old_prices, new_prices, coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
+
+        RETURN QUERY
+        WITH old AS (
+            SELECT l.provider, l.model, l.service_tier, l.meter, l.label, l.currency, sum(l.tokens) AS tokens, sum(l.cost) AS cost
+            FROM tokenomics.meter_lines(old_ledger) l GROUP BY 1, 2, 3, 4, 5, 6
+        ), new AS (
+            SELECT l.provider, l.model, l.service_tier, l.meter, l.label, l.currency, sum(l.tokens) AS tokens, sum(l.cost) AS cost
+            FROM tokenomics.meter_lines(new_ledger) l GROUP BY 1, 2, 3, 4, 5, 6
+        ), priced AS (
+            -- in two currencies: what falls away in one, and what comes in the other
+            SELECT o.provider, o.model, o.service_tier, o.meter, o.label, coalesce(o.currency, n.currency) AS currency, o.tokens, o.cost AS old_cost,
+                   CASE WHEN o.currency <> n.currency THEN NULL ELSE n.cost END AS new_cost, o.currency <> n.currency AS is_other
+            FROM old o JOIN new n ON n.provider = o.provider AND n.model = o.model AND n.service_tier = o.service_tier AND n.meter = o.meter AND n.label = o.label
+                 AND n.tokens = o.tokens
+            UNION ALL
+            SELECT n.provider, n.model, n.service_tier, n.meter, n.label, n.currency, n.tokens, NULL, n.cost, true
+            FROM old o JOIN new n ON n.provider = o.provider AND n.model = o.model AND n.service_tier = o.service_tier AND n.meter = o.meter AND n.label = o.label
+                 AND n.tokens = o.tokens
+            WHERE o.currency <> n.currency
+        )
+        SELECT p.provider, p.model, p.service_tier, p.meter, p.currency, (k.row -> 0 ->> 'above_input_tokens')::bigint, (k.row -> 1 ->> 'above_input_tokens')::bigint,
+               (k.row -> 0 ->> 'off_peak')::boolean, (k.row -> 1 ->> 'off_peak')::boolean, (k.row -> 0 ->> 'valid_from')::timestamptz, (k.row -> 1 ->> 'valid_from')::timestamptz,
+               p.tokens::bigint, r.old_rate, r.new_rate, trim_scale(p.old_cost), trim_scale(p.new_cost),
+               CASE WHEN p.old_cost IS NOT NULL OR p.new_cost IS NOT NULL THEN trim_scale(coalesce(p.new_cost, 0) - coalesce(p.old_cost, 0)) END,
+               CASE WHEN p.is_other THEN 'another currency'
+                    WHEN p.old_cost IS NULL AND p.new_cost IS NULL THEN 'no price'
+                    WHEN p.old_cost IS NULL THEN 'no old price'
+                    WHEN p.new_cost IS NULL THEN 'no new price'
+                    WHEN p.old_cost <> p.new_cost THEN 'another rate' END
+        FROM priced p, LATERAL (SELECT p.label::jsonb AS row) k,
+             LATERAL (SELECT tokenomics.cost_per_mtok(p.old_cost, p.tokens) AS old_rate, tokenomics.cost_per_mtok(p.new_cost, p.tokens) AS new_rate) r
+        ORDER BY abs(coalesce(p.new_cost, 0) - coalesce(p.old_cost, 0)) DESC, p.provider, p.model, p.service_tier, p.meter, p.currency, p.label;
+    END
+    $$;
+    COMMENT ON FUNCTION repriced_bill(timestamptz, timestamptz, tokenomics.price_book, tokenomics.price_book) IS
+        'what the calls from from_at up to, not including, to_at cost by one book (old_book; NULL: the book of "setting") and would by another (new_book; NULL: its prices of today, prices_at(book(), now())), by the two rows of prices that apply, exactly: each difference has its two rates, and the differences add up to that of the bills; other books are book(''contract''), book(as_known_at => ...) and prices_at(book(), ...)';
 END
 $install$;
 COMMENT ON PROCEDURE install_growth() IS 'part of install(): why the bill grows, in the first schema of search_path';
@@ -840,6 +920,7 @@ AS $uninstall$
 BEGIN
     DROP VIEW IF EXISTS bill_growth_by_driver, bill_growth_by_project, bill_growth_by_team, bill_growth;
     DROP FUNCTION IF EXISTS
+        repriced_bill(timestamptz, timestamptz, tokenomics.price_book, tokenomics.price_book),
         bill_growth_by_driver_between(timestamptz, timestamptz, text),
         driver_bridge(date, date, text),
         driver_effects_of(tstzrange[], boolean, integer[], text, tokenomics.demand_factors[]),

@@ -4,8 +4,8 @@ EXTENSION  = tokenomics
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" tokenomics.control)
 
 # The rooms, in the order of dependency: each has a NAME.sql, most a NAME.c.
-ROOMS   = tokens vendor rates price_book ratio cost period ledger price price_import default_prices usage charge index trends install
-C_FILES = module scan json money tokens vendor rates price_book ratio cost period ledger ledger_io booking charge index
+ROOMS   = tokens vendor rates price_book ratio cost period ledger price price_import default_prices usage charge index price_panel trends install
+C_FILES = module scan json money tokens vendor rates price_book ratio cost period ledger ledger_io booking charge index price_panel
 
 MODULE_big  = tokenomics
 OBJS        = $(C_FILES:%=src/%.o)
@@ -51,7 +51,7 @@ src/tokens.o src/cost.o src/booking.o: CFLAGS += $(CFLAGS_UNROLL_LOOPS)
 
 # The sums of index numbers carry the error of each addition, which a fused
 # multiplication would change.
-src/index.o: CFLAGS += -ffp-contract=off
+src/index.o src/price_panel.o: CFLAGS += -ffp-contract=off
 
 $(INSTALL_SQL): src/guard.sql $(ROOMS:%=src/%.sql) Makefile tokenomics.control
 	cat $(filter %.sql,$^) > $@

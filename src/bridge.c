@@ -21,7 +21,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "bridge.h"
+#include "index.h"
 
 #include <math.h>
 
@@ -213,21 +213,6 @@ shapley(const Product *product, Numeric *effect)
 /*
  * LMDI-I
  */
-
-/* (a - b) / ln(a / b); a where they are the same, and 0 where one of them is. */
-double
-log_mean(double a, double b)
-{
-	double		x;
-
-	if (a == b)
-		return a;
-	if (a == 0 || b == 0)
-		return 0;
-	/* log1p() keeps the digits of a ratio that is near 1 */
-	x = (a - b) / b;
-	return fabs(x) < 0.5 ? b * (x / log1p(x)) : (a - b) / (log(a) - log(b));
-}
 
 static NO_RETURN void
 not_a_product(void)

@@ -4,8 +4,8 @@ EXTENSION  = tokenomics
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" tokenomics.control)
 
 # The rooms, in the order of dependency: each has a NAME.sql, most a NAME.c.
-ROOMS   = tokens vendor rates price_book ratio cost period ledger price price_import default_prices usage charge trends factors value budget install
-C_FILES = module scan json money tokens vendor rates price_book ratio cost period ledger ledger_io booking charge factors value budget
+ROOMS   = tokens vendor rates price_book ratio cost period ledger index price_panel bridge price price_import default_prices usage charge trends factors growth value budget install
+C_FILES = module scan json money tokens vendor rates price_book ratio cost period ledger ledger_io booking charge index price_panel bridge factors value budget
 
 MODULE_big  = tokenomics
 OBJS        = $(C_FILES:%=src/%.o)
@@ -15,7 +15,7 @@ DATA        = $(wildcard src/upgrade/tokenomics--*--*.sql)
 DOCS        = README.md
 EXTRA_CLEAN = src/tokenomics--*.sql build
 
-REGRESS      = tokens vendor rates price_book cost period ledger price price_import usage charge trends factors value budget malformed
+REGRESS      = tokens vendor rates price_book cost period ledger bridge price price_import usage charge trends factors value budget malformed
 REGRESS_OUT  = $(or $(TOKENOMICS_OUT),build/regress)
 REGRESS_OPTS = --inputdir=. --outputdir=$(REGRESS_OUT) --load-extension=btree_gist --load-extension=tokenomics
 
@@ -48,6 +48,10 @@ $(OBJS): $(wildcard src/*.h) Makefile tokenomics.control
 
 # Their inner loops run over a few meters or bytes, whose number is known.
 src/tokens.o src/cost.o src/booking.o: CFLAGS += $(CFLAGS_UNROLL_LOOPS)
+
+# The sums of index numbers carry the error of each addition, which a fused
+# multiplication would change.
+src/index.o src/price_panel.o: CFLAGS += -ffp-contract=off
 
 $(INSTALL_SQL): src/guard.sql $(ROOMS:%=src/%.sql) Makefile tokenomics.control
 	cat $(filter %.sql,$^) > $@

@@ -26,6 +26,7 @@
 #include "common/hashfn.h"
 #include "common/int.h"
 #include "funcapi.h"
+#include "json.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgtime.h"
@@ -58,6 +59,7 @@ SQL_FUNCTION(price_book_cost);
 SQL_FUNCTION(price_book_list_cost);
 SQL_FUNCTION(price_book_savings_rate);
 SQL_FUNCTION(price_book_currency);
+SQL_FUNCTION(price_book_price_row);
 SQL_FUNCTION(price_book_explain_cost);
 SQL_FUNCTION(price_book_nearest_model);
 
@@ -1201,6 +1203,31 @@ price_book_currency(PG_FUNCTION_ARGS)
 	if (!price_arguments(fcinfo, &args, &priced) || priced.contracted.row == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(currency_text(&priced.contracted.row->rates.currency));
+}
+
+/*
+ * price_row(book, provider, model, at, tokens, service_tier, calls): names the
+ * row that prices a call, so that calls can be grouped by it.
+ */
+Datum
+price_book_price_row(PG_FUNCTION_ARGS)
+{
+	CallArguments args;
+	PriceBand	band;
+	StringInfoData buf;
+
+	if (PG_ARGISNULL(6) || !call_arguments(fcinfo, &args))
+		PG_RETURN_NULL();
+	price_band(args.book, args.name, &args.call, PG_GETARG_INT64(6), false, &band);
+	if (band.row == NULL)
+		PG_RETURN_NULL();
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "{\"row\": %d, \"above_input_tokens\": " INT64_FORMAT ", \"off_peak\": %s, \"valid_from\": ",
+					 (int) (band.row - BOOK_ARRAY(args.book, BookRow, rows)),
+					 band.above, band.off_peak ? "true" : "false");
+	json_append_time(&buf, band.row->from);
+	appendStringInfoChar(&buf, '}');
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(buf.data, buf.len));
 }
 
 /*

@@ -36,6 +36,11 @@ COMMENT ON FUNCTION currency(price_book, text, text, timestamptz, tokens) IS
 COMMENT ON FUNCTION currency(price_book, text, text, timestamptz, tokens, text) IS
     'the currency in which cost() of the same arguments is';
 
+CREATE FUNCTION price_row(book price_book, provider text, model text, at timestamptz, tokens tokens, service_tier text, calls bigint) RETURNS text
+    AS 'MODULE_PATHNAME', 'price_book_price_row' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION price_row(price_book, text, text, timestamptz, tokens, text, bigint) IS
+    'the row of a book that prices a call, or several calls in one, as JSON: its number in the book, above_input_tokens, off_peak and valid_from; to group calls by; NULL where none does';
+
 -- LANGUAGE C functions of one body need one result type: it is named once.
 CREATE TYPE cost_explanation AS (
     priced_by text,

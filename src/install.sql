@@ -70,6 +70,7 @@ BEGIN
     CALL tokenomics.install_charge();
     CALL tokenomics.install_trends();
     CALL tokenomics.install_factors();
+    CALL tokenomics.install_growth();
     CALL tokenomics.install_value();
     CALL tokenomics.install_budget();
 
@@ -110,6 +111,7 @@ BEGIN
 
     CALL tokenomics.uninstall_budget();
     CALL tokenomics.uninstall_value();
+    CALL tokenomics.uninstall_growth();
     CALL tokenomics.uninstall_factors();
     CALL tokenomics.uninstall_trends();
     CALL tokenomics.uninstall_charge();

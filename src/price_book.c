@@ -162,6 +162,7 @@ SQL_FUNCTION(price_book_add_alias_known_at);
 SQL_FUNCTION(price_book_merge);
 SQL_FUNCTION(price_book_final);
 SQL_FUNCTION(price_book_overlay);
+SQL_FUNCTION(price_book_prices_at);
 SQL_FUNCTION(price_book_books);
 SQL_FUNCTION(price_book_eq);
 
@@ -1245,6 +1246,34 @@ price_book_overlay(PG_FUNCTION_ARGS)
 	draft_init(&draft, CurrentMemoryContext);
 	draft_add_book(&draft, price_book_arg(fcinfo, 0, NULL));
 	draft_add_book(&draft, price_book_arg(fcinfo, 1, NULL));
+	PG_RETURN_POINTER(draft_flatten(&draft));
+}
+
+/* prices_at(book, at): the prices in force at a time, as if always in force. */
+Datum
+price_book_prices_at(PG_FUNCTION_ARGS)
+{
+	TimestampTz at = PG_GETARG_TIMESTAMPTZ(1);
+	BookDraft	draft;
+	uint32		n = 0;
+
+	if (TIMESTAMP_NOT_FINITE(at))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("prices are in force at a time that is finite")));
+	draft_init(&draft, CurrentMemoryContext);
+	draft_add_book(&draft, price_book_arg(fcinfo, 0, NULL));
+	for (uint32 i = 0; i < draft.n_rows; i++)
+	{
+		DraftRow   *row = &draft.rows[i];
+
+		if (at < row->from || at >= row->to)
+			continue;
+		row->from = DT_NOBEGIN;
+		row->to = DT_NOEND;
+		draft.rows[n++] = *row;
+	}
+	draft.n_rows = n;
 	PG_RETURN_POINTER(draft_flatten(&draft));
 }
 

@@ -92,6 +92,11 @@ CREATE FUNCTION overlay_books(top price_book, base price_book) RETURNS price_boo
 COMMENT ON FUNCTION overlay_books(price_book, price_book) IS
     'a book over another: the first prices what it names, all else falls through to the second; aliases of both apply to both';
 
+CREATE FUNCTION prices_at(book price_book, at timestamptz) RETURNS price_book
+    AS 'MODULE_PATHNAME', 'price_book_prices_at' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION prices_at(price_book, timestamptz) IS
+    'a book of the prices in force at a time, as if they had always been: what any call would have cost then; off-peak windows still apply by the time of the call';
+
 CREATE FUNCTION books(price_book) RETURNS text[]
     AS 'MODULE_PATHNAME', 'price_book_books' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION books(price_book) IS 'the names of the layers of a price book, the one that wins first; the last is the list price';

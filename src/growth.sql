@@ -1,0 +1,937 @@
+-- The bill of an install from one time to another: why it grew, what it would be
+-- at other prices, and where it buys nothing.
+--
+-- bill_lines() are the lines of spend_lines(), calls by meter; bill_pairs() sets
+-- those of two periods side by side; bill_contributions() says what each did to
+-- the bill, by bill_effects(), and all else adds that up.
+
+-- Makes the views and functions in the schema that comes first in search_path;
+-- called by install().
+CREATE PROCEDURE install_growth() LANGUAGE plpgsql
+AS $install$
+BEGIN
+    CREATE OR REPLACE FUNCTION bill_lines(
+        grain text,
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL,
+        dimension text DEFAULT NULL
+    ) RETURNS TABLE (
+        period timestamptz,
+        charge_category text,
+        provider text,
+        model text,
+        service_tier text,
+        above_input_tokens bigint,
+        off_peak boolean,
+        meter text,
+        label text,
+        currency text,
+        tokens bigint,
+        cost numeric
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(bill_lines.zone, (SELECT s.zone FROM setting s));
+    BEGIN
+        IF from_at >= to_at THEN
+            RETURN;
+        END IF;
+        RETURN QUERY
+        SELECT m.period, 'Usage', m.provider, m.model, m.service_tier, m.above_input_tokens, m.off_peak, m.meter, m.label, m.currency,
+               sum(m.tokens)::bigint, sum(m.cost)
+        FROM tokenomics.meter_lines(usage_ledger(grain, from_at, to_at, in_zone, dimension)) m
+        WHERE m.currency IS NOT NULL
+        GROUP BY 1, 3, 4, 5, 6, 7, 8, 9, 10
+        UNION ALL
+        SELECT l.period, l.charge_category, l.provider, l.model, l.service_tier, NULL, NULL, NULL, l.label,
+               CASE WHEN l.unpriced IS NULL THEN l.currency END, sum(tokenomics.total(l.tokens))::bigint, sum(l.effective_cost)
+        FROM spend_lines(grain, from_at, to_at, in_zone, dimension) l
+        WHERE l.charge_category <> 'Usage' OR l.unpriced IS NOT NULL
+        GROUP BY 1, 2, 3, 4, 5, 9, 10;
+    END
+    $$;
+    COMMENT ON FUNCTION bill_lines(text, timestamptz, timestamptz, text, text) IS
+        'what the bill is made of, by period: priced calls by provider, model, service tier, threshold, off-peak or not and meter (charge_category Usage), as usage_ledger(); calls without a price, with neither currency nor cost; and purchases, credits, adjustments and tax, as spend_lines()';
+
+    CREATE OR REPLACE FUNCTION bill_pairs(
+        spans tstzrange[],
+        by_month boolean,
+        distances integer[],
+        zone text,
+        dimension text DEFAULT NULL,
+        in_currency text DEFAULT NULL
+    ) RETURNS TABLE (
+        distance integer,
+        n integer,
+        charge_category text,
+        provider text,
+        model text,
+        service_tier text,
+        above_input_tokens bigint,
+        off_peak boolean,
+        meter text,
+        label text,
+        own_currency text,
+        currency text,
+        cost_0 numeric,
+        tokens_0 bigint,
+        converted_0 numeric,
+        cost_1 numeric,
+        tokens_1 bigint,
+        converted_1 numeric,
+        is_there_0 boolean,
+        is_there_1 boolean,
+        total_tokens_0 numeric,
+        total_tokens_1 numeric
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        RETURN QUERY
+        WITH read AS MATERIALIZED (
+            SELECT CASE WHEN by_month THEN (extract(year FROM m.month) * 12 + extract(month FROM m.month))::integer - 1 ELSE s.n::integer END AS n, m.month, l.*
+            FROM unnest(spans) WITH ORDINALITY s(span, n),
+                 LATERAL bill_lines('month', lower(s.span), upper(s.span), bill_pairs.zone, dimension) l,
+                 LATERAL (SELECT (l.period AT TIME ZONE bill_pairs.zone)::date AS month) m
+            WHERE NOT isempty(s.span)
+        ), rated AS (
+            -- amounts of a month and currency add up to what their sum is when converted
+            SELECT r.*, CASE WHEN in_currency IS NOT NULL THEN
+                       convert_currency(r.up_to, r.currency, in_currency, r.month, 'month')
+                       - convert_currency(r.up_to - r.cost, r.currency, in_currency, r.month, 'month') END AS converted
+            FROM (SELECT r.*, CASE WHEN in_currency IS NOT NULL THEN
+                             sum(r.cost) OVER (PARTITION BY r.n, r.month, r.currency
+                                               ORDER BY r.charge_category, r.provider, r.model, r.service_tier, r.above_input_tokens, r.off_peak, r.meter, r.label
+                                               ROWS UNBOUNDED PRECEDING) END AS up_to
+                  FROM read r) r
+        ), line AS MATERIALIZED (
+            SELECT r.n, r.charge_category, r.provider, r.model, r.service_tier, r.above_input_tokens, r.off_peak, r.meter, r.label, r.currency AS own_currency,
+                   -- a currency that a month has no rate of stays what it is
+                   CASE WHEN bool_and(bool_and(r.converted IS NOT NULL)) OVER (PARTITION BY r.currency) THEN in_currency ELSE r.currency END AS currency,
+                   sum(r.cost) AS cost, sum(r.tokens)::bigint AS tokens, sum(r.converted) AS converted
+            FROM rated r GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, r.currency
+        ), period AS (
+            SELECT CASE WHEN by_month THEN min(l.n) ELSE 1 END AS first, CASE WHEN by_month THEN max(l.n) ELSE cardinality(spans) END AS last FROM line l
+        ), pair AS (
+            SELECT d.distance, e.n, l.charge_category, l.provider, l.model, l.service_tier, l.above_input_tokens, l.off_peak, l.meter, l.label, l.own_currency, l.currency,
+                   CASE WHEN l.charge_category = 'Usage' THEN CASE WHEN l.meter IN ('tool_calls', 'cache_storage') THEN l.meter ELSE 'tokens' END END AS unit,
+                   sum(l.cost) FILTER (WHERE s.side = 0) AS cost_0, sum(l.tokens) FILTER (WHERE s.side = 0)::bigint AS tokens_0, sum(l.converted) FILTER (WHERE s.side = 0) AS converted_0,
+                   sum(l.cost) FILTER (WHERE s.side = 1) AS cost_1, sum(l.tokens) FILTER (WHERE s.side = 1)::bigint AS tokens_1, sum(l.converted) FILTER (WHERE s.side = 1) AS converted_1
+            FROM line l, period p, unnest(distances) d(distance), unnest('{0,1}'::integer[]) s(side),
+                 LATERAL (SELECT l.n + CASE s.side WHEN 0 THEN d.distance ELSE 0 END AS n) e
+            WHERE e.n BETWEEN p.first + d.distance AND p.last
+            GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+        ), there AS (
+            -- a new meter of a model is another mix; a new model is new
+            SELECT p.*, bool_or(p.tokens_0 IS NOT NULL) OVER w AS is_there_0, bool_or(p.tokens_1 IS NOT NULL) OVER w AS is_there_1
+            FROM pair p WINDOW w AS (PARTITION BY p.distance, p.n, p.charge_category, p.own_currency, p.provider, p.model, p.service_tier)
+        )
+        SELECT t.distance, t.n, t.charge_category, t.provider, t.model, t.service_tier, t.above_input_tokens, t.off_peak, t.meter, t.label, t.own_currency, t.currency,
+               t.cost_0, t.tokens_0, CASE WHEN t.currency = in_currency THEN t.converted_0 ELSE t.cost_0 END,
+               t.cost_1, t.tokens_1, CASE WHEN t.currency = in_currency THEN t.converted_1 ELSE t.cost_1 END,
+               t.is_there_0, t.is_there_1,
+               sum(t.tokens_0) FILTER (WHERE t.is_there_0 AND t.is_there_1) OVER w, sum(t.tokens_1) FILTER (WHERE t.is_there_0 AND t.is_there_1) OVER w
+        FROM there t WINDOW w AS (PARTITION BY t.distance, t.n, t.currency, t.unit);
+    END
+    $$;
+    COMMENT ON FUNCTION bill_pairs(tstzrange[], boolean, integer[], text, text, text) IS
+        'part of bill_bridge() and bill_growth: lines of the bill in two periods, side by side: of months that are 1, 12, ... apart (by_month; n: 12 x year + month - 1), or of the spans; total_tokens: of all models that are there in both, in the unit of the meter';
+
+    CREATE OR REPLACE FUNCTION bill_contributions(
+        spans tstzrange[],
+        by_month boolean,
+        distances integer[],
+        zone text,
+        dimension text DEFAULT NULL,
+        in_currency text DEFAULT NULL
+    ) RETURNS TABLE (
+        distance integer,
+        n integer,
+        charge_category text,
+        provider text,
+        model text,
+        service_tier text,
+        meter text,
+        label text,
+        currency text,
+        tokens_0 bigint,
+        tokens_1 bigint,
+        spend_0 numeric,
+        spend_1 numeric,
+        price_effect numeric,
+        volume_effect numeric,
+        mix_effect numeric,
+        new_effect numeric,
+        discontinued_effect numeric,
+        currency_effect numeric,
+        purchase_effect numeric,
+        other_effect numeric
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        RETURN QUERY
+        WITH pair AS MATERIALIZED (
+            SELECT p.*, CASE WHEN p.is_there_0 THEN coalesce(p.tokens_0, 0)::numeric END AS quantity_0, CASE WHEN p.is_there_1 THEN coalesce(p.tokens_1, 0)::numeric END AS quantity_1
+            FROM bill_pairs(spans, by_month, distances, bill_contributions.zone, dimension, in_currency) p
+        ), whole AS (
+            SELECT p.*, CASE WHEN p.currency = p.own_currency
+                THEN tokenomics.bill_effects(coalesce(p.cost_0, 0), p.quantity_0, coalesce(p.cost_1, 0), p.quantity_1, p.total_tokens_0, p.total_tokens_1)
+                ELSE tokenomics.bill_effects(coalesce(p.cost_0, 0), p.quantity_0, coalesce(p.cost_1, 0), p.quantity_1, p.total_tokens_0, p.total_tokens_1,
+                                             coalesce(p.converted_0, 0), coalesce(p.converted_1, 0)) END AS e
+            FROM pair p WHERE dimension IS NULL AND p.charge_category = 'Usage' AND p.own_currency IS NOT NULL
+        ), running AS (
+            SELECT p.*, CASE WHEN p.is_there_0 THEN sum(p.quantity_0) OVER item END AS item_quantity_0, CASE WHEN p.is_there_1 THEN sum(p.quantity_1) OVER item END AS item_quantity_1,
+                   coalesce(sum(p.cost_0) OVER item, 0) AS item_cost_0, coalesce(sum(p.cost_1) OVER item, 0) AS item_cost_1,
+                   coalesce(sum(p.converted_0) OVER item, 0) AS item_converted_0, coalesce(sum(p.converted_1) OVER item, 0) AS item_converted_1,
+                   sum(p.quantity_0) OVER part AS up_to_quantity_0, sum(p.quantity_1) OVER part AS up_to_quantity_1,
+                   coalesce(sum(p.cost_0) OVER part, 0) AS up_to_cost_0, coalesce(sum(p.cost_1) OVER part, 0) AS up_to_cost_1,
+                   coalesce(sum(p.converted_0) OVER part, 0) AS up_to_converted_0, coalesce(sum(p.converted_1) OVER part, 0) AS up_to_converted_1
+            FROM pair p WHERE dimension IS NOT NULL AND p.charge_category = 'Usage' AND p.own_currency IS NOT NULL
+            WINDOW item AS (PARTITION BY p.distance, p.n, p.own_currency, p.provider, p.model, p.service_tier, p.above_input_tokens, p.off_peak, p.meter),
+                   part AS (PARTITION BY p.distance, p.n, p.own_currency, p.provider, p.model, p.service_tier, p.above_input_tokens, p.off_peak, p.meter
+                            ORDER BY p.label NULLS FIRST ROWS UNBOUNDED PRECEDING)
+        ), up_to AS (
+            SELECT r.*, CASE WHEN r.currency = r.own_currency
+                THEN tokenomics.bill_effects_of_part(r.up_to_cost_0, r.up_to_quantity_0, r.up_to_cost_1, r.up_to_quantity_1,
+                                                     r.item_cost_0, r.item_quantity_0, r.item_cost_1, r.item_quantity_1, r.total_tokens_0, r.total_tokens_1)
+                ELSE tokenomics.bill_effects_of_part(r.up_to_cost_0, r.up_to_quantity_0, r.up_to_cost_1, r.up_to_quantity_1,
+                                                     r.item_cost_0, r.item_quantity_0, r.item_cost_1, r.item_quantity_1, r.total_tokens_0, r.total_tokens_1,
+                                                     r.up_to_converted_0, r.up_to_converted_1, r.item_converted_0, r.item_converted_1) END AS e
+            FROM running r
+        ), part AS (
+            -- what all parts up to this one contributed, less what those before it did
+            SELECT u.*, lag(u.e) OVER (PARTITION BY u.distance, u.n, u.own_currency, u.provider, u.model, u.service_tier, u.above_input_tokens, u.off_peak, u.meter
+                                       ORDER BY u.label NULLS FIRST) AS b
+            FROM up_to u
+        )
+        SELECT w.distance, w.n, w.charge_category, w.provider, w.model, w.service_tier, w.meter, w.label, w.currency, w.tokens_0, w.tokens_1, coalesce(w.converted_0, 0), coalesce(w.converted_1, 0),
+               (w.e).price_effect, (w.e).volume_effect, (w.e).mix_effect, (w.e).new_effect, (w.e).discontinued_effect, (w.e).currency_effect, 0::numeric, 0::numeric
+        FROM whole w
+        UNION ALL
+        SELECT p.distance, p.n, p.charge_category, p.provider, p.model, p.service_tier, p.meter, p.label, p.currency, p.tokens_0, p.tokens_1, coalesce(p.converted_0, 0), coalesce(p.converted_1, 0),
+               (p.e).price_effect - coalesce((p.b).price_effect, 0), (p.e).volume_effect - coalesce((p.b).volume_effect, 0), (p.e).mix_effect - coalesce((p.b).mix_effect, 0),
+               (p.e).new_effect - coalesce((p.b).new_effect, 0), (p.e).discontinued_effect - coalesce((p.b).discontinued_effect, 0),
+               (p.e).currency_effect - coalesce((p.b).currency_effect, 0), 0, 0
+        FROM part p
+        UNION ALL
+        SELECT p.distance, p.n, p.charge_category, p.provider, p.model, p.service_tier, NULL, p.label, p.currency, NULL, NULL, c.spend_0, c.spend_1, 0, 0, 0, 0, 0, 0,
+               CASE WHEN p.charge_category = 'Purchase' THEN c.spend_1 - c.spend_0 ELSE 0 END, CASE WHEN p.charge_category <> 'Purchase' THEN c.spend_1 - c.spend_0 ELSE 0 END
+        FROM pair p, LATERAL (SELECT coalesce(p.converted_0, 0) AS spend_0, coalesce(p.converted_1, 0) AS spend_1) c
+        WHERE p.charge_category <> 'Usage'
+        UNION ALL
+        SELECT p.distance, p.n, p.charge_category, p.provider, p.model, p.service_tier, NULL, p.label, NULL, p.tokens_0, p.tokens_1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+        FROM pair p WHERE p.charge_category = 'Usage' AND p.own_currency IS NULL;
+    END
+    $$;
+    COMMENT ON FUNCTION bill_contributions(tstzrange[], boolean, integer[], text, text, text) IS
+        'part of bill_bridge() and bill_growth: what each line of bill_pairs() did to the bill; calls without a price have tokens and no amounts';
+
+    CREATE OR REPLACE FUNCTION bill_bridge(
+        from_0 timestamptz,
+        to_0 timestamptz,
+        from_1 timestamptz,
+        to_1 timestamptz,
+        group_by text[] DEFAULT '{}',
+        zone text DEFAULT NULL,
+        in_currency text DEFAULT NULL
+    ) RETURNS TABLE (
+        charge_category text,
+        provider text,
+        model text,
+        service_tier text,
+        meter text,
+        team text,
+        project text,
+        currency text,
+        tokens_0 bigint,
+        tokens_1 bigint,
+        spend_0 numeric,
+        spend_1 numeric,
+        change numeric,
+        price_effect numeric,
+        volume_effect numeric,
+        mix_effect numeric,
+        new_effect numeric,
+        discontinued_effect numeric,
+        currency_effect numeric,
+        purchase_effect numeric,
+        other_effect numeric,
+        note text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(bill_bridge.zone, (SELECT s.zone FROM setting s));
+        keys text[] := coalesce(bill_bridge.group_by, '{}');
+        unknown text := (SELECT g FROM unnest(keys) g WHERE g IS NULL OR g <> ALL ('{charge_category,provider,model,service_tier,meter,team,project}') LIMIT 1);
+    BEGIN
+        IF unknown IS NOT NULL OR array_position(keys, NULL) IS NOT NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('a bill cannot be grouped by %s', coalesce('"' || unknown || '"', 'NULL')),
+                HINT = 'Group by charge_category, provider, model, service_tier, meter, and team or project.';
+        END IF;
+        IF keys @> '{team,project}' THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = 'a bill cannot be grouped by team and project at once',
+                HINT = 'A ledger has one label: take one of them at a time.';
+        END IF;
+        IF from_0 IS NULL OR to_0 IS NULL OR from_1 IS NULL OR to_1 IS NULL OR from_0 >= to_0 OR from_1 >= to_1 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = 'a bridge needs two periods that are not empty',
+                HINT = 'As in bill_bridge(''2026-01-01'', ''2026-02-01'', ''2026-02-01'', ''2026-03-01'').';
+        END IF;
+        RETURN QUERY
+        SELECT g.charge_category, g.provider, g.model, g.service_tier, g.meter, g.team, g.project, g.currency, g.tokens_0, g.tokens_1, g.spend_0, g.spend_1, g.spend_1 - g.spend_0,
+               g.price_effect, g.volume_effect, g.mix_effect, g.new_effect, g.discontinued_effect, g.currency_effect, g.purchase_effect, g.other_effect,
+               nullif(concat_ws('; ',
+                   CASE WHEN g.currency IS NULL THEN 'no price' END,
+                   CASE WHEN g.currency <> in_currency THEN 'no exchange rate' END,
+                   CASE WHEN from_1 <= now() AND to_1 > now() THEN 'the second period is not over' END), '')
+        FROM (SELECT CASE WHEN 'charge_category' = ANY (keys) THEN c.charge_category END AS charge_category,
+                     CASE WHEN 'provider' = ANY (keys) THEN c.provider END AS provider,
+                     CASE WHEN 'model' = ANY (keys) THEN c.model END AS model,
+                     CASE WHEN 'service_tier' = ANY (keys) THEN c.service_tier END AS service_tier,
+                     CASE WHEN 'meter' = ANY (keys) THEN c.meter END AS meter,
+                     CASE WHEN 'team' = ANY (keys) THEN coalesce(c.label, 'unallocated') END AS team,
+                     CASE WHEN 'project' = ANY (keys) THEN coalesce(c.label, 'unallocated') END AS project,
+                     c.currency,
+                     coalesce(sum(c.tokens_0) FILTER (WHERE c.meter IS NULL OR 'meter' = ANY (keys) OR c.meter NOT IN ('tool_calls', 'cache_storage')), 0)::bigint AS tokens_0,
+                     coalesce(sum(c.tokens_1) FILTER (WHERE c.meter IS NULL OR 'meter' = ANY (keys) OR c.meter NOT IN ('tool_calls', 'cache_storage')), 0)::bigint AS tokens_1,
+                     trim_scale(sum(c.spend_0)) AS spend_0, trim_scale(sum(c.spend_1)) AS spend_1,
+                     trim_scale(sum(c.price_effect)) AS price_effect, trim_scale(sum(c.volume_effect)) AS volume_effect, trim_scale(sum(c.mix_effect)) AS mix_effect,
+                     trim_scale(sum(c.new_effect)) AS new_effect, trim_scale(sum(c.discontinued_effect)) AS discontinued_effect, trim_scale(sum(c.currency_effect)) AS currency_effect,
+                     trim_scale(sum(c.purchase_effect)) AS purchase_effect, trim_scale(sum(c.other_effect)) AS other_effect
+              FROM bill_contributions(ARRAY[tstzrange(from_0, to_0), tstzrange(from_1, to_1)], false, '{1}', in_zone,
+                                      CASE WHEN 'team' = ANY (keys) THEN 'team' WHEN 'project' = ANY (keys) THEN 'project' END, in_currency) c
+              GROUP BY 1, 2, 3, 4, 5, 6, 7, 8) g
+        WHERE g.currency IS NOT NULL OR g.tokens_0 > 0 OR g.tokens_1 > 0
+        ORDER BY g.currency, abs(g.spend_1 - g.spend_0) DESC NULLS LAST, g.charge_category, g.provider, g.model, g.service_tier, g.meter, g.team, g.project;
+    END
+    $$;
+    COMMENT ON FUNCTION bill_bridge(timestamptz, timestamptz, timestamptz, timestamptz, text[], text, text) IS
+        'why the bill of one period (from_1 up to, not including, to_1) is not that of another (from_0 to to_0): by any of charge_category, provider, model, service_tier, meter, and team or project, what each group contributed to the effects of the whole, which add up exactly to the change; in each currency, or with in_currency in one, by the exchange rates of the months; calls without a price are a line of tokens without currency';
+
+    CREATE OR REPLACE FUNCTION bill_growth_of(
+        from_at timestamptz,
+        to_at timestamptz,
+        zone text,
+        dimension text,
+        in_currency text
+    ) RETURNS TABLE (
+        month date,
+        comparison text,
+        owner text,
+        currency text,
+        tokens_before bigint,
+        tokens bigint,
+        unpriced_tokens bigint,
+        spend_before numeric,
+        spend numeric,
+        change numeric,
+        growth numeric,
+        price_effect numeric,
+        volume_effect numeric,
+        mix_effect numeric,
+        new_effect numeric,
+        discontinued_effect numeric,
+        currency_effect numeric,
+        purchase_effect numeric,
+        other_effect numeric,
+        is_partial boolean,
+        note text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(bill_growth_of.zone, (SELECT s.zone FROM setting s));
+        today timestamp := now() AT TIME ZONE in_zone;
+    BEGIN
+        RETURN QUERY
+        WITH contribution AS MATERIALIZED (
+            -- at a distance of 0: what each month is by itself
+            SELECT c.*, CASE WHEN dimension IS NOT NULL THEN coalesce(c.label, 'unallocated') END AS owner
+            FROM bill_contributions(ARRAY[tstzrange(from_at, to_at)], true, '{0,1,12}', in_zone, dimension, in_currency) c
+        ), grouped AS (
+            SELECT c.distance, c.n, c.owner, c.currency,
+                   sum(c.tokens_0) FILTER (WHERE c.meter NOT IN ('tool_calls', 'cache_storage'))::bigint AS tokens_0, sum(c.tokens_1) FILTER (WHERE c.meter NOT IN ('tool_calls', 'cache_storage'))::bigint AS tokens_1,
+                   trim_scale(sum(c.spend_0)) AS spend_0, trim_scale(sum(c.spend_1)) AS spend_1,
+                   trim_scale(sum(c.price_effect)) AS price_effect, trim_scale(sum(c.volume_effect)) AS volume_effect, trim_scale(sum(c.mix_effect)) AS mix_effect,
+                   trim_scale(sum(c.new_effect)) AS new_effect, trim_scale(sum(c.discontinued_effect)) AS discontinued_effect, trim_scale(sum(c.currency_effect)) AS currency_effect,
+                   trim_scale(sum(c.purchase_effect)) AS purchase_effect, trim_scale(sum(c.other_effect)) AS other_effect
+            FROM contribution c WHERE c.currency IS NOT NULL GROUP BY 1, 2, 3, 4
+        ), calendar AS (
+            SELECT n, min(n) OVER () AS first, s.is_used, e.month, e.counted_from > e.month OR e.counted_to < e.month + interval '1 month' AS is_partial
+            FROM (SELECT min(c.n) AS first, max(c.n) AS last FROM contribution c WHERE c.distance = 0) r, generate_series(r.first, r.last) n
+                 LEFT JOIN LATERAL (SELECT true AS is_used FROM contribution c WHERE c.distance = 0 AND c.n = n.n AND c.charge_category = 'Usage' LIMIT 1) s ON true,
+                 LATERAL (SELECT m.month, greatest(m.month, from_at AT TIME ZONE in_zone) AS counted_from, least(m.month + interval '1 month', to_at AT TIME ZONE in_zone, today) AS counted_to
+                          FROM (SELECT make_timestamp(n / 12, n % 12 + 1, 1, 0, 0, 0) AS month) m) e
+        ), unpriced AS (
+            SELECT c.n, c.owner, sum(c.tokens_1)::bigint AS tokens FROM contribution c WHERE c.distance = 0 AND c.currency IS NULL GROUP BY 1, 2
+        ), payer AS (
+            SELECT g.owner, g.currency, min(g.n) FILTER (WHERE g.spend_1 <> 0 OR g.tokens_1 > 0) AS since FROM grouped g WHERE g.distance = 0 GROUP BY 1, 2
+            UNION ALL
+            SELECT u.owner, NULL, NULL FROM unpriced u WHERE NOT EXISTS (SELECT FROM grouped) GROUP BY 1
+        ), since AS (
+            SELECT p.currency, min(p.since) AS since FROM payer p GROUP BY 1
+        )
+        SELECT m.month::date, d.comparison, p.owner, p.currency,
+               CASE WHEN h.has_base AND p.currency IS NOT NULL THEN coalesce(g.tokens_0, 0) END, CASE WHEN p.currency IS NOT NULL THEN coalesce(o.tokens_1, 0) END, coalesce(u.tokens, 0),
+               CASE WHEN h.has_base THEN coalesce(g.spend_0, z.zero) END, coalesce(o.spend_1, z.zero),
+               CASE WHEN h.has_base THEN coalesce(g.spend_1 - g.spend_0, z.zero) END,
+               CASE WHEN h.has_base AND NOT m.is_partial AND NOT b.is_partial AND g.spend_0 > 0 THEN tokenomics.growth_rate(g.spend_1, g.spend_0) END,
+               CASE WHEN h.has_base THEN coalesce(g.price_effect, z.zero) END,
+               CASE WHEN h.has_base THEN coalesce(g.volume_effect, z.zero) END,
+               CASE WHEN h.has_base THEN coalesce(g.mix_effect, z.zero) END,
+               CASE WHEN h.has_base THEN coalesce(g.new_effect, z.zero) END,
+               CASE WHEN h.has_base THEN coalesce(g.discontinued_effect, z.zero) END,
+               CASE WHEN h.has_base THEN coalesce(g.currency_effect, z.zero) END,
+               CASE WHEN h.has_base THEN coalesce(g.purchase_effect, z.zero) END,
+               CASE WHEN h.has_base THEN coalesce(g.other_effect, z.zero) END,
+               m.is_partial OR coalesce(b.is_partial, false),
+               nullif(concat_ws('; ',
+                   CASE WHEN NOT h.has_base AND d.distance = 1 THEN 'the first month: there is none before it' WHEN NOT h.has_base THEN 'there is no month a year before' END,
+                   CASE WHEN m.is_used IS NULL THEN 'a month without usage' END,
+                   CASE WHEN h.has_base AND b.is_used IS NULL THEN 'no usage in the month it is compared with' END,
+                   CASE WHEN p.currency IS NULL THEN 'no call has a price' END,
+                   CASE WHEN h.has_base AND s.since BETWEEN m.n - d.distance + 1 AND m.n THEN 'a new currency' END,
+                   CASE WHEN p.currency <> in_currency THEN 'no exchange rate' END,
+                   CASE WHEN m.is_partial THEN 'the month is not complete' WHEN h.has_base AND b.is_partial THEN 'the month it is compared with is not complete' END), '')
+        FROM calendar m CROSS JOIN payer p CROSS JOIN (VALUES (1, 'month on month'), (12, 'year on year')) d(distance, comparison)
+             CROSS JOIN LATERAL (SELECT m.n - d.distance >= m.first AS has_base) h
+             CROSS JOIN LATERAL (SELECT CASE WHEN p.currency IS NOT NULL THEN 0::numeric END AS zero) z
+             LEFT JOIN calendar b ON b.n = m.n - d.distance
+             LEFT JOIN since s ON s.currency = p.currency
+             LEFT JOIN grouped g ON g.distance = d.distance AND g.n = m.n AND g.currency = p.currency AND g.owner IS NOT DISTINCT FROM p.owner
+             LEFT JOIN grouped o ON o.distance = 0 AND o.n = m.n AND o.currency = p.currency AND o.owner IS NOT DISTINCT FROM p.owner
+             LEFT JOIN unpriced u ON u.n = m.n AND u.owner IS NOT DISTINCT FROM p.owner
+        WHERE dimension IS NULL OR g.n IS NOT NULL OR o.n IS NOT NULL OR p.currency IS NULL
+        ORDER BY d.distance, p.currency, p.owner, m.n;
+    END
+    $$;
+    COMMENT ON FUNCTION bill_growth_of(timestamptz, timestamptz, text, text, text) IS
+        'part of bill_growth, bill_growth_by_team and bill_growth_by_project: the rows of all of them';
+
+    CREATE OR REPLACE FUNCTION bill_growth_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL,
+        in_currency text DEFAULT NULL
+    ) RETURNS TABLE (
+        month date,
+        comparison text,
+        currency text,
+        tokens_before bigint,
+        tokens bigint,
+        unpriced_tokens bigint,
+        spend_before numeric,
+        spend numeric,
+        change numeric,
+        growth numeric,
+        price_effect numeric,
+        volume_effect numeric,
+        mix_effect numeric,
+        new_effect numeric,
+        discontinued_effect numeric,
+        currency_effect numeric,
+        purchase_effect numeric,
+        other_effect numeric,
+        is_partial boolean,
+        note text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        RETURN QUERY
+        SELECT g.month, g.comparison, g.currency, g.tokens_before, g.tokens, g.unpriced_tokens, g.spend_before, g.spend, g.change, g.growth,
+               g.price_effect, g.volume_effect, g.mix_effect, g.new_effect, g.discontinued_effect, g.currency_effect, g.purchase_effect, g.other_effect, g.is_partial, g.note
+        FROM bill_growth_of(from_at, to_at, bill_growth_between.zone, NULL, in_currency) g;
+    END
+    $$;
+    COMMENT ON FUNCTION bill_growth_between(timestamptz, timestamptz, text, text) IS
+        'the rows of bill_growth of what was spent from from_at up to, not including, to_at, by the months of the zone, compared with months between the limits; NULL: no limit, and the zone of "setting"; in_currency: all in one currency, by the exchange rates of the months, whose change is an effect';
+    CREATE OR REPLACE VIEW bill_growth WITH (security_invoker = true) AS SELECT * FROM bill_growth_between();
+    COMMENT ON VIEW bill_growth IS 'tokenomics: why the bill grew, by month and currency: its change on the month before and on the same month of the year before, split without a rest';
+    COMMENT ON COLUMN bill_growth.month IS 'first day of the month, in the reporting zone';
+    COMMENT ON COLUMN bill_growth.comparison IS 'month on month, or year on year: with the same month of the year before';
+    COMMENT ON COLUMN bill_growth.currency IS 'currency of the amounts; NULL where nothing at all is priced';
+    COMMENT ON COLUMN bill_growth.tokens_before IS 'tokens of calls with a price in the month it is compared with';
+    COMMENT ON COLUMN bill_growth.tokens IS 'tokens of calls with a price in the month';
+    COMMENT ON COLUMN bill_growth.unpriced_tokens IS 'tokens of the month that have no price, whatever the currency: spend is too low by what they cost';
+    COMMENT ON COLUMN bill_growth.spend_before IS 'total spend of the month it is compared with; NULL where there is none';
+    COMMENT ON COLUMN bill_growth.spend IS 'total spend: cost of the calls, purchases and other charges';
+    COMMENT ON COLUMN bill_growth.change IS 'spend less spend_before: the sum of the effects, to the last digit';
+    COMMENT ON COLUMN bill_growth.growth IS 'change as a fraction of spend_before; NULL where a month is not complete, or nothing was spent before';
+    COMMENT ON COLUMN bill_growth.price_effect IS 'what changed prices did: by provider, model, service tier, threshold, off-peak or not, and meter';
+    COMMENT ON COLUMN bill_growth.volume_effect IS 'what the number of tokens did';
+    COMMENT ON COLUMN bill_growth.mix_effect IS 'what their shares did: of models, meters (cache, output), tiers and off-peak hours';
+    COMMENT ON COLUMN bill_growth.new_effect IS 'cost of models that were not used in the month it is compared with';
+    COMMENT ON COLUMN bill_growth.discontinued_effect IS 'cost then of models that are not used any more, below zero';
+    COMMENT ON COLUMN bill_growth.currency_effect IS 'what exchange rates did; 0 where nothing is converted';
+    COMMENT ON COLUMN bill_growth.purchase_effect IS 'change of purchases, idle parts included';
+    COMMENT ON COLUMN bill_growth.other_effect IS 'change of credits, adjustments and tax';
+    COMMENT ON COLUMN bill_growth.is_partial IS 'whether one of the two months is not over, or cut by the limits';
+    COMMENT ON COLUMN bill_growth.note IS 'what to know before comparing; NULL: nothing';
+
+    CREATE OR REPLACE FUNCTION bill_growth_by_team_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL,
+        in_currency text DEFAULT NULL
+    ) RETURNS TABLE (
+        month date,
+        comparison text,
+        team text,
+        currency text,
+        tokens_before bigint,
+        tokens bigint,
+        unpriced_tokens bigint,
+        spend_before numeric,
+        spend numeric,
+        change numeric,
+        growth numeric,
+        price_effect numeric,
+        volume_effect numeric,
+        mix_effect numeric,
+        new_effect numeric,
+        discontinued_effect numeric,
+        currency_effect numeric,
+        purchase_effect numeric,
+        other_effect numeric,
+        is_partial boolean,
+        note text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        RETURN QUERY
+        SELECT g.month, g.comparison, g.owner, g.currency, g.tokens_before, g.tokens, g.unpriced_tokens, g.spend_before, g.spend, g.change, g.growth,
+               g.price_effect, g.volume_effect, g.mix_effect, g.new_effect, g.discontinued_effect, g.currency_effect, g.purchase_effect, g.other_effect, g.is_partial, g.note
+        FROM bill_growth_of(from_at, to_at, bill_growth_by_team_between.zone, 'team', in_currency) g;
+    END
+    $$;
+    COMMENT ON FUNCTION bill_growth_by_team_between(timestamptz, timestamptz, text, text) IS
+        'the rows of bill_growth_by_team of what was spent from from_at up to, not including, to_at, by the months of the zone, compared with months between the limits; NULL: no limit, and the zone of "setting"; in_currency: all in one currency, by the exchange rates of the months, whose change is an effect';
+    CREATE OR REPLACE VIEW bill_growth_by_team WITH (security_invoker = true) AS SELECT * FROM bill_growth_by_team_between();
+    COMMENT ON VIEW bill_growth_by_team IS 'tokenomics: what each team contributed to bill_growth: the effects of all teams add up to those of the bill';
+    COMMENT ON COLUMN bill_growth_by_team.month IS 'first day of the month, in the reporting zone';
+    COMMENT ON COLUMN bill_growth_by_team.comparison IS 'month on month, or year on year: with the same month of the year before';
+    COMMENT ON COLUMN bill_growth_by_team.team IS 'the team; "unallocated" where the calls or charges name none';
+    COMMENT ON COLUMN bill_growth_by_team.currency IS 'currency of the amounts; NULL where nothing at all is priced';
+    COMMENT ON COLUMN bill_growth_by_team.tokens_before IS 'tokens of calls with a price in the month it is compared with';
+    COMMENT ON COLUMN bill_growth_by_team.tokens IS 'tokens of calls with a price in the month';
+    COMMENT ON COLUMN bill_growth_by_team.unpriced_tokens IS 'tokens of the month that have no price, whatever the currency: spend is too low by what they cost';
+    COMMENT ON COLUMN bill_growth_by_team.spend_before IS 'total spend of the month it is compared with; NULL where there is none';
+    COMMENT ON COLUMN bill_growth_by_team.spend IS 'total spend: cost of the calls, purchases and other charges';
+    COMMENT ON COLUMN bill_growth_by_team.change IS 'spend less spend_before: the sum of the effects, to the last digit';
+    COMMENT ON COLUMN bill_growth_by_team.growth IS 'change as a fraction of spend_before; NULL where a month is not complete, or nothing was spent before';
+    COMMENT ON COLUMN bill_growth_by_team.price_effect IS 'what changed prices did: by provider, model, service tier, threshold, off-peak or not, and meter';
+    COMMENT ON COLUMN bill_growth_by_team.volume_effect IS 'what the number of tokens did';
+    COMMENT ON COLUMN bill_growth_by_team.mix_effect IS 'what their shares did: of models, meters (cache, output), tiers and off-peak hours';
+    COMMENT ON COLUMN bill_growth_by_team.new_effect IS 'cost of models that were not used in the month it is compared with';
+    COMMENT ON COLUMN bill_growth_by_team.discontinued_effect IS 'cost then of models that are not used any more, below zero';
+    COMMENT ON COLUMN bill_growth_by_team.currency_effect IS 'what exchange rates did; 0 where nothing is converted';
+    COMMENT ON COLUMN bill_growth_by_team.purchase_effect IS 'change of purchases, idle parts included';
+    COMMENT ON COLUMN bill_growth_by_team.other_effect IS 'change of credits, adjustments and tax';
+    COMMENT ON COLUMN bill_growth_by_team.is_partial IS 'whether one of the two months is not over, or cut by the limits';
+    COMMENT ON COLUMN bill_growth_by_team.note IS 'what to know before comparing; NULL: nothing';
+
+    CREATE OR REPLACE FUNCTION bill_growth_by_project_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL,
+        in_currency text DEFAULT NULL
+    ) RETURNS TABLE (
+        month date,
+        comparison text,
+        project text,
+        currency text,
+        tokens_before bigint,
+        tokens bigint,
+        unpriced_tokens bigint,
+        spend_before numeric,
+        spend numeric,
+        change numeric,
+        growth numeric,
+        price_effect numeric,
+        volume_effect numeric,
+        mix_effect numeric,
+        new_effect numeric,
+        discontinued_effect numeric,
+        currency_effect numeric,
+        purchase_effect numeric,
+        other_effect numeric,
+        is_partial boolean,
+        note text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        RETURN QUERY
+        SELECT g.month, g.comparison, g.owner, g.currency, g.tokens_before, g.tokens, g.unpriced_tokens, g.spend_before, g.spend, g.change, g.growth,
+               g.price_effect, g.volume_effect, g.mix_effect, g.new_effect, g.discontinued_effect, g.currency_effect, g.purchase_effect, g.other_effect, g.is_partial, g.note
+        FROM bill_growth_of(from_at, to_at, bill_growth_by_project_between.zone, 'project', in_currency) g;
+    END
+    $$;
+    COMMENT ON FUNCTION bill_growth_by_project_between(timestamptz, timestamptz, text, text) IS
+        'the rows of bill_growth_by_project of what was spent from from_at up to, not including, to_at, by the months of the zone, compared with months between the limits; NULL: no limit, and the zone of "setting"; in_currency: all in one currency, by the exchange rates of the months, whose change is an effect';
+    CREATE OR REPLACE VIEW bill_growth_by_project WITH (security_invoker = true) AS SELECT * FROM bill_growth_by_project_between();
+    COMMENT ON VIEW bill_growth_by_project IS 'tokenomics: what each project contributed to bill_growth: the effects of all projects add up to those of the bill';
+    COMMENT ON COLUMN bill_growth_by_project.month IS 'first day of the month, in the reporting zone';
+    COMMENT ON COLUMN bill_growth_by_project.comparison IS 'month on month, or year on year: with the same month of the year before';
+    COMMENT ON COLUMN bill_growth_by_project.project IS 'the project; "unallocated" where the calls or charges name none';
+    COMMENT ON COLUMN bill_growth_by_project.currency IS 'currency of the amounts; NULL where nothing at all is priced';
+    COMMENT ON COLUMN bill_growth_by_project.tokens_before IS 'tokens of calls with a price in the month it is compared with';
+    COMMENT ON COLUMN bill_growth_by_project.tokens IS 'tokens of calls with a price in the month';
+    COMMENT ON COLUMN bill_growth_by_project.unpriced_tokens IS 'tokens of the month that have no price, whatever the currency: spend is too low by what they cost';
+    COMMENT ON COLUMN bill_growth_by_project.spend_before IS 'total spend of the month it is compared with; NULL where there is none';
+    COMMENT ON COLUMN bill_growth_by_project.spend IS 'total spend: cost of the calls, purchases and other charges';
+    COMMENT ON COLUMN bill_growth_by_project.change IS 'spend less spend_before: the sum of the effects, to the last digit';
+    COMMENT ON COLUMN bill_growth_by_project.growth IS 'change as a fraction of spend_before; NULL where a month is not complete, or nothing was spent before';
+    COMMENT ON COLUMN bill_growth_by_project.price_effect IS 'what changed prices did: by provider, model, service tier, threshold, off-peak or not, and meter';
+    COMMENT ON COLUMN bill_growth_by_project.volume_effect IS 'what the number of tokens did';
+    COMMENT ON COLUMN bill_growth_by_project.mix_effect IS 'what their shares did: of models, meters (cache, output), tiers and off-peak hours';
+    COMMENT ON COLUMN bill_growth_by_project.new_effect IS 'cost of models that were not used in the month it is compared with';
+    COMMENT ON COLUMN bill_growth_by_project.discontinued_effect IS 'cost then of models that are not used any more, below zero';
+    COMMENT ON COLUMN bill_growth_by_project.currency_effect IS 'what exchange rates did; 0 where nothing is converted';
+    COMMENT ON COLUMN bill_growth_by_project.purchase_effect IS 'change of purchases, idle parts included';
+    COMMENT ON COLUMN bill_growth_by_project.other_effect IS 'change of credits, adjustments and tax';
+    COMMENT ON COLUMN bill_growth_by_project.is_partial IS 'whether one of the two months is not over, or cut by the limits';
+    COMMENT ON COLUMN bill_growth_by_project.note IS 'what to know before comparing; NULL: nothing';
+
+    CREATE OR REPLACE FUNCTION driver_effects_of(
+        spans tstzrange[],
+        by_month boolean,
+        distances integer[],
+        zone text,
+        factors tokenomics.demand_factors[]
+    ) RETURNS TABLE (
+        distance integer,
+        n integer,
+        currency text,
+        spend_0 numeric,
+        spend_1 numeric,
+        users_effect numeric,
+        sessions_per_user_effect numeric,
+        turns_per_session_effect numeric,
+        calls_per_turn_effect numeric,
+        tokens_per_call_effect numeric,
+        reasoning_effect numeric,
+        coverage_effect numeric,
+        tokens_effect numeric,
+        cache_effect numeric,
+        mix_effect numeric,
+        price_effect numeric,
+        purchase_effect numeric,
+        other_effect numeric,
+        reason text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        RETURN QUERY
+        WITH driver AS MATERIALIZED (
+            SELECT CASE WHEN by_month THEN (extract(year FROM f.month) * 12 + extract(month FROM f.month))::integer - 1 ELSE f.i::integer END AS n, f.reason,
+                   CASE WHEN p.product > 0 THEN ARRAY[f.users, f.sessions_per_user, f.turns_per_session, f.calls_per_turn, f.tokens_per_call, f.reasoning_multiplier]::double precision[] END AS x,
+                   p.product
+            FROM unnest(factors) WITH ORDINALITY f(month, days, slice, users, sessions_per_user, turns_per_session, calls_per_turn, tokens_per_call, reasoning_multiplier, coverage_multiplier,
+                                                   mix, mix_calls, cacheable_tokens, cache_hit_rate, peak_to_average, monthly_growth, coverage, reason, i),
+                 LATERAL (SELECT (f.users * f.sessions_per_user * f.turns_per_session * f.calls_per_turn * f.tokens_per_call * f.reasoning_multiplier)::double precision AS product) p
+        ), pair AS (
+            SELECT p.distance, p.n, p.charge_category, p.currency, coalesce(p.cost_0, 0) AS cost_0, coalesce(p.cost_1, 0) AS cost_1,
+                   coalesce(p.tokens_0, 0)::numeric AS q0, coalesce(p.tokens_1, 0)::numeric AS q1, p.meter IN ('input', 'cache_read', 'cache_write', 'cache_write_1h') AS is_cacheable,
+                   coalesce(sum(p.tokens_0) FILTER (WHERE p.meter IN ('input', 'cache_read', 'cache_write', 'cache_write_1h')) OVER of_model, 0) AS input_0,
+                   coalesce(sum(p.tokens_1) FILTER (WHERE p.meter IN ('input', 'cache_read', 'cache_write', 'cache_write_1h')) OVER of_model, 0) AS input_1,
+                   coalesce(sum(p.tokens_0) FILTER (WHERE p.meter NOT IN ('tool_calls', 'cache_storage')) OVER of_all, 0) AS total_0,
+                   coalesce(sum(p.tokens_1) FILTER (WHERE p.meter NOT IN ('tool_calls', 'cache_storage')) OVER of_all, 0) AS total_1
+            FROM bill_pairs(spans, by_month, distances, driver_effects_of.zone) p
+            WHERE p.currency IS NOT NULL
+            WINDOW of_all AS (PARTITION BY p.distance, p.n, p.currency),
+                   of_model AS (PARTITION BY p.distance, p.n, p.currency, p.provider, p.model, p.service_tier, p.above_input_tokens, p.off_peak)
+        ), item AS (
+            -- tokens x mix x cache x price; what cannot be seen in one month, as the
+            -- hit rate of a model that was not used, is what it is in the other
+            SELECT p.*, d0.x AS drivers_0, d1.x AS drivers_1, d0.product AS product_0, d1.product AS product_1, d0.x IS NOT NULL AND d1.x IS NOT NULL AS is_measured,
+                   CASE WHEN p.total_0 = 0 THEN m.mix_1 ELSE m.mix_0 END AS mix_0, CASE WHEN p.total_1 = 0 THEN m.mix_0 ELSE m.mix_1 END AS mix_1,
+                   CASE WHEN NOT p.is_cacheable THEN 1 WHEN p.input_0 = 0 THEN p.q1 / nullif(p.input_1, 0) ELSE p.q0 / p.input_0 END AS cache_0,
+                   CASE WHEN NOT p.is_cacheable THEN 1 WHEN p.input_1 = 0 THEN p.q0 / nullif(p.input_0, 0) ELSE p.q1 / p.input_1 END AS cache_1,
+                   CASE WHEN p.q0 = 0 OR p.q1 = 0 THEN 1 ELSE p.cost_0 * p.q1 END AS price_0, CASE WHEN p.q0 = 0 OR p.q1 = 0 THEN 1 ELSE p.cost_1 * p.q0 END AS price_1
+            FROM pair p LEFT JOIN driver d0 ON d0.n = p.n - p.distance LEFT JOIN driver d1 ON d1.n = p.n,
+                 LATERAL (SELECT CASE WHEN p.is_cacheable THEN p.input_0 ELSE p.q0 END / nullif(p.total_0, 0) AS mix_0,
+                                 CASE WHEN p.is_cacheable THEN p.input_1 ELSE p.q1 END / nullif(p.total_1, 0) AS mix_1) m
+            WHERE p.charge_category = 'Usage'
+        ), split AS (
+            SELECT i.distance, i.n, i.currency, i.cost_0, i.cost_1, i.is_measured,
+                   tokenomics.lmdi_effects(i.cost_0, i.cost_1,
+                       CASE WHEN i.is_measured THEN i.drivers_0 || i.total_0::double precision / i.product_0 ELSE ARRAY[i.total_0::double precision] END
+                           || ARRAY[coalesce(i.cache_0, 1), coalesce(i.mix_0, 1), i.price_0]::double precision[],
+                       CASE WHEN i.is_measured THEN i.drivers_1 || i.total_1::double precision / i.product_1 ELSE ARRAY[i.total_1::double precision] END
+                           || ARRAY[coalesce(i.cache_1, 1), coalesce(i.mix_1, 1), i.price_1]::double precision[]) AS e
+            FROM item i WHERE i.cost_0 <> 0 OR i.cost_1 <> 0
+        ), effect AS (
+            SELECT s.distance, s.n, s.currency, s.cost_0, s.cost_1,
+                   CASE WHEN s.is_measured THEN s.e[1] END AS users,
+                   CASE WHEN s.is_measured THEN s.e[2] END AS sessions_per_user,
+                   CASE WHEN s.is_measured THEN s.e[3] END AS turns_per_session,
+                   CASE WHEN s.is_measured THEN s.e[4] END AS calls_per_turn,
+                   CASE WHEN s.is_measured THEN s.e[5] END AS tokens_per_call,
+                   CASE WHEN s.is_measured THEN s.e[6] END AS reasoning,
+                   CASE WHEN s.is_measured THEN s.e[7] END AS coverage,
+                   CASE WHEN s.is_measured THEN s.e[1] + s.e[2] + s.e[3] + s.e[4] + s.e[5] + s.e[6] + s.e[7] ELSE s.e[1] END AS tokens,
+                   s.e[cardinality(s.e) - 2] AS cache, s.e[cardinality(s.e) - 1] AS mix, s.e[cardinality(s.e)] AS price, 0::numeric AS purchase, 0::numeric AS other
+            FROM split s
+            UNION ALL
+            SELECT p.distance, p.n, p.currency, p.cost_0, p.cost_1, CASE WHEN d0.x IS NOT NULL AND d1.x IS NOT NULL THEN 0 END, CASE WHEN d0.x IS NOT NULL AND d1.x IS NOT NULL THEN 0 END, CASE WHEN d0.x IS NOT NULL AND d1.x IS NOT NULL THEN 0 END, CASE WHEN d0.x IS NOT NULL AND d1.x IS NOT NULL THEN 0 END, CASE WHEN d0.x IS NOT NULL AND d1.x IS NOT NULL THEN 0 END, CASE WHEN d0.x IS NOT NULL AND d1.x IS NOT NULL THEN 0 END, CASE WHEN d0.x IS NOT NULL AND d1.x IS NOT NULL THEN 0 END, 0, 0, 0, 0,
+                   CASE WHEN p.charge_category = 'Purchase' THEN p.cost_1 - p.cost_0 ELSE 0 END, CASE WHEN p.charge_category NOT IN ('Usage', 'Purchase') THEN p.cost_1 - p.cost_0 ELSE 0 END
+            FROM pair p LEFT JOIN driver d0 ON d0.n = p.n - p.distance LEFT JOIN driver d1 ON d1.n = p.n
+            WHERE p.charge_category <> 'Usage'
+        )
+        SELECT e.distance, e.n, e.currency, trim_scale(sum(e.cost_0)), trim_scale(sum(e.cost_1)),
+               trim_scale(sum(e.users)),
+               trim_scale(sum(e.sessions_per_user)),
+               trim_scale(sum(e.turns_per_session)),
+               trim_scale(sum(e.calls_per_turn)),
+               trim_scale(sum(e.tokens_per_call)),
+               trim_scale(sum(e.reasoning)),
+               trim_scale(sum(e.coverage)),
+               trim_scale(sum(e.tokens)),
+               trim_scale(sum(e.cache)),
+               trim_scale(sum(e.mix)),
+               trim_scale(sum(e.price)),
+               trim_scale(sum(e.purchase)),
+               trim_scale(sum(e.other)),
+               (SELECT 'drivers are not measured: ' || coalesce(min(d.reason) FILTER (WHERE d.x IS NULL), 'a month is not complete') FROM driver d WHERE d.n IN (e.n, e.n - e.distance)
+                HAVING count(d.x) < CASE e.distance WHEN 0 THEN 1 ELSE 2 END)
+        FROM effect e
+        GROUP BY e.distance, e.n, e.currency;
+    END
+    $$;
+    COMMENT ON FUNCTION driver_effects_of(tstzrange[], boolean, integer[], text, tokenomics.demand_factors[]) IS
+        'part of driver_bridge() and bill_growth_by_driver: effects of the drivers by lmdi_effects() of each item';
+
+    CREATE OR REPLACE FUNCTION driver_bridge(month_0 date, month_1 date, zone text DEFAULT NULL) RETURNS TABLE (
+        currency text,
+        spend_0 numeric,
+        spend_1 numeric,
+        change numeric,
+        users_effect numeric,
+        sessions_per_user_effect numeric,
+        turns_per_session_effect numeric,
+        calls_per_turn_effect numeric,
+        tokens_per_call_effect numeric,
+        reasoning_effect numeric,
+        coverage_effect numeric,
+        tokens_effect numeric,
+        cache_effect numeric,
+        mix_effect numeric,
+        price_effect numeric,
+        purchase_effect numeric,
+        other_effect numeric,
+        note text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(driver_bridge.zone, (SELECT s.zone FROM setting s));
+        factors tokenomics.demand_factors[] := ARRAY[measured_factors(month_0, zone => in_zone, growth_months => 0), measured_factors(month_1, zone => in_zone, growth_months => 0)];
+    BEGIN
+        RETURN QUERY
+        SELECT d.currency, d.spend_0, d.spend_1, trim_scale(d.spend_1 - d.spend_0), d.users_effect, d.sessions_per_user_effect, d.turns_per_session_effect, d.calls_per_turn_effect, d.tokens_per_call_effect, d.reasoning_effect, d.coverage_effect, d.tokens_effect, d.cache_effect, d.mix_effect, d.price_effect, d.purchase_effect, d.other_effect, d.reason
+        FROM driver_effects_of(
+                 (SELECT array_agg(tstzrange(tokenomics.period_start('month', in_zone, m.noon), tokenomics.period_end('month', in_zone, m.noon)) ORDER BY m.i)
+                  FROM (SELECT (month_0::timestamp + interval '12 hours') AT TIME ZONE in_zone AS noon, 1 AS i UNION ALL SELECT (month_1::timestamp + interval '12 hours') AT TIME ZONE in_zone, 2) m),
+                 false, '{1}', in_zone, factors) d
+        ORDER BY d.currency;
+    END
+    $$;
+    COMMENT ON FUNCTION driver_bridge(date, date, text) IS
+        'why the bill of a complete month, given by its first day, is not that of another, by the drivers of demand (measured_factors()), the cache, the mix and the price, by LMDI-I; they add up exactly to the change; in each currency; where drivers are not measured, tokens_effect alone says what they did';
+
+    CREATE OR REPLACE FUNCTION bill_growth_by_driver_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL
+    ) RETURNS TABLE (
+        month date,
+        comparison text,
+        currency text,
+        spend_before numeric,
+        spend numeric,
+        change numeric,
+        users_effect numeric,
+        sessions_per_user_effect numeric,
+        turns_per_session_effect numeric,
+        calls_per_turn_effect numeric,
+        tokens_per_call_effect numeric,
+        reasoning_effect numeric,
+        coverage_effect numeric,
+        tokens_effect numeric,
+        cache_effect numeric,
+        mix_effect numeric,
+        price_effect numeric,
+        purchase_effect numeric,
+        other_effect numeric,
+        is_partial boolean,
+        note text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(bill_growth_by_driver_between.zone, (SELECT s.zone FROM setting s));
+        factors tokenomics.demand_factors[] := (SELECT array_agg(f) FROM measured_factors_between(from_at, to_at, in_zone) f);
+    BEGIN
+        RETURN QUERY
+        SELECT g.month, g.comparison, g.currency, g.spend_before, g.spend, g.change, d.users_effect, d.sessions_per_user_effect, d.turns_per_session_effect, d.calls_per_turn_effect, d.tokens_per_call_effect, d.reasoning_effect, d.coverage_effect, d.tokens_effect, d.cache_effect, d.mix_effect, d.price_effect, d.purchase_effect, d.other_effect,
+               g.is_partial, nullif(concat_ws('; ', g.note, d.reason), '')
+        FROM bill_growth_between(from_at, to_at, in_zone) g
+             LEFT JOIN driver_effects_of(ARRAY[tstzrange(from_at, to_at)], true, '{1,12}', in_zone, factors) d
+                 ON d.n = (extract(year FROM g.month) * 12 + extract(month FROM g.month))::integer - 1 AND d.currency = g.currency
+                    AND d.distance = CASE g.comparison WHEN 'year on year' THEN 12 ELSE 1 END
+        ORDER BY g.comparison, g.currency, g.month;
+    END
+    $$;
+    COMMENT ON FUNCTION bill_growth_by_driver_between(timestamptz, timestamptz, text) IS
+        'the rows of bill_growth_by_driver of what was spent from from_at up to, not including, to_at, by the months of the zone, compared with months between the limits; NULL: no limit, and the zone of "setting"';
+    CREATE OR REPLACE VIEW bill_growth_by_driver WITH (security_invoker = true) AS SELECT * FROM bill_growth_by_driver_between();
+    COMMENT ON VIEW bill_growth_by_driver IS 'tokenomics: why the bill grew, by what people and agents did: users, sessions, turns, calls, tokens, reasoning, cache, mix and price, without a rest';
+    COMMENT ON COLUMN bill_growth_by_driver.month IS 'first day of the month, in the reporting zone';
+    COMMENT ON COLUMN bill_growth_by_driver.comparison IS 'month on month, or year on year: with the same month of the year before';
+    COMMENT ON COLUMN bill_growth_by_driver.currency IS 'currency of the amounts; NULL where nothing at all is priced';
+    COMMENT ON COLUMN bill_growth_by_driver.spend_before IS 'total spend of the month it is compared with; NULL where there is none';
+    COMMENT ON COLUMN bill_growth_by_driver.spend IS 'total spend: cost of the calls, purchases and other charges';
+    COMMENT ON COLUMN bill_growth_by_driver.change IS 'spend less spend_before: tokens_effect and all behind it, to the last digit';
+    COMMENT ON COLUMN bill_growth_by_driver.users_effect IS 'what the number of users did';
+    COMMENT ON COLUMN bill_growth_by_driver.sessions_per_user_effect IS 'what sessions per user did';
+    COMMENT ON COLUMN bill_growth_by_driver.turns_per_session_effect IS 'what turns per session did';
+    COMMENT ON COLUMN bill_growth_by_driver.calls_per_turn_effect IS 'what calls per turn did: the fan-out of agents';
+    COMMENT ON COLUMN bill_growth_by_driver.tokens_per_call_effect IS 'what tokens per call did, without reasoning';
+    COMMENT ON COLUMN bill_growth_by_driver.reasoning_effect IS 'what the share of reasoning did to the tokens';
+    COMMENT ON COLUMN bill_growth_by_driver.coverage_effect IS 'what tokens of priced calls without all ids did, beside those that the drivers are of';
+    COMMENT ON COLUMN bill_growth_by_driver.tokens_effect IS 'what the number of priced tokens did: the sum of the seven before it';
+    COMMENT ON COLUMN bill_growth_by_driver.cache_effect IS 'what the shares of cached input and of cache writes did, within each model';
+    COMMENT ON COLUMN bill_growth_by_driver.mix_effect IS 'what the shares of models, tiers, input and output did; models that are new, or gone, included';
+    COMMENT ON COLUMN bill_growth_by_driver.price_effect IS 'what changed prices did';
+    COMMENT ON COLUMN bill_growth_by_driver.purchase_effect IS 'change of purchases, idle parts included';
+    COMMENT ON COLUMN bill_growth_by_driver.other_effect IS 'change of credits, adjustments and tax';
+    COMMENT ON COLUMN bill_growth_by_driver.is_partial IS 'whether one of the two months is not over, or cut by the limits';
+    COMMENT ON COLUMN bill_growth_by_driver.note IS 'what to know before comparing, and why drivers are not measured; NULL: nothing';
+
+    CREATE OR REPLACE FUNCTION repriced_bill(
+        from_at timestamptz,
+        to_at timestamptz,
+        new_book tokenomics.price_book DEFAULT NULL,
+        old_book tokenomics.price_book DEFAULT NULL
+    ) RETURNS TABLE (
+        provider text,
+        model text,
+        service_tier text,
+        meter text,
+        currency text,
+        old_above_input_tokens bigint,
+        new_above_input_tokens bigint,
+        old_off_peak boolean,
+        new_off_peak boolean,
+        old_valid_from timestamptz,
+        new_valid_from timestamptz,
+        tokens bigint,
+        old_rate numeric,
+        new_rate numeric,
+        old_cost numeric,
+        new_cost numeric,
+        difference numeric,
+        reason text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        new_prices tokenomics.price_book := coalesce(new_book, tokenomics.prices_at(book(), now()));
+        old_prices tokenomics.price_book := coalesce(old_book, book());
+        old_ledger tokenomics.ledger;
+        new_ledger tokenomics.ledger;
+    BEGIN
+        -- Both ledgers have one label for the same two rows of prices, and so the
+        -- same calls in each of their lines.
+        EXECUTE 'SELECT tokenomics.ledger($1, ''month'', ''UTC'', u.at, u.provider, u.model, u.service_tier, u.tokens, u.label, u.calls),
+                        tokenomics.ledger($2, ''month'', ''UTC'', u.at, u.provider, u.model, u.service_tier, u.tokens, u.label, u.calls)
+                 FROM (SELECT u.at, u.provider, u.model, u.service_tier, u.tokens, u.calls,
+                              ''['' || coalesce(tokenomics.price_row($1, u.provider, u.model, u.at, u.tokens, u.service_tier, u.calls), ''null'')
+                              || '', '' || coalesce(tokenomics.price_row($2, u.provider, u.model, u.at, u.tokens, u.service_tier, u.calls), ''null'') || '']'' AS label
+                       FROM usage u WHERE u.at >= $3 AND u.at < $4 OFFSET 0) u'
+        INTO old_ledger, new_ledger USING old_prices, new_prices, coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
+
+        RETURN QUERY
+        WITH old AS (
+            SELECT l.provider, l.model, l.service_tier, l.meter, l.label, l.currency, sum(l.tokens) AS tokens, sum(l.cost) AS cost
+            FROM tokenomics.meter_lines(old_ledger) l GROUP BY 1, 2, 3, 4, 5, 6
+        ), new AS (
+            SELECT l.provider, l.model, l.service_tier, l.meter, l.label, l.currency, sum(l.tokens) AS tokens, sum(l.cost) AS cost
+            FROM tokenomics.meter_lines(new_ledger) l GROUP BY 1, 2, 3, 4, 5, 6
+        ), priced AS (
+            -- in two currencies: what falls away in one, and what comes in the other
+            SELECT o.provider, o.model, o.service_tier, o.meter, o.label, coalesce(o.currency, n.currency) AS currency, o.tokens, o.cost AS old_cost,
+                   CASE WHEN o.currency <> n.currency THEN NULL ELSE n.cost END AS new_cost, o.currency <> n.currency AS is_other
+            FROM old o JOIN new n ON n.provider = o.provider AND n.model = o.model AND n.service_tier = o.service_tier AND n.meter = o.meter AND n.label = o.label
+                 AND n.tokens = o.tokens
+            UNION ALL
+            SELECT n.provider, n.model, n.service_tier, n.meter, n.label, n.currency, n.tokens, NULL, n.cost, true
+            FROM old o JOIN new n ON n.provider = o.provider AND n.model = o.model AND n.service_tier = o.service_tier AND n.meter = o.meter AND n.label = o.label
+                 AND n.tokens = o.tokens
+            WHERE o.currency <> n.currency
+        )
+        SELECT p.provider, p.model, p.service_tier, p.meter, p.currency, (k.row -> 0 ->> 'above_input_tokens')::bigint, (k.row -> 1 ->> 'above_input_tokens')::bigint,
+               (k.row -> 0 ->> 'off_peak')::boolean, (k.row -> 1 ->> 'off_peak')::boolean, (k.row -> 0 ->> 'valid_from')::timestamptz, (k.row -> 1 ->> 'valid_from')::timestamptz,
+               p.tokens::bigint, r.old_rate, r.new_rate, trim_scale(p.old_cost), trim_scale(p.new_cost),
+               CASE WHEN p.old_cost IS NOT NULL OR p.new_cost IS NOT NULL THEN trim_scale(coalesce(p.new_cost, 0) - coalesce(p.old_cost, 0)) END,
+               CASE WHEN p.is_other THEN 'another currency'
+                    WHEN p.old_cost IS NULL AND p.new_cost IS NULL THEN 'no price'
+                    WHEN p.old_cost IS NULL THEN 'no old price'
+                    WHEN p.new_cost IS NULL THEN 'no new price'
+                    WHEN p.old_cost <> p.new_cost THEN 'another rate' END
+        FROM priced p, LATERAL (SELECT p.label::jsonb AS row) k,
+             LATERAL (SELECT tokenomics.cost_per_mtok(p.old_cost, p.tokens) AS old_rate, tokenomics.cost_per_mtok(p.new_cost, p.tokens) AS new_rate) r
+        ORDER BY abs(coalesce(p.new_cost, 0) - coalesce(p.old_cost, 0)) DESC, p.provider, p.model, p.service_tier, p.meter, p.currency, p.label;
+    END
+    $$;
+    COMMENT ON FUNCTION repriced_bill(timestamptz, timestamptz, tokenomics.price_book, tokenomics.price_book) IS
+        'what the calls from from_at up to, not including, to_at cost by one book (old_book; NULL: the book of "setting") and would by another (new_book; NULL: its prices of today, prices_at(book(), now())), by the two rows of prices that apply, exactly: each difference has its two rates, and the differences add up to that of the bills; other books are book(''contract''), book(as_known_at => ...) and prices_at(book(), ...)';
+END
+$install$;
+COMMENT ON PROCEDURE install_growth() IS 'part of install(): why the bill grows, in the first schema of search_path';
+
+CREATE PROCEDURE uninstall_growth() LANGUAGE plpgsql
+AS $uninstall$
+BEGIN
+    DROP VIEW IF EXISTS bill_growth_by_driver, bill_growth_by_project, bill_growth_by_team, bill_growth;
+    DROP FUNCTION IF EXISTS
+        repriced_bill(timestamptz, timestamptz, tokenomics.price_book, tokenomics.price_book),
+        bill_growth_by_driver_between(timestamptz, timestamptz, text),
+        driver_bridge(date, date, text),
+        driver_effects_of(tstzrange[], boolean, integer[], text, tokenomics.demand_factors[]),
+        bill_growth_by_project_between(timestamptz, timestamptz, text, text),
+        bill_growth_by_team_between(timestamptz, timestamptz, text, text),
+        bill_growth_between(timestamptz, timestamptz, text, text),
+        bill_growth_of(timestamptz, timestamptz, text, text, text),
+        bill_bridge(timestamptz, timestamptz, timestamptz, timestamptz, text[], text, text),
+        bill_contributions(tstzrange[], boolean, integer[], text, text, text),
+        bill_pairs(tstzrange[], boolean, integer[], text, text, text),
+        bill_lines(text, timestamptz, timestamptz, text, text);
+END
+$uninstall$;
+COMMENT ON PROCEDURE uninstall_growth() IS 'part of uninstall(): drops what install_growth() made';

@@ -1,0 +1,1380 @@
+/*-------------------------------------------------------------------------
+ *
+ * price_panel.c
+ *	  The type price_panel: prices and quantities of items over periods; and
+ *	  the chained, fixed-base and multilateral indices of one.
+ *
+ * A cell is an item in a period, with sums over its observations: its price is
+ * the unit value.  In memory a panel is an expanded object, cells found by
+ * hashing.  Stored, cells lie in the order of period and name, so that equal
+ * panels are equal bytes and two periods are compared by merging their cells.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "index.h"
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "funcapi.h"
+#include "json.h"
+#include "ledger.h"
+#include "libpq/pqformat.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "scan.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/expandeddatum.h"
+#include "utils/float.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+
+#define PANEL_TYPE "price_panel"
+#define PANEL_FORMAT 1
+#define EXPANDED_PANEL_MAGIC 0x70616e6c
+
+SQL_FUNCTION(price_panel_in);
+SQL_FUNCTION(price_panel_out);
+SQL_FUNCTION(price_panel_recv);
+SQL_FUNCTION(price_panel_send);
+SQL_FUNCTION(price_panel_add);
+SQL_FUNCTION(price_panel_merge);
+SQL_FUNCTION(price_panel_cells);
+SQL_FUNCTION(price_panel_chained);
+SQL_FUNCTION(price_panel_fixed_base);
+SQL_FUNCTION(price_panel_geks);
+SQL_FUNCTION(ledger_price_panels);
+
+/* An item in a period; no padding. */
+typedef struct PanelCell
+{
+	TimestampTz period;
+	uint32		item;
+	uint32		reserved;		/* zero */
+	double		observations;
+	double		without_quantity;	/* of the observations */
+	Sum			value;			/* price * quantity */
+	Sum			quantity;
+	Sum			price;			/* of all observations */
+} PanelCell;
+
+typedef struct PanelItem
+{
+	const char *data;			/* not terminated */
+	int			len;
+} PanelItem;
+
+/* The stored form: cells, then where each name ends, then the names. */
+typedef struct FlatPanel
+{
+	int32		vl_len_;
+	uint32		format;
+	uint32		n_items;
+	uint32		n_cells;
+	PanelCell	cells[FLEXIBLE_ARRAY_MEMBER];
+} FlatPanel;
+
+typedef struct Panel
+{
+	ExpandedObjectHeader hdr;
+	int			magic;
+	PanelItem  *items;
+	uint32		n_items;
+	uint32		max_items;
+	uint32	   *item_slots;		/* item number + 1; 0: free */
+	uint32		n_item_slots;	/* a power of two */
+	PanelCell  *cells;
+	uint32		n_cells;
+	uint32		max_cells;
+	uint32	   *cell_slots;		/* cell number + 1; 0: free */
+	uint32		n_cell_slots;
+	FlatPanel  *flat;			/* its stored form, once it was asked for */
+} Panel;
+
+/* A panel as it is read, whichever form it has. */
+typedef struct PanelView
+{
+	const PanelCell *cells;
+	uint32		n_cells;
+	uint32		n_items;
+	bool		is_sorted;		/* by period and name */
+	const Panel *panel;
+	const FlatPanel *flat;
+} PanelView;
+
+/*
+ * The stored form
+ */
+
+static inline const uint32 *
+flat_ends(const FlatPanel *flat)
+{
+	return (const uint32 *) &flat->cells[flat->n_cells];
+}
+
+static PanelItem
+flat_item(const FlatPanel *flat, uint32 item)
+{
+	const uint32 *ends = flat_ends(flat);
+	uint32		from = item == 0 ? 0 : ends[item - 1];
+	PanelItem	result;
+
+	result.data = (const char *) &ends[flat->n_items] + from;
+	result.len = ends[item] - from;
+	return result;
+}
+
+static PanelItem
+view_item(const PanelView *view, uint32 item)
+{
+	return view->flat != NULL ? flat_item(view->flat, item) : view->panel->items[item];
+}
+
+static NO_RETURN void
+panel_corrupted(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("corrupted value of type %s", PANEL_TYPE)));
+}
+
+static NO_RETURN void
+panel_too_large(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("value of type %s is too large", PANEL_TYPE),
+			 errdetail("It has at most 1 GB when it is stored: about 12 million prices."),
+			 errhint("Use longer periods.")));
+}
+
+static int
+compare_item_names(const void *a, const void *b, void *items)
+{
+	const PanelItem *x = &((const PanelItem *) items)[*(const uint32 *) a];
+	const PanelItem *y = &((const PanelItem *) items)[*(const uint32 *) b];
+	int			order = memcmp(x->data, y->data, Min(x->len, y->len));
+
+	return order != 0 ? order : x->len - y->len;
+}
+
+static int
+compare_cells(const void *a, const void *b)
+{
+	const PanelCell *x = a;
+	const PanelCell *y = b;
+
+	if (x->period != y->period)
+		return x->period < y->period ? -1 : 1;
+	return x->item < y->item ? -1 : x->item > y->item;
+}
+
+static FlatPanel *
+panel_flat(Panel *panel)
+{
+	uint32	   *order;
+	uint32	   *rank;
+	FlatPanel  *flat;
+	uint32	   *ends;
+	char	   *name;
+	Size		size = offsetof(FlatPanel, cells);
+
+	if (panel->flat != NULL)
+		return panel->flat;
+	size += (Size) panel->n_cells * sizeof(PanelCell) + (Size) panel->n_items * sizeof(uint32);
+	for (uint32 i = 0; i < panel->n_items; i++)
+		size += panel->items[i].len;
+	if (size > MaxAllocSize)
+		panel_too_large();
+
+	order = palloc(Max(panel->n_items, 1) * sizeof(uint32));
+	rank = palloc(Max(panel->n_items, 1) * sizeof(uint32));
+	for (uint32 i = 0; i < panel->n_items; i++)
+		order[i] = i;
+	qsort_arg(order, panel->n_items, sizeof(uint32), compare_item_names, panel->items);
+	for (uint32 i = 0; i < panel->n_items; i++)
+		rank[order[i]] = i;
+
+	flat = MemoryContextAlloc(panel->hdr.eoh_context, size);
+	SET_VARSIZE(flat, size);
+	flat->format = PANEL_FORMAT;
+	flat->n_items = panel->n_items;
+	flat->n_cells = panel->n_cells;
+	for (uint32 i = 0; i < panel->n_cells; i++)
+	{
+		flat->cells[i] = panel->cells[i];
+		flat->cells[i].item = rank[panel->cells[i].item];
+	}
+	qsort(flat->cells, flat->n_cells, sizeof(PanelCell), compare_cells);
+	ends = (uint32 *) flat_ends(flat);
+	name = (char *) &ends[flat->n_items];
+	for (uint32 i = 0; i < panel->n_items; i++)
+	{
+		const PanelItem *item = &panel->items[order[i]];
+
+		memcpy(name, item->data, item->len);
+		name += item->len;
+		ends[i] = (i == 0 ? 0 : ends[i - 1]) + item->len;
+	}
+	pfree(order);
+	pfree(rank);
+	panel->flat = flat;
+	return flat;
+}
+
+static Size
+expanded_size(ExpandedObjectHeader *eohptr)
+{
+	return VARSIZE(panel_flat((Panel *) eohptr));
+}
+
+static void
+expanded_flatten(ExpandedObjectHeader *eohptr, void *result, Size allocated_size)
+{
+	FlatPanel  *flat = panel_flat((Panel *) eohptr);
+
+	Assert(VARSIZE(flat) == allocated_size);
+	memcpy(result, flat, allocated_size);
+}
+
+static const ExpandedObjectMethods expanded_panel_methods = {
+	expanded_size,
+	expanded_flatten
+};
+
+static Panel *
+panel_make(MemoryContext parent)
+{
+	MemoryContext mine = AllocSetContextCreate(parent, "price_panel", ALLOCSET_DEFAULT_SIZES);
+	Panel	   *panel = MemoryContextAllocZero(mine, sizeof(Panel));
+
+	EOH_init_header(&panel->hdr, &expanded_panel_methods, mine);
+	panel->magic = EXPANDED_PANEL_MAGIC;
+	return panel;
+}
+
+/*
+ * Items and cells
+ */
+
+static void
+rehash_items(Panel *panel, uint32 n_slots)
+{
+	if (panel->item_slots != NULL)
+		pfree(panel->item_slots);
+	panel->item_slots = MemoryContextAllocZero(panel->hdr.eoh_context, n_slots * sizeof(uint32));
+	panel->n_item_slots = n_slots;
+	for (uint32 i = 0; i < panel->n_items; i++)
+	{
+		uint32		slot = hash_bytes((const unsigned char *) panel->items[i].data,
+									  panel->items[i].len) & (n_slots - 1);
+
+		while (panel->item_slots[slot] != 0)
+			slot = (slot + 1) & (n_slots - 1);
+		panel->item_slots[slot] = i + 1;
+	}
+}
+
+/* The number of an item, which is added where the panel lacks it. */
+static uint32
+panel_item(Panel *panel, const char *data, int len)
+{
+	PanelItem  *item;
+	char	   *copy;
+	uint32		slot;
+
+	if (panel->n_items * 2 >= panel->n_item_slots)
+		rehash_items(panel, Max(panel->n_item_slots * 2, 64));
+	slot = hash_bytes((const unsigned char *) data, len) & (panel->n_item_slots - 1);
+	while (panel->item_slots[slot] != 0)
+	{
+		item = &panel->items[panel->item_slots[slot] - 1];
+		if (item->len == len && memcmp(item->data, data, len) == 0)
+			return panel->item_slots[slot] - 1;
+		slot = (slot + 1) & (panel->n_item_slots - 1);
+	}
+	if (panel->n_items >= panel->max_items)
+	{
+		panel->max_items = Max(panel->max_items * 2, 32);
+		panel->items = panel->items == NULL ?
+			MemoryContextAlloc(panel->hdr.eoh_context, panel->max_items * sizeof(PanelItem)) :
+			repalloc_huge(panel->items, panel->max_items * sizeof(PanelItem));
+	}
+	copy = MemoryContextAlloc(panel->hdr.eoh_context, len + 1);
+	memcpy(copy, data, len);
+	panel->items[panel->n_items].data = copy;
+	panel->items[panel->n_items].len = len;
+	panel->item_slots[slot] = ++panel->n_items;
+	return panel->n_items - 1;
+}
+
+static inline uint32
+cell_hash(TimestampTz period, uint32 item)
+{
+	return murmurhash32((uint32) period ^ (uint32) (period >> 32) * 0x9E3779B1U ^ item * 0x85EBCA6BU);
+}
+
+static void
+rehash_cells(Panel *panel, uint32 n_slots)
+{
+	if (panel->cell_slots != NULL)
+		pfree(panel->cell_slots);
+	panel->cell_slots = MemoryContextAllocExtended(panel->hdr.eoh_context, n_slots * sizeof(uint32),
+												   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	panel->n_cell_slots = n_slots;
+	for (uint32 i = 0; i < panel->n_cells; i++)
+	{
+		uint32		slot = cell_hash(panel->cells[i].period, panel->cells[i].item) & (n_slots - 1);
+
+		while (panel->cell_slots[slot] != 0)
+			slot = (slot + 1) & (n_slots - 1);
+		panel->cell_slots[slot] = i + 1;
+	}
+}
+
+/* The cell of an item in a period, to be added to; new ones are zeros. */
+static PanelCell *
+panel_cell(Panel *panel, TimestampTz period, uint32 item)
+{
+	PanelCell  *cell;
+	uint32		slot;
+
+	if (panel->flat != NULL)
+	{
+		pfree(panel->flat);
+		panel->flat = NULL;
+	}
+	if (panel->n_cells * 2 >= panel->n_cell_slots)
+	{
+		if (panel->n_cells >= MaxAllocSize / sizeof(PanelCell))
+			panel_too_large();
+		rehash_cells(panel, Max(panel->n_cell_slots * 2, 64));
+	}
+	slot = cell_hash(period, item) & (panel->n_cell_slots - 1);
+	while (panel->cell_slots[slot] != 0)
+	{
+		cell = &panel->cells[panel->cell_slots[slot] - 1];
+		if (cell->period == period && cell->item == item)
+			return cell;
+		slot = (slot + 1) & (panel->n_cell_slots - 1);
+	}
+	if (panel->n_cells >= panel->max_cells)
+	{
+		panel->max_cells = Max(panel->max_cells * 2, 32);
+		panel->cells = panel->cells == NULL ?
+			MemoryContextAlloc(panel->hdr.eoh_context, panel->max_cells * sizeof(PanelCell)) :
+			repalloc_huge(panel->cells, panel->max_cells * sizeof(PanelCell));
+	}
+	cell = &panel->cells[panel->n_cells];
+	memset(cell, 0, sizeof(PanelCell));
+	cell->period = period;
+	cell->item = item;
+	panel->cell_slots[slot] = ++panel->n_cells;
+	return cell;
+}
+
+static void
+merge_cell(PanelCell *into, const PanelCell *from)
+{
+	into->observations += from->observations;
+	into->without_quantity += from->without_quantity;
+	sum_merge(&into->value, &from->value);
+	sum_merge(&into->quantity, &from->quantity);
+	sum_merge(&into->price, &from->price);
+}
+
+/* The unit value; the mean price where nobody knows how much of each. */
+static double
+cell_price(const PanelCell *cell)
+{
+	double		quantity = sum_value(&cell->quantity);
+
+	if (cell->without_quantity > 0 || quantity <= 0)
+		return sum_value(&cell->price) / cell->observations;
+	return sum_value(&cell->value) / quantity;
+}
+
+static double
+cell_quantity(const PanelCell *cell)
+{
+	return cell->without_quantity > 0 ? get_float8_nan() : sum_value(&cell->quantity);
+}
+
+/*
+ * Arguments
+ */
+
+static PanelView
+panel_arg(FunctionCallInfo fcinfo, int argno)
+{
+	Datum		datum = PG_GETARG_DATUM(argno);
+	PanelView	view = {0};
+
+	if (VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(datum)))
+	{
+		Panel	   *panel = (Panel *) DatumGetEOHP(datum);
+
+		if (panel->magic != EXPANDED_PANEL_MAGIC)
+			panel_corrupted();
+		view.cells = panel->cells;
+		view.n_cells = panel->n_cells;
+		view.n_items = panel->n_items;
+		view.panel = panel;
+	}
+	else
+	{
+		FlatPanel  *flat = (FlatPanel *) PG_DETOAST_DATUM(datum);
+
+		if (VARSIZE(flat) < offsetof(FlatPanel, cells) || flat->format != PANEL_FORMAT)
+			panel_corrupted();
+		view.cells = flat->cells;
+		view.n_cells = flat->n_cells;
+		view.n_items = flat->n_items;
+		view.is_sorted = true;
+		view.flat = flat;
+	}
+	return view;
+}
+
+static void
+add_panel(Panel *into, const PanelView *from)
+{
+	uint32	   *number = palloc(Max(from->n_items, 1) * sizeof(uint32));
+
+	for (uint32 i = 0; i < from->n_items; i++)
+	{
+		PanelItem	item = view_item(from, i);
+
+		number[i] = panel_item(into, item.data, item.len);
+	}
+	for (uint32 i = 0; i < from->n_cells; i++)
+		merge_cell(panel_cell(into, from->cells[i].period, number[from->cells[i].item]), &from->cells[i]);
+	pfree(number);
+}
+
+/* The state of an aggregate, fit to be changed; a new one where there is none. */
+static Panel *
+panel_state(FunctionCallInfo fcinfo, const char *caller)
+{
+	MemoryContext aggcontext;
+	Panel	   *panel;
+
+	if (!AggCheckCallContext(fcinfo, &aggcontext))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s is called by aggregates only", caller)));
+	if (PG_ARGISNULL(0))
+		return panel_make(aggcontext);
+	if (VARATT_IS_EXTERNAL_EXPANDED_RW(PG_GETARG_POINTER(0)))
+	{
+		panel = (Panel *) DatumGetEOHP(PG_GETARG_DATUM(0));
+		if (panel->magic != EXPANDED_PANEL_MAGIC)
+			panel_corrupted();
+	}
+	else
+	{
+		PanelView	view = panel_arg(fcinfo, 0);
+
+		panel = panel_make(aggcontext);
+		add_panel(panel, &view);
+	}
+	return panel;
+}
+
+/* price_panel_add(state, period, item, price, quantity) */
+Datum
+price_panel_add(PG_FUNCTION_ARGS)
+{
+	Panel	   *panel = panel_state(fcinfo, "price_panel_add");
+	TimestampTz period;
+	Bytes		item;
+	PanelCell  *cell;
+	double		price;
+
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s of a price must not be null", PG_ARGISNULL(1) ? "period" : "item")));
+	period = PG_GETARG_TIMESTAMPTZ(1);
+	if (TIMESTAMP_NOT_FINITE(period))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("the period of a price must not be infinite")));
+	/* no price: the item is not there then */
+	if (PG_ARGISNULL(3))
+		PG_RETURN_DATUM(EOHPGetRWDatum(&panel->hdr));
+	item = packed_bytes(PG_GETARG_DATUM(2));
+	price = index_checked(PG_GETARG_FLOAT8(3), "price");
+	cell = panel_cell(panel, period, panel_item(panel, item.data, item.len));
+	cell->observations++;
+	sum_add(&cell->price, price);
+	if (PG_ARGISNULL(4))
+		cell->without_quantity++;
+	else
+	{
+		double		quantity = index_checked(PG_GETARG_FLOAT8(4), "quantity");
+
+		sum_add(&cell->quantity, quantity);
+		sum_add(&cell->value, price * quantity);
+		if (isinf(cell->value.high) || isinf(cell->quantity.high))
+			float_overflow_error();
+	}
+	if (isinf(cell->price.high))
+		float_overflow_error();
+	PG_RETURN_DATUM(EOHPGetRWDatum(&panel->hdr));
+}
+
+Datum
+price_panel_merge(PG_FUNCTION_ARGS)
+{
+	Panel	   *panel;
+	PanelView	more;
+
+	if (PG_ARGISNULL(1))
+	{
+		MemoryContext aggcontext;
+
+		if (!AggCheckCallContext(fcinfo, &aggcontext) || PG_ARGISNULL(0))
+			PG_RETURN_NULL();
+		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+	}
+	panel = panel_state(fcinfo, "price_panel_merge");
+	more = panel_arg(fcinfo, 1);
+	add_panel(panel, &more);
+	PG_RETURN_DATUM(EOHPGetRWDatum(&panel->hdr));
+}
+
+/*
+ * Text and binary forms
+ */
+
+/* In the order of the stored form, whichever it has. */
+static PanelView
+sorted_panel_arg(FunctionCallInfo fcinfo, int argno)
+{
+	PanelView	view = panel_arg(fcinfo, argno);
+
+	if (!view.is_sorted)
+	{
+		view.flat = panel_flat((Panel *) view.panel);
+		view.cells = view.flat->cells;
+		view.is_sorted = true;
+	}
+	return view;
+}
+
+#define N_CELL_DOUBLES 8
+
+static void
+cell_doubles(const PanelCell *cell, double *values)
+{
+	values[0] = cell->observations;
+	values[1] = cell->without_quantity;
+	values[2] = cell->value.high;
+	values[3] = cell->value.low;
+	values[4] = cell->quantity.high;
+	values[5] = cell->quantity.low;
+	values[6] = cell->price.high;
+	values[7] = cell->price.low;
+}
+
+/* Puts a cell that was read into the panel; false where it makes no sense. */
+static bool
+take_cell(Panel *panel, TimestampTz period, uint32 item, const double *values)
+{
+	PanelCell  *cell;
+
+	for (int i = 0; i < N_CELL_DOUBLES; i++)
+		if (isnan(values[i]) || isinf(values[i]))
+			return false;
+	if (TIMESTAMP_NOT_FINITE(period) || !IS_VALID_TIMESTAMP(period) ||
+		values[0] < 1 || values[1] < 0 || values[1] > values[0] ||
+		values[2] + values[3] < 0 || values[4] + values[5] < 0 || values[6] + values[7] < 0)
+		return false;
+	cell = panel_cell(panel, period, item);
+	if (cell->observations > 0)
+		return false;
+	cell->observations = values[0];
+	cell->without_quantity = values[1];
+	cell->value.high = values[2];
+	cell->value.low = values[3];
+	cell->quantity.high = values[4];
+	cell->quantity.low = values[5];
+	cell->price.high = values[6];
+	cell->price.low = values[7];
+	return true;
+}
+
+Datum
+price_panel_out(PG_FUNCTION_ARGS)
+{
+	PanelView	view = sorted_panel_arg(fcinfo, 0);
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '[');
+	for (uint32 i = 0; i < view.n_cells; i++)
+	{
+		const PanelCell *cell = &view.cells[i];
+		PanelItem	item = view_item(&view, cell->item);
+		char	   *name = pnstrdup(item.data, item.len);
+		double		values[N_CELL_DOUBLES];
+
+		CHECK_FOR_INTERRUPTS();
+		appendStringInfoString(&buf, i == 0 ? "[" : ", [");
+		json_append_time(&buf, cell->period);
+		appendStringInfoString(&buf, ", ");
+		escape_json(&buf, name);
+		cell_doubles(cell, values);
+		for (int v = 0; v < N_CELL_DOUBLES; v++)
+		{
+			char	   *digits = float8out_internal(values[v]);
+
+			appendStringInfo(&buf, ", %s", digits);
+			pfree(digits);
+		}
+		appendStringInfoChar(&buf, ']');
+		pfree(name);
+	}
+	appendStringInfoChar(&buf, ']');
+	PG_RETURN_CSTRING(buf.data);
+}
+
+Datum
+price_panel_in(PG_FUNCTION_ARGS)
+{
+	Datum		parsed = DirectFunctionCall1(jsonb_in, PG_GETARG_DATUM(0));
+	Jsonb	   *jsonb = DatumGetJsonbP(parsed);
+	Panel	   *panel = panel_make(CurrentMemoryContext);
+	uint32		n;
+
+	if (!JB_ROOT_IS_ARRAY(jsonb) || JB_ROOT_IS_SCALAR(jsonb))
+		json_refuse(PANEL_TYPE, "It is not a list.");
+	n = JB_ROOT_COUNT(jsonb);
+	for (uint32 i = 0; i < n; i++)
+	{
+		JsonbValue *v = getIthJsonbValueFromContainer(&jsonb->root, i);
+		JsonbContainer *list;
+		JsonbValue *name;
+		TimestampTz period;
+		double		values[N_CELL_DOUBLES];
+
+		CHECK_FOR_INTERRUPTS();
+		if (v->type != jbvBinary || !JsonContainerIsArray(v->val.binary.data) ||
+			JsonContainerSize(v->val.binary.data) != N_CELL_DOUBLES + 2)
+			json_refuse(PANEL_TYPE, psprintf("Element %u is not a list of %d.", i + 1, N_CELL_DOUBLES + 2));
+		list = v->val.binary.data;
+		period = json_take_time(PANEL_TYPE, getIthJsonbValueFromContainer(list, 0), DT_NOBEGIN, "A period");
+		name = getIthJsonbValueFromContainer(list, 1);
+		if (name->type != jbvString)
+			json_refuse(PANEL_TYPE, "An item is not a string.");
+		for (int j = 0; j < N_CELL_DOUBLES; j++)
+		{
+			JsonbValue *number = getIthJsonbValueFromContainer(list, j + 2);
+
+			if (number->type != jbvNumeric)
+				json_refuse(PANEL_TYPE, psprintf("A sum of element %u is not a number.", i + 1));
+			values[j] = DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(number->val.numeric)));
+		}
+		if (!take_cell(panel, period, panel_item(panel, name->val.string.val, name->val.string.len), values))
+			json_refuse(PANEL_TYPE, psprintf("Element %u contradicts itself or another.", i + 1));
+	}
+	PG_RETURN_DATUM(EOHPGetRWDatum(&panel->hdr));
+}
+
+Datum
+price_panel_send(PG_FUNCTION_ARGS)
+{
+	PanelView	view = sorted_panel_arg(fcinfo, 0);
+	StringInfoData buf;
+
+	pq_begintypsend(&buf);
+	pq_sendint8(&buf, PANEL_FORMAT);
+	pq_sendint32(&buf, view.n_items);
+	for (uint32 i = 0; i < view.n_items; i++)
+	{
+		PanelItem	item = view_item(&view, i);
+
+		pq_sendcountedtext_compat(&buf, item.data, item.len);
+	}
+	pq_sendint32(&buf, view.n_cells);
+	for (uint32 i = 0; i < view.n_cells; i++)
+	{
+		double		values[N_CELL_DOUBLES];
+
+		pq_sendint64(&buf, view.cells[i].period);
+		pq_sendint32(&buf, view.cells[i].item);
+		cell_doubles(&view.cells[i], values);
+		for (int v = 0; v < N_CELL_DOUBLES; v++)
+			pq_sendfloat8(&buf, values[v]);
+	}
+	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
+}
+
+static NO_RETURN void
+refuse_binary(const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+			 errmsg("invalid binary form of type %s", PANEL_TYPE),
+			 errdetail_internal("%s", detail)));
+}
+
+Datum
+price_panel_recv(PG_FUNCTION_ARGS)
+{
+	StringInfo	buf = (StringInfo) PG_GETARG_POINTER(0);
+	Panel	   *panel = panel_make(CurrentMemoryContext);
+	uint32		n_items;
+	uint32		n_cells;
+
+	if (pq_getmsgint(buf, 1) != PANEL_FORMAT)
+		refuse_binary("Its format is unknown.");
+	n_items = pq_getmsgint(buf, 4);
+	for (uint32 i = 0; i < n_items; i++)
+	{
+		int			len = pq_getmsgint(buf, 4);
+		char	   *name;
+
+		if (len < 0 || len > buf->len - buf->cursor)
+			refuse_binary("A name ends behind it.");
+		name = pq_getmsgtext(buf, len, &len);
+		if (panel_item(panel, name, len) != i)
+			refuse_binary("A name comes twice.");
+		pfree(name);
+	}
+	n_cells = pq_getmsgint(buf, 4);
+	for (uint32 i = 0; i < n_cells; i++)
+	{
+		TimestampTz period = pq_getmsgint64(buf);
+		uint32		item = pq_getmsgint(buf, 4);
+		double		values[N_CELL_DOUBLES];
+
+		CHECK_FOR_INTERRUPTS();
+		for (int v = 0; v < N_CELL_DOUBLES; v++)
+			values[v] = pq_getmsgfloat8(buf);
+		if (item >= n_items || !take_cell(panel, period, item, values))
+			refuse_binary("A price contradicts itself or another.");
+	}
+	PG_RETURN_DATUM(EOHPGetRWDatum(&panel->hdr));
+}
+
+/*
+ * Rows of results
+ */
+
+/* price_panel_cells(panel): (period, item, price, quantity) */
+Datum
+price_panel_cells(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	PanelView	view = sorted_panel_arg(fcinfo, 0);
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (uint32 i = 0; i < view.n_cells; i++)
+	{
+		const PanelCell *cell = &view.cells[i];
+		PanelItem	item = view_item(&view, cell->item);
+		Datum		values[4];
+		bool		nulls[4] = {false, false, false, false};
+		double		quantity = cell_quantity(cell);
+
+		CHECK_FOR_INTERRUPTS();
+		values[0] = TimestampTzGetDatum(cell->period);
+		values[1] = PointerGetDatum(cstring_to_text_with_len(item.data, item.len));
+		values[2] = Float8GetDatum(cell_price(cell));
+		values[3] = Float8GetDatum(quantity);
+		nulls[3] = isnan(quantity);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		pfree(DatumGetPointer(values[1]));
+	}
+	PG_RETURN_NULL();
+}
+
+/* The prices of a panel by period, for comparing any two. */
+typedef struct Offer
+{
+	uint32		item;
+	ItemSide	side;
+} Offer;
+
+typedef struct Market
+{
+	int			n_periods;
+	TimestampTz *period;
+	uint32	   *first;			/* offer of each period, and one behind */
+	Offer	   *offers;			/* of a period by item */
+} Market;
+
+static Market
+market_of(FunctionCallInfo fcinfo)
+{
+	PanelView	view = panel_arg(fcinfo, 0);
+	const PanelCell *cells = view.cells;
+	Market		market = {0};
+
+	if (!view.is_sorted && view.n_cells > 0)
+	{
+		PanelCell  *sorted = MemoryContextAllocHuge(CurrentMemoryContext, view.n_cells * sizeof(PanelCell));
+
+		memcpy(sorted, view.cells, view.n_cells * sizeof(PanelCell));
+		qsort(sorted, view.n_cells, sizeof(PanelCell), compare_cells);
+		cells = sorted;
+	}
+	for (uint32 i = 0; i < view.n_cells; i++)
+		if (i == 0 || cells[i].period != cells[i - 1].period)
+			market.n_periods++;
+	market.period = palloc(Max(market.n_periods, 1) * sizeof(TimestampTz));
+	market.first = palloc((market.n_periods + 1) * sizeof(uint32));
+	market.offers = MemoryContextAllocHuge(CurrentMemoryContext, Max(view.n_cells, 1) * sizeof(Offer));
+	market.n_periods = 0;
+	for (uint32 i = 0; i < view.n_cells; i++)
+	{
+		if (i == 0 || cells[i].period != cells[i - 1].period)
+		{
+			market.period[market.n_periods] = cells[i].period;
+			market.first[market.n_periods++] = i;
+		}
+		market.offers[i].item = cells[i].item;
+		market.offers[i].side.price = cell_price(&cells[i]);
+		market.offers[i].side.quantity = cell_quantity(&cells[i]);
+	}
+	market.first[market.n_periods] = view.n_cells;
+	return market;
+}
+
+/* All that the methods need of two periods. */
+static void
+compare_periods(const Market *market, int base, int current, int needs, IndexSums *sums)
+{
+	const Offer *a = &market->offers[market->first[base]];
+	const Offer *a_end = &market->offers[market->first[base + 1]];
+	const Offer *b = &market->offers[market->first[current]];
+	const Offer *b_end = &market->offers[market->first[current + 1]];
+
+	memset(sums, 0, sizeof(IndexSums));
+	CHECK_FOR_INTERRUPTS();
+	while (a < a_end || b < b_end)
+	{
+		if (b == b_end || (a < a_end && a->item < b->item))
+			index_sums_item(sums, &(a++)->side, NULL, needs);
+		else if (a == a_end || b->item < a->item)
+			index_sums_item(sums, NULL, &(b++)->side, needs);
+		else
+			index_sums_item(sums, &(a++)->side, &(b++)->side, needs);
+	}
+}
+
+static IndexMethod
+method_arg(FunctionCallInfo fcinfo, int argno)
+{
+	Bytes		name = packed_bytes(PG_GETARG_DATUM(argno));
+
+	return index_method_by_name(name.data, name.len);
+}
+
+/* Columns of chained_index() and fixed_base_index(). */
+typedef enum PointColumn
+{
+	POINT_PERIOD,
+	POINT_INDEX,
+	POINT_QUANTITY_INDEX,
+	POINT_TURNOVER_INDEX,
+	POINT_VALUE_INDEX,
+	POINT_LINK,
+	POINT_QUANTITY_LINK,
+	POINT_MATCHED_ITEMS,
+	POINT_BASE_COVERAGE,
+	POINT_COVERAGE,
+	POINT_BASE_PERIOD,
+	N_POINT_COLUMNS
+} PointColumn;
+
+#define SET(column, datum) (values[column] = (datum), nulls[column] = false)
+
+/* A number that may not be defined, which NaN says. */
+#define SET_FLOAT(column, number) \
+	do { \
+		if (!isnan(number)) \
+			SET(column, Float8GetDatum(number)); \
+	} while (0)
+
+/* What two periods have to do with each other; NaN: not defined. */
+typedef struct Comparison
+{
+	double		price;
+	double		quantity;
+	double		turnover;
+	double		value;
+	double		matched;
+	double		base_coverage;
+	double		coverage;
+} Comparison;
+
+static double
+or_nan(bool is_defined, double value)
+{
+	return is_defined ? value : get_float8_nan();
+}
+
+static Comparison
+comparison_of(const Market *market, int base, int current, IndexMethod method)
+{
+	IndexSums	sums;
+	Comparison	c;
+	bool		is_defined;
+	double		total;
+
+	compare_periods(market, base, current, NEEDS_ALL, &sums);
+	is_defined = index_value(&sums, method, FORM_PRICE, &c.price);
+	c.price = or_nan(is_defined, c.price);
+	is_defined = index_value(&sums, method, FORM_QUANTITY, &c.quantity);
+	c.quantity = or_nan(is_defined, c.quantity);
+	is_defined = index_coverage(&sums, 0, &c.base_coverage);
+	c.base_coverage = or_nan(is_defined, c.base_coverage);
+	is_defined = index_coverage(&sums, 1, &c.coverage);
+	c.coverage = or_nan(is_defined, c.coverage);
+	c.turnover = or_nan(c.base_coverage > 0 && c.coverage > 0, c.base_coverage / c.coverage);
+	total = sum_value(&sums.total[0]);
+	c.value = or_nan(sums.unknown[0] == 0 && sums.unknown[1] == 0 && total > 0,
+					 sum_value(&sums.total[1]) / total);
+	c.matched = sums.matched;
+	return c;
+}
+
+/*
+ * Each period against the one before it, multiplied up, or against the first.
+ * Where two periods have no comparison the chain ends: the period has no
+ * index, and what follows is counted from it.
+ */
+static Datum
+index_points(FunctionCallInfo fcinfo, bool is_chained)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	IndexMethod method = method_arg(fcinfo, 1);
+	Market		market = market_of(fcinfo);
+	Comparison	level = {1, 1, 1, 1};
+	int			base = 0;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int t = 0; t < market.n_periods; t++)
+	{
+		Datum		values[N_POINT_COLUMNS] = {0};
+		bool		nulls[N_POINT_COLUMNS];
+
+		memset(nulls, true, sizeof(nulls));
+		SET(POINT_PERIOD, TimestampTzGetDatum(market.period[t]));
+		if (t > 0)
+		{
+			Comparison	link = comparison_of(&market, is_chained ? t - 1 : 0, t, method);
+
+			if (is_chained && isnan(link.price))
+				base = t;
+			level.price = is_chained ? level.price * link.price : link.price;
+			level.quantity = is_chained ? level.quantity * link.quantity : link.quantity;
+			level.turnover = is_chained ? level.turnover * link.turnover : link.turnover;
+			level.value = is_chained ? level.value * link.value : link.value;
+			if (isinf(level.price) || isinf(level.quantity) || isinf(level.value))
+				float_overflow_error();
+			SET_FLOAT(POINT_LINK, link.price);
+			SET_FLOAT(POINT_QUANTITY_LINK, link.quantity);
+			SET(POINT_MATCHED_ITEMS, Int64GetDatum((int64) link.matched));
+			SET_FLOAT(POINT_BASE_COVERAGE, link.base_coverage);
+			SET_FLOAT(POINT_COVERAGE, link.coverage);
+		}
+		if (t == 0 || base != t)
+		{
+			SET_FLOAT(POINT_INDEX, level.price);
+			SET_FLOAT(POINT_QUANTITY_INDEX, level.quantity);
+			SET_FLOAT(POINT_TURNOVER_INDEX, level.turnover);
+			SET_FLOAT(POINT_VALUE_INDEX, level.value);
+		}
+		else
+			level.price = level.quantity = level.turnover = level.value = 1;
+		SET(POINT_BASE_PERIOD, TimestampTzGetDatum(market.period[base]));
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	PG_RETURN_NULL();
+}
+
+/* chained_index(panel, method) */
+Datum
+price_panel_chained(PG_FUNCTION_ARGS)
+{
+	return index_points(fcinfo, true);
+}
+
+/* fixed_base_index(panel, method) */
+Datum
+price_panel_fixed_base(PG_FUNCTION_ARGS)
+{
+	return index_points(fcinfo, false);
+}
+
+/* Logarithms of the indices between the periods of a window; NaN: not defined. */
+typedef struct PairTable
+{
+	int			n_periods;
+	int			window;
+	double	   *log_index;		/* of (t, t + d) at t * window + d */
+	double	   *coverage[2];	/* of the earlier and the later period */
+} PairTable;
+
+static double
+pair_log(const PairTable *pairs, int from, int to)
+{
+	return from <= to ? pairs->log_index[(Size) from * pairs->window + (to - from)] :
+		-pairs->log_index[(Size) to * pairs->window + (from - to)];
+}
+
+/*
+ * The GEKS index of "to" against "from" by way of each period of the window
+ * that both have a comparison with: the mean of the logarithms.
+ */
+static double
+geks_log(const PairTable *pairs, int from, int to, int first, int last, int *bridges)
+{
+	double		sum = 0;
+
+	*bridges = 0;
+	for (int l = first; l <= last; l++)
+	{
+		double		by_way = pair_log(pairs, from, l) + pair_log(pairs, l, to);
+
+		if (isnan(by_way))
+			continue;
+		sum += by_way;
+		(*bridges)++;
+	}
+	return *bridges == 0 ? get_float8_nan() : sum / *bridges;
+}
+
+/* The mean matched share of a period over the others of the window. */
+static double
+geks_coverage(const PairTable *pairs, int t, int first, int last)
+{
+	double		sum = 0;
+	int			n = 0;
+
+	for (int l = first; l <= last; l++)
+	{
+		double		share;
+
+		if (l == t)
+			continue;
+		share = l < t ? pairs->coverage[1][(Size) l * pairs->window + (t - l)] :
+			pairs->coverage[0][(Size) t * pairs->window + (l - t)];
+		if (isnan(share))
+			continue;
+		sum += share;
+		n++;
+	}
+	return n == 0 ? get_float8_nan() : sum / n;
+}
+
+/* Columns of geks_index(). */
+typedef enum GeksColumn
+{
+	GEKS_PERIOD,
+	GEKS_INDEX,
+	GEKS_BRIDGES,
+	GEKS_COVERAGE,
+	GEKS_BASE_PERIOD,
+	N_GEKS_COLUMNS
+} GeksColumn;
+
+/* geks_index(panel, method [, window]) */
+Datum
+price_panel_geks(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	IndexMethod method = method_arg(fcinfo, 1);
+	Market		market = market_of(fcinfo);
+	PairTable	pairs;
+	Size		n_pairs;
+	double		level = 0;
+	int			base = 0;
+
+	pairs.n_periods = market.n_periods;
+	pairs.window = market.n_periods;
+	if (PG_NARGS() > 2)
+	{
+		int32		window = PG_GETARG_INT32(2);
+
+		if (window < 2)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("a window of %d periods is too short", window),
+					 errhint("It has at least 2; without one it is all periods.")));
+		pairs.window = Min(window, market.n_periods);
+	}
+	if (method != METHOD_FISHER && method != METHOD_TORNQVIST && method != METHOD_WALSH && method != METHOD_JEVONS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("an index of GEKS is made of indices that reverse in time"),
+				 errhint("These methods are fisher, tornqvist, walsh and jevons.")));
+
+	InitMaterializedSRF(fcinfo, 0);
+	n_pairs = Max((Size) pairs.n_periods * pairs.window, 1);
+	pairs.log_index = MemoryContextAllocHuge(CurrentMemoryContext, n_pairs * sizeof(double));
+	for (int s = 0; s < 2; s++)
+		pairs.coverage[s] = MemoryContextAllocHuge(CurrentMemoryContext, n_pairs * sizeof(double));
+	for (int t = 0; t < pairs.n_periods; t++)
+		for (int d = 0; d < pairs.window && t + d < pairs.n_periods; d++)
+		{
+			Size		at = (Size) t * pairs.window + d;
+			IndexSums	sums;
+			double		value;
+			bool		is_defined;
+
+			if (d == 0)
+			{
+				pairs.log_index[at] = 0;
+				continue;
+			}
+			compare_periods(&market, t, t + d, index_method_needs[method], &sums);
+			is_defined = index_value(&sums, method, FORM_PRICE, &value) && value > 0;
+			pairs.log_index[at] = is_defined ? log(value) : get_float8_nan();
+			for (int s = 0; s < 2; s++)
+			{
+				is_defined = index_coverage(&sums, s, &value);
+				pairs.coverage[s][at] = or_nan(is_defined, value);
+			}
+		}
+
+	for (int t = 0; t < market.n_periods; t++)
+	{
+		/* the first window whole; then each adds its last movement */
+		int			last = Max(t, pairs.window - 1);
+		int			first = last - pairs.window + 1;
+		int			from = t < pairs.window ? 0 : t - 1;
+		int			bridges = 0;
+		double		log_index = t == 0 ? 0 : geks_log(&pairs, from, t, first, last, &bridges);
+		double		coverage = geks_coverage(&pairs, t, first, last);
+		Datum		values[N_GEKS_COLUMNS] = {0};
+		bool		nulls[N_GEKS_COLUMNS];
+
+		memset(nulls, true, sizeof(nulls));
+		SET(GEKS_PERIOD, TimestampTzGetDatum(market.period[t]));
+		if (t < pairs.window)
+			level = log_index;
+		else if (isnan(level + log_index))
+		{
+			/* the chain of movements ends; what follows is counted from here */
+			base = t;
+			level = 0;
+		}
+		else
+			level += log_index;
+		if (!isnan(log_index) && (t == 0 || base != t))
+			SET_FLOAT(GEKS_INDEX, exp(level));
+		if (t > 0)
+			SET(GEKS_BRIDGES, Int32GetDatum(bridges));
+		SET_FLOAT(GEKS_COVERAGE, coverage);
+		SET(GEKS_BASE_PERIOD, TimestampTzGetDatum(market.period[base]));
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	PG_RETURN_NULL();
+}
+
+/*
+ * Panels of a ledger
+ */
+
+/* Names that are taken for an item of the index instead of the model's own. */
+typedef struct ItemMap
+{
+	int			n;
+	Datum	   *part[3];		/* provider, model, item */
+} ItemMap;
+
+static ItemMap
+item_map_args(FunctionCallInfo fcinfo)
+{
+	ItemMap		map = {0};
+
+	for (int i = 0; i < 3 && PG_NARGS() > 1; i++)
+	{
+		bool	   *nulls;
+		int			n;
+
+		deconstruct_array(PG_GETARG_ARRAYTYPE_P(i + 1), TEXTOID, -1, false, TYPALIGN_INT,
+						  &map.part[i], &nulls, &n);
+		if (i > 0 && n != map.n)
+			ereport(ERROR,
+					(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+					 errmsg("providers, models and items differ in number")));
+		map.n = n;
+		for (int j = 0; j < n; j++)
+			if (nulls[j])
+				ereport(ERROR,
+						(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						 errmsg("name %d is null", j + 1)));
+	}
+	return map;
+}
+
+static bool
+same_text(Datum text_datum, const LedgerString *string)
+{
+	Bytes		bytes = packed_bytes(text_datum);
+
+	return string->data != NULL && bytes.len == string->len && memcmp(bytes.data, string->data, bytes.len) == 0;
+}
+
+static void
+append_json_string(StringInfo buf, const char *data, int len)
+{
+	char	   *str;
+
+	if (data == NULL)
+	{
+		appendStringInfoString(buf, "null");
+		return;
+	}
+	str = pnstrdup(data, len);
+	escape_json(buf, str);
+	pfree(str);
+}
+
+/* The item of a line, but for its meter: a JSON list, so that names cannot run into each other. */
+static void
+append_item(StringInfo buf, const Ledger *ledger, const LineKey *key, const ItemMap *map)
+{
+	const LedgerString *provider = &ledger->strings[key->provider];
+	const LedgerString *model = &ledger->strings[key->model];
+	const LedgerString *tier = &ledger->strings[key->service_tier];
+	const LineSide *side = &key->side[CONTRACTED];
+	int			i = 0;
+
+	while (i < map->n && !(same_text(map->part[1][i], model) && same_text(map->part[0][i], provider)))
+		i++;
+	appendStringInfoChar(buf, '[');
+	if (i < map->n)
+	{
+		Bytes		item = packed_bytes(map->part[2][i]);
+
+		append_json_string(buf, item.data, item.len);
+	}
+	else
+	{
+		StringInfoData name;
+
+		initStringInfo(&name);
+		if (provider->data != NULL)
+			appendBinaryStringInfo(&name, provider->data, provider->len);
+		appendStringInfoChar(&name, '/');
+		if (model->data != NULL)
+			appendBinaryStringInfo(&name, model->data, model->len);
+		append_json_string(buf, name.data, name.len);
+		pfree(name.data);
+	}
+	appendStringInfoString(buf, ", ");
+	append_json_string(buf, tier->data, tier->len);
+	appendStringInfo(buf, ", " INT64_FORMAT ", %s, ", side->above, side->off_peak ? "true" : "false");
+}
+
+/* The panel of one scope: all providers, or one, in a currency. */
+typedef struct ScopePanel
+{
+	bool		is_total;
+	uint32		provider;
+	Currency	currency;
+	Panel	   *panel;
+} ScopePanel;
+
+static Panel *
+scope_panel(List **scopes, bool is_total, uint32 provider, const Currency *currency)
+{
+	ListCell   *lc;
+	ScopePanel *scope;
+
+	foreach(lc, *scopes)
+	{
+		scope = lfirst(lc);
+		if (scope->is_total == is_total && (is_total || scope->provider == provider) &&
+			currency_equal(&scope->currency, currency))
+			return scope->panel;
+	}
+	scope = palloc0(sizeof(ScopePanel));
+	scope->is_total = is_total;
+	scope->provider = provider;
+	scope->currency = *currency;
+	scope->panel = panel_make(CurrentMemoryContext);
+	*scopes = lappend(*scopes, scope);
+	return scope->panel;
+}
+
+static void
+add_meter(Panel *panel, TimestampTz period, const StringInfoData *item, double cost, double count)
+{
+	PanelCell  *cell = panel_cell(panel, period, panel_item(panel, item->data, item->len));
+
+	cell->observations++;
+	sum_add(&cell->value, cost);
+	sum_add(&cell->quantity, count);
+	sum_add(&cell->price, cost / count);
+}
+
+/*
+ * price_panels(ledger [, providers, models, items]): (provider, currency,
+ * panel), of all providers where provider is NULL.
+ */
+Datum
+ledger_price_panels(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Ledger	   *ledger = ledger_arg(fcinfo, 0);
+	ItemMap		map = item_map_args(fcinfo);
+	List	   *scopes = NIL;
+	ListCell   *lc;
+	StringInfoData item;
+
+	InitMaterializedSRF(fcinfo, 0);
+	initStringInfo(&item);
+	for (uint32 i = 0; i < ledger->n_lines; i++)
+	{
+		const LedgerLine *line = &ledger->lines[i];
+		const LineSide *side = &line->key.side[CONTRACTED];
+		MeterSet	rest = line->tokens.reported;
+		Panel	   *total;
+		Panel	   *of_provider;
+		int			prefix;
+		Meter		m;
+
+		if (side->unpriced != PRICED)
+			continue;
+		CHECK_FOR_INTERRUPTS();
+		total = scope_panel(&scopes, true, 0, &side->currency);
+		of_provider = scope_panel(&scopes, false, line->key.provider, &side->currency);
+		resetStringInfo(&item);
+		append_item(&item, ledger, &line->key, &map);
+		prefix = item.len;
+		FOR_EACH_METER(m, rest)
+		{
+			double		cost = (double) line->cost[CONTRACTED][m] / 1e15;
+			double		count = line->tokens.count[m];
+
+			if (count == 0)
+				continue;
+			item.len = prefix;
+			appendStringInfo(&item, "\"%s\"]", meter_info[m].name);
+			add_meter(total, line->key.period, &item, cost, count);
+			add_meter(of_provider, line->key.period, &item, cost, count);
+		}
+	}
+	foreach(lc, scopes)
+	{
+		ScopePanel *scope = lfirst(lc);
+		const LedgerString *provider = &ledger->strings[scope->provider];
+		Datum		values[3] = {0};
+		bool		nulls[3] = {scope->is_total, false, false};
+
+		if (!scope->is_total && provider->data != NULL)
+			values[0] = PointerGetDatum(cstring_to_text_with_len(provider->data, provider->len));
+		values[1] = PointerGetDatum(currency_text(&scope->currency));
+		values[2] = EOHPGetRODatum(&scope->panel->hdr);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	PG_RETURN_NULL();
+}

@@ -13,6 +13,8 @@
  */
 #include "index.h"
 
+#include <float.h>
+
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
@@ -243,7 +245,8 @@ index_value(const IndexSums *sums, IndexMethod method, IndexForm form, double *r
 		case METHOD_FISHER:
 			if (!has_both || !quotient(x1y0, v0, &a) || !quotient(v1, x0y1, &b) || a <= 0 || b <= 0)
 				return false;
-			*result = sqrt(a) * sqrt(b);
+			/* the root of the product is right to the last digit, if that is a number */
+			*result = a * b > DBL_MIN && !isinf(a * b) ? sqrt(a * b) : sqrt(a) * sqrt(b);
 			return true;
 		case METHOD_MARSHALL_EDGEWORTH:
 			return has_both && quotient(x1y0 + v1, v0 + x0y1, result);

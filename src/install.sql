@@ -67,6 +67,7 @@ BEGIN
     CALL tokenomics.install_default_prices();
     CALL tokenomics.install_usage(source, CASE jsonb_typeof(install.mapping)
         WHEN 'string' THEN tokenomics.usage_mapping(install.mapping #>> '{}', source) ELSE install.mapping END);
+    CALL tokenomics.install_price_panel();
     CALL tokenomics.install_charge();
     CALL tokenomics.install_trends();
     CALL tokenomics.install_factors();
@@ -115,6 +116,7 @@ BEGIN
     CALL tokenomics.uninstall_factors();
     CALL tokenomics.uninstall_trends();
     CALL tokenomics.uninstall_charge();
+    CALL tokenomics.uninstall_price_panel();
     CALL tokenomics.uninstall_usage();
     CALL tokenomics.uninstall_default_prices();
     CALL tokenomics.uninstall_price_import();

@@ -153,3 +153,101 @@ CREATE OPERATOR = (LEFTARG = demand_profile, RIGHTARG = demand_profile, FUNCTION
 CREATE OPERATOR <> (LEFTARG = demand_profile, RIGHTARG = demand_profile, FUNCTION = demand_profile_ne, COMMUTATOR = <>, NEGATOR = =);
 COMMENT ON OPERATOR = (demand_profile, demand_profile) IS 'the same zone, span and slots, to the last token';
 COMMENT ON OPERATOR <> (demand_profile, demand_profile) IS 'not equal';
+
+-- Makes the view and functions in the schema that comes first in search_path;
+-- called by install().
+CREATE PROCEDURE install_profile() LANGUAGE plpgsql
+AS $install$
+BEGIN
+    CREATE OR REPLACE FUNCTION usage_profile(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL,
+        resolution text DEFAULT 'minute'
+    ) RETURNS tokenomics.demand_profile
+        LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(usage_profile.zone, (SELECT s.zone FROM setting s));
+        counted tokenomics.demand_profile;
+        counted_span tstzrange;
+    BEGIN
+        -- the time of a row of several calls is not that of any of them
+        EXECUTE 'SELECT tokenomics.demand_profile($1, u.at, u.tokens, 1, $2)
+                 FROM usage u WHERE u.at >= $3 AND u.at < $4 AND u.calls = 1'
+        INTO counted USING in_zone, resolution, coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
+        counted_span := tokenomics.span(counted);
+        -- what lies ahead was not observed
+        RETURN tokenomics.with_span(counted,
+            CASE WHEN isfinite(from_at) THEN from_at ELSE lower(counted_span) END,
+            greatest(upper(counted_span), CASE WHEN isfinite(to_at) THEN least(to_at, date_trunc('minute', now())) END));
+    END
+    $$;
+    COMMENT ON FUNCTION usage_profile(timestamptz, timestamptz, text, text) IS
+        'the demand_profile of the calls from from_at up to, not including, to_at (NULL: from the first call, to the last), in the zone (NULL: that of "setting"), by minute or second; without rows of several calls, whose minutes are not known; NULL of no calls';
+
+    CREATE OR REPLACE FUNCTION peak_profile_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL
+    ) RETURNS TABLE (
+        side text,
+        dow integer,
+        hour integer,
+        minutes bigint,
+        active_minutes bigint,
+        mean double precision,
+        p50 bigint,
+        p95 bigint,
+        p99 bigint,
+        max bigint,
+        coverage numeric
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        counted tokenomics.demand_profile := usage_profile(from_at, to_at, peak_profile_between.zone);
+        all_calls numeric;
+    BEGIN
+        EXECUTE 'SELECT sum(u.calls) FROM usage u WHERE u.at >= $1 AND u.at < $2'
+        INTO all_calls USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
+        RETURN QUERY
+        SELECT s.side, h.dow, h.hour, h.minutes, h.active_minutes, h.mean, h.p50, h.p95, h.p99, h.max,
+               trim_scale((tokenomics.calls(counted) - tokenomics.unreported_calls(counted)) / all_calls)
+        FROM unnest('{total,input,output}'::text[]) WITH ORDINALITY s(side, n),
+             tokenomics.hour_of_week(tokenomics.side(counted, s.side)) h
+        ORDER BY s.n, h.dow, h.hour;
+    END
+    $$;
+    COMMENT ON FUNCTION peak_profile_between(timestamptz, timestamptz, text) IS
+        'the rows of peak_profile of the calls from from_at up to, not including, to_at, by the hours of the zone; NULL: no limit, and the zone of "setting"; between limits all minutes that are over count, without them those from the first call to the last';
+    CREATE OR REPLACE VIEW peak_profile WITH (security_invoker = true) AS SELECT * FROM peak_profile_between();
+    COMMENT ON VIEW peak_profile IS
+        'tokenomics: tokens per minute for each hour of the week, idle minutes included: 168 rows for each of total, input and output; peaks of models or teams do not add up to these';
+    COMMENT ON COLUMN peak_profile.side IS 'what is counted: total, input or output tokens';
+    COMMENT ON COLUMN peak_profile.dow IS 'day of the week, in the reporting zone: 1 is Monday';
+    COMMENT ON COLUMN peak_profile.hour IS 'hour of the day, 0 to 23, in the reporting zone';
+    COMMENT ON COLUMN peak_profile.minutes IS 'minutes that lie in the hour, all weeks together';
+    COMMENT ON COLUMN peak_profile.active_minutes IS 'those with a call';
+    COMMENT ON COLUMN peak_profile.mean IS 'mean tokens per minute; NULL, as all that follow, where the time observed has no such minute';
+    COMMENT ON COLUMN peak_profile.p50 IS 'tokens that half of the minutes do not exceed';
+    COMMENT ON COLUMN peak_profile.p95 IS 'tokens that 95 % of the minutes do not exceed';
+    COMMENT ON COLUMN peak_profile.p99 IS 'tokens that 99 % of the minutes do not exceed';
+    COMMENT ON COLUMN peak_profile.max IS 'tokens of the busiest minute';
+    COMMENT ON COLUMN peak_profile.coverage IS 'share of all calls that is counted: those that have a row of their own and report tokens';
+END
+$install$;
+COMMENT ON PROCEDURE install_profile() IS 'part of install(): the profile of the hours of the week, in the first schema of search_path';
+
+CREATE PROCEDURE uninstall_profile() LANGUAGE plpgsql
+AS $uninstall$
+BEGIN
+    DROP VIEW IF EXISTS peak_profile;
+    DROP FUNCTION IF EXISTS
+        peak_profile_between(timestamptz, timestamptz, text),
+        usage_profile(timestamptz, timestamptz, text, text);
+END
+$uninstall$;
+COMMENT ON PROCEDURE uninstall_profile() IS 'part of uninstall(): drops what install_profile() made';

@@ -115,29 +115,34 @@ BEGIN
         RETURN QUERY EXECUTE $query$
             WITH call AS (
                 SELECT u.provider, u.model, u.at, u.service_tier, u.tokens, u.calls,
-                       tokenomics.currency((SELECT book()), u.provider, u.model, u.at, u.tokens, u.service_tier) AS currency,
                        CASE WHEN u.calls = 1 THEN tokenomics.meter(u.tokens, 'reasoning') END AS reasoning
                 FROM usage u WHERE u.at >= $2 AND u.at < $3
+            ), priced AS (
+                SELECT c.*, tokenomics.cost((SELECT book()), c.provider, c.model, c.at, c.tokens, c.service_tier) AS cost,
+                       tokenomics.currency((SELECT book()), c.provider, c.model, c.at, c.tokens, c.service_tier) AS currency
+                FROM call c WHERE c.reasoning IS NOT NULL
+            ), saved AS (
+                SELECT c.provider, c.model, c.currency, l.cap, count(*) AS calls, count(*) FILTER (WHERE s.tokens > 0) AS calls_above,
+                       sum(c.reasoning)::bigint AS reasoning, sum(s.tokens)::bigint AS tokens, sum(s.cost) AS cost
+                FROM priced c CROSS JOIN (SELECT DISTINCT unnest($1) AS cap) l,
+                     LATERAL (SELECT tokenomics.capped(c.tokens, 'reasoning', l.cap) AS tokens) t,
+                     LATERAL (SELECT c.reasoning - tokenomics.meter(t.tokens, 'reasoning') AS tokens,
+                                     CASE WHEN c.reasoning > l.cap THEN
+                                         c.cost - tokenomics.cost((SELECT book()), c.provider, c.model, c.at, t.tokens, c.service_tier)
+                                     ELSE c.cost - c.cost END AS cost) s
+                GROUP BY c.provider, c.model, c.currency, l.cap
             )
-            SELECT c.provider, c.model, c.currency, l.cap, sum(c.calls)::bigint, trim_scale(count(c.reasoning) / sum(c.calls)),
-                   count(*) FILTER (WHERE c.reasoning > l.cap) + CASE WHEN count(c.reasoning) = 0 THEN NULL ELSE 0 END,
-                   sum(c.reasoning)::bigint, sum(s.tokens)::bigint,
-                   trim_scale(sum(s.tokens) / nullif(sum(c.reasoning), 0)),
-                   CASE WHEN c.currency IS NOT NULL THEN trim_scale(sum(s.cost)) END
-            FROM call c CROSS JOIN (SELECT DISTINCT unnest($1) AS cap) l,
-                 LATERAL (SELECT tokenomics.capped(c.tokens, 'reasoning', l.cap) AS tokens) t,
-                 LATERAL (SELECT c.reasoning - tokenomics.meter(t.tokens, 'reasoning') AS tokens,
-                                 CASE WHEN c.reasoning > l.cap THEN
-                                     tokenomics.cost((SELECT book()), c.provider, c.model, c.at, c.tokens, c.service_tier)
-                                     - tokenomics.cost((SELECT book()), c.provider, c.model, c.at, t.tokens, c.service_tier)
-                                 WHEN c.reasoning IS NOT NULL THEN 0 END AS cost) s
-            GROUP BY c.provider, c.model, c.currency, l.cap
-            ORDER BY c.provider, c.model, c.currency, l.cap$query$
+            SELECT m.provider, m.model, s.currency, l.cap, coalesce(s.calls, 0), trim_scale(m.reporting / m.calls), s.calls_above, s.reasoning, s.tokens,
+                   trim_scale(s.tokens / nullif(s.reasoning, 0)::numeric), trim_scale(s.cost)
+            FROM (SELECT c.provider, c.model, sum(c.calls) AS calls, count(c.reasoning) AS reporting FROM call c GROUP BY c.provider, c.model) m
+                 CROSS JOIN (SELECT DISTINCT unnest($1) AS cap) l
+                 LEFT JOIN saved s ON s.provider IS NOT DISTINCT FROM m.provider AND s.model IS NOT DISTINCT FROM m.model AND s.cap = l.cap
+            ORDER BY m.provider, m.model, s.currency, l.cap$query$
         USING limits, coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
     END
     $$;
     COMMENT ON FUNCTION cap_reasoning(bigint[], timestamptz, timestamptz) IS
-        'what caps on the reasoning tokens of a call would have saved at most, by provider, model, currency and cap, of the calls from from_at up to, not including, to_at (NULL: no limit): saved_tokens is the sum of what each call that reports its reasoning thought above the cap, saved_cost that at the prices in force, exact, NULL where the calls are unpriced (currency is NULL); all NULL where no call reports it; coverage is the share of calls that do; an upper bound, as a capped call may fail or be tried again';
+        'what caps on the reasoning tokens of a call would have saved at most, by provider, model, currency and cap, of the calls from from_at up to, not including, to_at (NULL: no limit): calls that report their reasoning, and coverage, their share of all of the model; how many thought more than the cap, and what they thought; saved_tokens, the sum of what each thought above the cap, and as a share; saved_cost, that at the prices in force, exact, NULL where the calls have no price; NULL where no call reports it; an upper bound, as a capped call may fail or be tried again';
     CREATE OR REPLACE FUNCTION cap_reasoning(
         "limit" bigint,
         from_at timestamptz DEFAULT NULL,
@@ -224,7 +229,8 @@ BEGIN
         p99 bigint,
         max bigint,
         tokens bigint,
-        top_percent_share numeric
+        top_percent_share numeric,
+        coverage numeric
     )
         LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
     AS $$
@@ -237,9 +243,14 @@ BEGIN
             SELECT (tokenomics.period_start('month', in_zone, t.at) AT TIME ZONE in_zone)::date AS month, t.team, t.project, t.calls,
                    coalesce(tokenomics.total(t.tokens), 0) AS tokens
             FROM turns_between(from_at, to_at) t
+        ), covered AS MATERIALIZED (
+            SELECT (h.starts AT TIME ZONE in_zone)::date AS month, h.share
+            FROM (SELECT tokenomics.period_start('month', in_zone, u.at) AS starts,
+                         trim_scale(count(u.turn_id) FILTER (WHERE u.calls = 1) / sum(u.calls)) AS share
+                  FROM usage u WHERE u.at >= coalesce(from_at, '-infinity') AND u.at < coalesce(to_at, 'infinity') GROUP BY 1) h
         )
         SELECT g.month, g.scope, g.owner, g.turns, g.calls, trim_scale(g.calls::numeric / g.turns), g.p50, g.p90, g.p99, g.max, g.tokens,
-               trim_scale((SELECT sum(x) FROM unnest(g.by_tokens[:ceil(g.turns * 0.01)::integer]) x) / nullif(g.tokens, 0))
+               trim_scale((SELECT sum(x) FROM unnest(g.by_tokens[:ceil(g.turns * 0.01)::integer]) x) / nullif(g.tokens, 0)), c.share
         FROM (SELECT t.month, CASE WHEN grouping(t.team) = 0 THEN 'team' WHEN grouping(t.project) = 0 THEN 'project' ELSE 'total' END AS scope,
                      CASE WHEN grouping(t.team) = 0 THEN t.team ELSE t.project END AS owner,
                      count(*) AS turns, sum(t.calls)::bigint AS calls,
@@ -247,6 +258,7 @@ BEGIN
                      percentile_disc(0.99) WITHIN GROUP (ORDER BY t.calls) AS p99, max(t.calls) AS max,
                      sum(t.tokens)::bigint AS tokens, array_agg(t.tokens ORDER BY t.tokens DESC) AS by_tokens
               FROM turn t GROUP BY GROUPING SETS ((t.month), (t.month, t.team), (t.month, t.project))) g
+             LEFT JOIN covered c ON c.month = g.month
         ORDER BY g.month, g.scope DESC, g.owner;
     END
     $$;
@@ -267,6 +279,7 @@ BEGIN
     COMMENT ON COLUMN fan_out.max IS 'calls of the turn with most';
     COMMENT ON COLUMN fan_out.tokens IS 'tokens of the turns';
     COMMENT ON COLUMN fan_out.top_percent_share IS 'what of them the hundredth part of the turns (rounded up) used that used most, a fraction';
+    COMMENT ON COLUMN fan_out.coverage IS 'share of all calls of the month, of every team, that have a turn and a row of their own';
 
     CREATE OR REPLACE FUNCTION costliest_turns(
         n integer DEFAULT 10,
@@ -313,13 +326,13 @@ BEGIN
                   AND u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days'
             ), spent AS (
                 SELECT s.turn_id, CASE WHEN count(s.currency) = 1 THEN min(s.currency) END AS currency,
-                       CASE WHEN count(s.currency) = 1 THEN sum(s.cost) END AS cost,
+                       CASE WHEN count(s.currency) = 1 THEN trim_scale(sum(s.cost)) END AS cost,
                        coalesce(sum(s.calls) FILTER (WHERE s.currency IS NULL), 0)::bigint AS unpriced_calls,
-                       CASE WHEN count(*) FILTER (WHERE s.currency IS NOT NULL) = count(c.cost) THEN sum(c.cost) END AS cost_converted
+                       CASE WHEN count(*) FILTER (WHERE s.currency IS NOT NULL) = count(c.cost) THEN trim_scale(sum(c.cost)) END AS cost_converted
                 FROM (SELECT c.turn_id, c.currency, sum(c.cost) AS cost, count(*) AS calls,
                              min(min(c.at)) OVER (PARTITION BY c.turn_id) AS at
                       FROM call c GROUP BY c.turn_id, c.currency) s,
-                     LATERAL (SELECT convert_currency(s.cost, s.currency, $3, (s.at AT TIME ZONE $4)::date) AS cost) c
+                     LATERAL (SELECT CASE WHEN s.currency = $3 THEN s.cost ELSE convert_currency(s.cost, s.currency, $3, (s.at AT TIME ZONE $4)::date) END AS cost) c
                 GROUP BY s.turn_id
             ), chosen AS (
                 SELECT t.*, s.currency, s.cost, s.unpriced_calls, s.cost_converted

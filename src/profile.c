@@ -383,7 +383,7 @@ Datum
 profile_add(PG_FUNCTION_ARGS)
 {
 	MemoryContext aggcontext;
-	DemandProfile *state = profile_state(fcinfo, "profile_add", &aggcontext);
+	DemandProfile *state = profile_state(fcinfo, "demand_profile_add", &aggcontext);
 	text	   *zone;
 	TimestampTz at;
 	TokenCounts tokens = {0};
@@ -466,7 +466,7 @@ Datum
 profile_merge(PG_FUNCTION_ARGS)
 {
 	MemoryContext aggcontext;
-	DemandProfile *state = profile_state(fcinfo, "profile_merge", &aggcontext);
+	DemandProfile *state = profile_state(fcinfo, "demand_profile_merge", &aggcontext);
 	DemandProfile *from;
 
 	if (PG_ARGISNULL(1))
@@ -485,6 +485,8 @@ profile_merge(PG_FUNCTION_ARGS)
 				 errdetail("One is by %s in \"%s\", the other by %s in \"%s\".",
 						   resolution_name[state->resolution], state->zone_name,
 						   resolution_name[from->resolution], from->zone_name),
+				 state->resolution != from->resolution ?
+				 errhint("Make both by the same resolution.") :
 				 errhint("Bring both to one time zone with in_zone().")));
 	add_profile(state, from, ALL_METERS);
 	if (!VARATT_IS_EXTERNAL_EXPANDED(PG_GETARG_POINTER(1)))

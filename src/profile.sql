@@ -123,7 +123,7 @@ COMMENT ON FUNCTION peak(demand_profile, text) IS
 CREATE FUNCTION peak_to_average(demand_profile, grain text) RETURNS double precision
     AS 'MODULE_PATHNAME', 'profile_peak_to_average' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION peak_to_average(demand_profile, text) IS
-    'tokens of the busiest hour, minute or second over those of one of average demand, idle time of the span included; NULL where the span is shorter than that, or there are no tokens';
+    'tokens of the busiest hour, minute or second over those of one of average demand, idle time of the span included, at least 1 where the span is of whole hours; NULL where it is shorter than one, or there are no tokens';
 CREATE FUNCTION capacity_at(demand_profile, percentile double precision) RETURNS bigint
     AS 'MODULE_PATHNAME', 'profile_capacity_at' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION capacity_at(demand_profile, percentile double precision, only_active boolean) RETURNS bigint
@@ -208,11 +208,16 @@ BEGIN
     AS $$
     #variable_conflict use_column
     DECLARE
-        counted tokenomics.demand_profile := usage_profile(from_at, to_at, peak_profile_between.zone);
+        in_zone text := coalesce(peak_profile_between.zone, (SELECT s.zone FROM setting s));
+        counted tokenomics.demand_profile := usage_profile(from_at, to_at, in_zone);
         all_calls numeric;
     BEGIN
         EXECUTE 'SELECT sum(u.calls) FROM usage u WHERE u.at >= $1 AND u.at < $2'
         INTO all_calls USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
+        -- rows of several calls alone: that nothing is known is said, not left out
+        IF counted IS NULL AND all_calls > 0 THEN
+            counted := jsonb_build_object('zone', in_zone)::text::tokenomics.demand_profile;
+        END IF;
         RETURN QUERY
         SELECT s.side, h.dow, h.hour, h.minutes, h.active_minutes, h.mean, h.p50, h.p95, h.p99, h.max,
                trim_scale((tokenomics.calls(counted) - tokenomics.unreported_calls(counted)) / all_calls)

@@ -58,6 +58,23 @@ UPDATE usage SET provider = 'acme', model = 'chat' WHERE request_id = 'r3';
 SELECT * FROM cache_by_session_depth;
 SELECT * FROM cache_by_session_depth_between('2026-03-10 09:10Z', '2026-03-11Z', NULL);
 
+-- 200 read at 2 - 0.2 and 300 at 2 - 0.2 per million; nothing is said of a call that does not report a cache
+SELECT * FROM cache_use;
+-- writes dearer than input: 1000 at 1 - 1.25, 500 for an hour at 1 - 2, 100 read at 1 - 0.1; a bucket takes the rates below the threshold
+INSERT INTO price (provider, model, rates) VALUES ('acme', 'write', '{"currency": "EUR", "input": 1, "cache_read": 0.1, "cache_write": 1.25, "cache_write_1h": 2, "output": 5}');
+INSERT INTO price (provider, model, above_input_tokens, rates) VALUES ('acme', 'write', 5000, '{"currency": "EUR", "input": 100, "output": 100}');
+INSERT INTO usage (at, provider, model, tokens, calls) VALUES
+    ('2026-03-10 10:00Z', 'acme', 'write', tokens(input => 10, cache_read => 100, cache_write => 1000, cache_write_1h => 500), 1),
+    ('2026-04-10 10:00Z', 'acme', 'write', tokens(input => 10, cache_read => 100000), 7);
+INSERT INTO fx_rate VALUES ('EUR', 'USD', 'month_average', '2026-03-01', 2);
+SELECT * FROM cache_use_between('2026-03-01', '2026-05-01', 'UTC') WHERE model = 'write';
+-- thresholds of which each slice has its own price: what a cache saved there is not one rate
+INSERT INTO price (provider, model, above_input_tokens, rates, tier_mode) VALUES ('acme', 'slice', 0, '{"currency": "USD", "input": 1, "cache_read": 0.5}', 'graduated'), ('acme', 'slice', 100, '{"currency": "USD", "input": 2, "cache_read": 1}', 'graduated');
+INSERT INTO usage (at, provider, model, tokens) VALUES ('2026-03-10 10:00Z', 'acme', 'slice', tokens(input => 50, cache_read => 50)), ('2026-03-10 10:00Z', 'acme', 'slice', tokens(input => 50, cache_read => 51));
+SELECT currency, calls, cacheable_tokens, cache_read_tokens, net_cache_saving FROM cache_use WHERE model = 'slice';
+SELECT tokens -> 'cache_read' AS read, rates_in_force((SELECT book()), provider, model, at, tokens), rates_in_force((SELECT book()), provider, model, at, tokens, 'batch') FROM usage WHERE model = 'slice' ORDER BY 1;
+DELETE FROM usage WHERE model IN ('write', 'slice');
+
 -- the hours of the week of all calls that have a row of their own; a week from Monday, the 9th, in Berlin
 SELECT side, count(*), sum(minutes) AS minutes, sum(active_minutes) AS active, round(sum(mean * minutes)) AS tokens, max(max), min(coverage) AS coverage FROM peak_profile GROUP BY side;
 SELECT dow, hour, minutes, active_minutes, mean, p99, max FROM peak_profile_between('2026-03-08 23:00Z', '2026-03-15 23:00Z') WHERE active_minutes > 0 AND side = 'total';

@@ -118,9 +118,10 @@ BEGIN
                        CASE WHEN u.calls = 1 THEN tokenomics.meter(u.tokens, 'reasoning') END AS reasoning
                 FROM usage u WHERE u.at >= $2 AND u.at < $3
             ), priced AS (
-                SELECT c.*, tokenomics.cost((SELECT book()), c.provider, c.model, c.at, c.tokens, c.service_tier) AS cost,
-                       tokenomics.currency((SELECT book()), c.provider, c.model, c.at, c.tokens, c.service_tier) AS currency
-                FROM call c WHERE c.reasoning IS NOT NULL
+                SELECT c.*, p.cost,
+                       CASE WHEN p.cost IS NOT NULL THEN tokenomics.currency((SELECT book()), c.provider, c.model, c.at, c.tokens, c.service_tier) END AS currency
+                FROM call c, LATERAL (SELECT tokenomics.cost((SELECT book()), c.provider, c.model, c.at, c.tokens, c.service_tier) AS cost) p
+                WHERE c.reasoning IS NOT NULL
             ), saved AS (
                 SELECT c.provider, c.model, c.currency, l.cap, count(*) AS calls, count(*) FILTER (WHERE s.tokens > 0) AS calls_above,
                        sum(c.reasoning)::bigint AS reasoning, sum(s.tokens)::bigint AS tokens, sum(s.cost) AS cost
@@ -318,10 +319,9 @@ BEGIN
         END IF;
         RETURN QUERY EXECUTE $query$
             WITH call AS (
-                SELECT u.turn_id, u.at, u.request_id, u.provider, u.model, u.agent, u.tokens,
-                       tokenomics.cost((SELECT book()), u.provider, u.model, u.at, u.tokens, u.service_tier) AS cost,
-                       tokenomics.currency((SELECT book()), u.provider, u.model, u.at, u.tokens, u.service_tier) AS currency
-                FROM usage u
+                SELECT u.turn_id, u.at, u.request_id, u.provider, u.model, u.agent, u.tokens, p.cost,
+                       CASE WHEN p.cost IS NOT NULL THEN tokenomics.currency((SELECT book()), u.provider, u.model, u.at, u.tokens, u.service_tier) END AS currency
+                FROM usage u, LATERAL (SELECT tokenomics.cost((SELECT book()), u.provider, u.model, u.at, u.tokens, u.service_tier) AS cost) p
                 WHERE u.turn_id IS NOT NULL AND u.calls = 1
                   AND u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days'
             ), spent AS (
@@ -418,6 +418,78 @@ BEGIN
     COMMENT ON COLUMN cache_by_session_depth.cacheable_tokens IS 'all input tokens of those; NULL where none does';
     COMMENT ON COLUMN cache_by_session_depth.cache_read_tokens IS 'what of it was read from a cache';
     COMMENT ON COLUMN cache_by_session_depth.hit_rate IS 'cache_read_tokens / cacheable_tokens';
+
+    CREATE OR REPLACE FUNCTION cache_use_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL
+    ) RETURNS TABLE (
+        month date,
+        provider text,
+        model text,
+        team text,
+        currency text,
+        calls bigint,
+        coverage numeric,
+        cacheable_tokens bigint,
+        cache_read_tokens bigint,
+        cache_write_tokens bigint,
+        hit_rate numeric,
+        net_cache_saving numeric,
+        reporting_currency text,
+        net_cache_saving_converted numeric
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(cache_use_between.zone, (SELECT s.zone FROM setting s));
+        reporting text := (SELECT s.currency FROM setting s);
+    BEGIN
+        -- a row of several calls takes the rates below any threshold
+        RETURN QUERY EXECUTE $query$
+            WITH call AS (
+                SELECT tokenomics.period_start('month', $3, u.at) AS period, u.provider, u.model, u.team, u.calls, u.tokens,
+                       tokenomics.meter(u.tokens, 'cache_read') AS read,
+                       tokenomics.rates_in_force((SELECT book()), u.provider, u.model, u.at,
+                           CASE WHEN u.calls = 1 OR u.tokens IS NULL THEN u.tokens ELSE '{}' END, u.service_tier) AS rates
+                FROM usage u WHERE u.at >= $1 AND u.at < $2
+            ), counted AS (
+                SELECT (c.period AT TIME ZONE $3)::date AS month, c.provider, c.model, c.team, tokenomics.currency(c.rates) AS currency,
+                       sum(c.calls)::bigint AS calls, trim_scale(coalesce(sum(c.calls) FILTER (WHERE c.read IS NOT NULL), 0) / sum(c.calls)) AS coverage,
+                       sum(tokenomics.input_total(c.tokens)) FILTER (WHERE c.read IS NOT NULL)::bigint AS cacheable, sum(c.read)::bigint AS read,
+                       sum(coalesce(tokenomics.meter(c.tokens, 'cache_write') + tokenomics.meter(c.tokens, 'cache_write_1h'),
+                                    tokenomics.meter(c.tokens, 'cache_write'), tokenomics.meter(c.tokens, 'cache_write_1h')))::bigint AS written,
+                       trim_scale(sum(tokenomics.net_cache_saving(c.tokens, c.rates))) AS saving
+                FROM call c GROUP BY 1, 2, 3, 4, 5
+            )
+            SELECT c.month, c.provider, c.model, c.team, c.currency, c.calls, c.coverage, c.cacheable, c.read, c.written,
+                   trim_scale(c.read / nullif(c.cacheable, 0)::numeric), c.saving, $4, convert_currency(c.saving, c.currency, $4, c.month, 'month')
+            FROM counted c
+            ORDER BY c.month, c.provider, c.model, c.team, c.currency$query$
+        USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity'), in_zone, reporting;
+    END
+    $$;
+    COMMENT ON FUNCTION cache_use_between(timestamptz, timestamptz, text) IS
+        'the rows of cache_use of the calls from from_at up to, not including, to_at, by the months of the zone; NULL: no limit, and the zone of "setting"';
+    CREATE OR REPLACE VIEW cache_use WITH (security_invoker = true) AS SELECT * FROM cache_use_between();
+    COMMENT ON VIEW cache_use IS
+        'tokenomics: what came from the cache and what that saved, by month, provider, model, team and currency; unpriced calls have no currency';
+    COMMENT ON COLUMN cache_use.month IS 'first day of the month, in the reporting zone';
+    COMMENT ON COLUMN cache_use.provider IS 'provider of the calls';
+    COMMENT ON COLUMN cache_use.model IS 'model, as the calls name it';
+    COMMENT ON COLUMN cache_use.team IS 'team of the calls; NULL: they name none';
+    COMMENT ON COLUMN cache_use.currency IS 'currency of net_cache_saving; NULL where the calls are unpriced, or where their slices have prices of their own';
+    COMMENT ON COLUMN cache_use.calls IS 'number of calls';
+    COMMENT ON COLUMN cache_use.coverage IS 'share of them that report what was read from a cache';
+    COMMENT ON COLUMN cache_use.cacheable_tokens IS 'all input tokens of those; NULL where none does';
+    COMMENT ON COLUMN cache_use.cache_read_tokens IS 'what of it was read from a cache';
+    COMMENT ON COLUMN cache_use.cache_write_tokens IS 'input tokens written to a cache, for 5 minutes or an hour; NULL where none is reported';
+    COMMENT ON COLUMN cache_use.hit_rate IS 'cache_read_tokens / cacheable_tokens';
+    COMMENT ON COLUMN cache_use.net_cache_saving IS
+        'what the cache saved at the rates in force, exact: reads at (rate of input - rate of reads) less writes at (rate of writes - rate of input); below zero where it cost more than it saved';
+    COMMENT ON COLUMN cache_use.reporting_currency IS 'currency of net_cache_saving_converted';
+    COMMENT ON COLUMN cache_use.net_cache_saving_converted IS 'net_cache_saving at the month''s exchange rate; NULL where there is none';
 END
 $install$;
 COMMENT ON PROCEDURE install_behaviour() IS 'part of install(): reasoning, fan-out and cache, in the first schema of search_path';
@@ -425,8 +497,9 @@ COMMENT ON PROCEDURE install_behaviour() IS 'part of install(): reasoning, fan-o
 CREATE PROCEDURE uninstall_behaviour() LANGUAGE plpgsql
 AS $uninstall$
 BEGIN
-    DROP VIEW IF EXISTS cache_by_session_depth, fan_out, reasoning_profile;
+    DROP VIEW IF EXISTS cache_use, cache_by_session_depth, fan_out, reasoning_profile;
     DROP FUNCTION IF EXISTS
+        cache_use_between(timestamptz, timestamptz, text),
         cache_by_session_depth_between(timestamptz, timestamptz, text),
         costliest_turns(integer, timestamptz, timestamptz),
         fan_out_between(timestamptz, timestamptz, text),

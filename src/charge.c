@@ -12,13 +12,11 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "compat.h"
+#include "decimal.h"
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/array.h"
-#include "utils/builtins.h"
-#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
 /* An amount may be split to at most this many decimals. */
@@ -35,33 +33,6 @@ typedef struct Split
 
 SQL_FUNCTION(charge_amortise);
 SQL_FUNCTION(charge_elapsed_share);
-
-static Numeric
-call_numeric(PGFunction function, Numeric a, Numeric b)
-{
-	return DatumGetNumeric(DirectFunctionCall2(function,
-											   NumericGetDatum(a),
-											   NumericGetDatum(b)));
-}
-
-static Numeric
-trim_zeros(Numeric value)
-{
-	return DatumGetNumeric(DirectFunctionCall1(numeric_trim_scale,
-											   NumericGetDatum(value)));
-}
-
-static Numeric
-power_of_ten(int exponent)
-{
-	char		buf[16];
-
-	snprintf(buf, sizeof(buf), "1e%d", exponent);
-	return DatumGetNumeric(DirectFunctionCall3(numeric_in,
-											   CStringGetDatum(buf),
-											   ObjectIdGetDatum(InvalidOid),
-											   Int32GetDatum(-1)));
-}
 
 /* Of a number that is not negative and has at most 36 digits. */
 static Numeric

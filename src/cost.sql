@@ -36,6 +36,15 @@ COMMENT ON FUNCTION currency(price_book, text, text, timestamptz, tokens) IS
 COMMENT ON FUNCTION currency(price_book, text, text, timestamptz, tokens, text) IS
     'the currency in which cost() of the same arguments is';
 
+CREATE FUNCTION rates_in_force(book price_book, provider text, model text, at timestamptz, tokens tokens) RETURNS rates
+    AS 'MODULE_PATHNAME', 'price_book_rates_in_force' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION rates_in_force(book price_book, provider text, model text, at timestamptz, tokens tokens, service_tier text) RETURNS rates
+    AS 'MODULE_PATHNAME', 'price_book_rates_in_force' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION rates_in_force(price_book, text, text, timestamptz, tokens) IS
+    'the rates by which cost() of the same arguments prices a call; NULL where that is NULL, or where slices of the call have rates of their own';
+COMMENT ON FUNCTION rates_in_force(price_book, text, text, timestamptz, tokens, text) IS
+    'the rates by which cost() of the same arguments prices a call; NULL where that is NULL, or where slices of the call have rates of their own';
+
 -- LANGUAGE C functions of one body need one result type: it is named once.
 CREATE TYPE cost_explanation AS (
     priced_by text,

@@ -70,6 +70,7 @@ BEGIN
     CALL tokenomics.install_charge();
     CALL tokenomics.install_trends();
     CALL tokenomics.install_profile();
+    CALL tokenomics.install_factors();
     CALL tokenomics.install_behaviour();
 
     PERFORM pg_catalog.set_config('search_path', path_before, true);
@@ -108,6 +109,7 @@ BEGIN
     PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
 
     CALL tokenomics.uninstall_behaviour();
+    CALL tokenomics.uninstall_factors();
     CALL tokenomics.uninstall_profile();
     CALL tokenomics.uninstall_trends();
     CALL tokenomics.uninstall_charge();

@@ -11,11 +11,12 @@
  */
 #include "ratio.h"
 
-#include "utils/builtins.h"
+#include "decimal.h"
 
 SQL_FUNCTION(cost_per_mtok);
 SQL_FUNCTION(savings_rate);
 SQL_FUNCTION(growth_rate);
+SQL_FUNCTION(compound_growth);
 
 static Datum
 quotient(Datum dividend, Numeric divisor, bool *is_null)
@@ -67,4 +68,39 @@ Datum
 growth_rate(PG_FUNCTION_ARGS)
 {
 	return change_of(PG_GETARG_NUMERIC(0), PG_GETARG_NUMERIC(1), &fcinfo->isnull);
+}
+
+/* compound_growth(current, previous, periods) */
+Datum
+compound_growth(PG_FUNCTION_ARGS)
+{
+	Numeric		one = int64_to_numeric(1);
+	Numeric		zero = int64_to_numeric(0);
+	Numeric		current = PG_GETARG_NUMERIC(0);
+	Numeric		previous = PG_GETARG_NUMERIC(1);
+	int32		periods = PG_GETARG_INT32(2);
+	Datum		root;
+
+	if (periods < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("growth is over one period at least, not %d", periods)));
+	if (compare_numeric(current, zero) < 0 || compare_numeric(previous, zero) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("growth that is compound is of amounts that are not negative")));
+	if (compare_numeric(previous, zero) == 0)
+		PG_RETURN_NULL();
+	if (compare_numeric(current, zero) == 0)
+		PG_RETURN_NUMERIC(int64_to_numeric(-1));
+
+	/* the 20 digits more keep the root right to those that are shown */
+	root = DirectFunctionCall2(numeric_power,
+							   DirectFunctionCall2(numeric_div,
+												   DirectFunctionCall2(numeric_round, NumericGetDatum(current), Int32GetDatum(20)),
+												   NumericGetDatum(previous)),
+							   DirectFunctionCall2(numeric_div,
+												   DirectFunctionCall2(numeric_round, NumericGetDatum(one), Int32GetDatum(20)),
+												   NumericGetDatum(int64_to_numeric(periods))));
+	return NumericGetDatum(trim_zeros(round_numeric(call_numeric(numeric_sub, DatumGetNumeric(root), one), 12)));
 }

@@ -11,3 +11,8 @@ COMMENT ON FUNCTION savings_rate(numeric, numeric) IS 'what was saved against th
 CREATE FUNCTION growth_rate(current numeric, previous numeric) RETURNS numeric
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION growth_rate(numeric, numeric) IS 'growth, a fraction: current / previous - 1; NULL where there was nothing before';
+
+CREATE FUNCTION compound_growth(current numeric, previous numeric, periods integer) RETURNS numeric
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION compound_growth(numeric, numeric, integer) IS
+    'the growth of each of so many periods that makes previous into current, a fraction, to 12 decimals: (current / previous) ^ (1 / periods) - 1; NULL where there was nothing before';

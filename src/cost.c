@@ -60,6 +60,7 @@ SQL_FUNCTION(price_book_list_cost);
 SQL_FUNCTION(price_book_savings_rate);
 SQL_FUNCTION(price_book_currency);
 SQL_FUNCTION(price_book_price_row);
+SQL_FUNCTION(price_book_rates_in_force);
 SQL_FUNCTION(price_book_explain_cost);
 SQL_FUNCTION(price_book_nearest_model);
 
@@ -1203,6 +1204,29 @@ price_book_currency(PG_FUNCTION_ARGS)
 	if (!price_arguments(fcinfo, &args, &priced) || priced.contracted.row == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(currency_text(&priced.contracted.row->rates.currency));
+}
+
+/* The one set of rates that prices a call; NULL where there are several. */
+Datum
+price_book_rates_in_force(PG_FUNCTION_ARGS)
+{
+	CallArguments args;
+	PricedCall	priced;
+	const BookRow *row;
+	RateCard	card = {0};
+	MeterSet	rest;
+	Meter		m;
+
+	if (!price_arguments(fcinfo, &args, &priced) || priced.contracted.unpriced != PRICED)
+		PG_RETURN_NULL();
+	row = priced.contracted.row;
+	if (row->mode == MODE_GRADUATED && row->above > 0)
+		PG_RETURN_NULL();
+	card.currency = row->rates.currency;
+	card.named = rest = row->rates.named;
+	FOR_EACH_METER(m, rest)
+		card.rate[m] = row->rates.rate[m];
+	return rate_card_datum(&card);
 }
 
 /*

@@ -40,6 +40,14 @@ CREATE FUNCTION price_row(book price_book, provider text, model text, at timesta
     AS 'MODULE_PATHNAME', 'price_book_price_row' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION price_row(price_book, text, text, timestamptz, tokens, text, bigint) IS
     'the row of a book that prices a call, or several calls in one, as JSON: its number in the book, above_input_tokens, off_peak and valid_from; to group calls by; NULL where none does';
+CREATE FUNCTION rates_in_force(book price_book, provider text, model text, at timestamptz, tokens tokens) RETURNS rates
+    AS 'MODULE_PATHNAME', 'price_book_rates_in_force' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION rates_in_force(book price_book, provider text, model text, at timestamptz, tokens tokens, service_tier text) RETURNS rates
+    AS 'MODULE_PATHNAME', 'price_book_rates_in_force' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION rates_in_force(price_book, text, text, timestamptz, tokens) IS
+    'the rates by which cost() of the same arguments prices a call; NULL where that is NULL, or where slices of the call have rates of their own';
+COMMENT ON FUNCTION rates_in_force(price_book, text, text, timestamptz, tokens, text) IS
+    'the rates by which cost() of the same arguments prices a call; NULL where that is NULL, or where slices of the call have rates of their own';
 
 -- LANGUAGE C functions of one body need one result type: it is named once.
 CREATE TYPE cost_explanation AS (

@@ -67,11 +67,13 @@ BEGIN
     CALL tokenomics.install_default_prices();
     CALL tokenomics.install_usage(source, CASE jsonb_typeof(install.mapping)
         WHEN 'string' THEN tokenomics.usage_mapping(install.mapping #>> '{}', source) ELSE install.mapping END);
+    CALL tokenomics.install_profile();
     CALL tokenomics.install_price_panel();
     CALL tokenomics.install_charge();
     CALL tokenomics.install_trends();
     CALL tokenomics.install_factors();
     CALL tokenomics.install_growth();
+    CALL tokenomics.install_behaviour();
     CALL tokenomics.install_value();
     CALL tokenomics.install_budget();
 
@@ -112,11 +114,13 @@ BEGIN
 
     CALL tokenomics.uninstall_budget();
     CALL tokenomics.uninstall_value();
+    CALL tokenomics.uninstall_behaviour();
     CALL tokenomics.uninstall_growth();
     CALL tokenomics.uninstall_factors();
     CALL tokenomics.uninstall_trends();
     CALL tokenomics.uninstall_charge();
     CALL tokenomics.uninstall_price_panel();
+    CALL tokenomics.uninstall_profile();
     CALL tokenomics.uninstall_usage();
     CALL tokenomics.uninstall_default_prices();
     CALL tokenomics.uninstall_price_import();

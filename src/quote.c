@@ -1165,6 +1165,17 @@ quote_curve_cost(PG_FUNCTION_ARGS)
 	PG_RETURN_NUMERIC(trim_zeros(piece_cost(&curve, i, scale)));
 }
 
+/* The sign of a difference of costs; less than a rate can express is none. */
+static int
+sign_of_cost(const Numeric cost)
+{
+	static const char least[] = "1e-15";
+	Numeric		limit = DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(least),
+															ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+
+	return compare(absolute(cost), limit) < 0 ? 0 : sign_of(cost);
+}
+
 /*
  * crossings(curve, baseline): the scales at which one becomes cheaper that was
  * dearer: where the costs are equal, or at a step.
@@ -1192,7 +1203,7 @@ quote_crossings(PG_FUNCTION_ARGS)
 		Numeric		fixed = subtract(a.fixed[i], b.fixed[j]);
 		Numeric		slope = subtract(a.slope[i], b.slope[j]);
 		Numeric		to = NULL;	/* end of both pieces; NULL: none */
-		int			sign_from = sign_of(add(fixed, multiply(slope, from)));
+		int			sign_from = sign_of_cost(add(fixed, multiply(slope, from)));
 		int			sign_inside;
 		int			sign_to;
 		Numeric		crossing = NULL;
@@ -1208,7 +1219,7 @@ quote_crossings(PG_FUNCTION_ARGS)
 
 		/* just above where they begin, and where they end */
 		sign_inside = sign_from != 0 ? sign_from : sign_of(slope);
-		sign_to = to == NULL ? sign_of(slope) : sign_of(add(fixed, multiply(slope, to)));
+		sign_to = to == NULL ? sign_of(slope) : sign_of_cost(add(fixed, multiply(slope, to)));
 		if (to == NULL && sign_to == 0)
 			sign_to = sign_inside;
 		if (sign_inside != 0 && last_sign != 0 && sign_inside != last_sign)

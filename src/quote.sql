@@ -742,7 +742,8 @@ BEGIN
             notes := array_append(notes, format('output_factor %s is assumed', trim_scale(q.output_factor)));
         END IF;
         IF q.cache_hit_rate_assumed THEN
-            notes := array_append(notes, coalesce(format('cache_hit_rate %s is assumed', trim_scale(q.cache_hit_rate)), 'the cache hit rate of the workload is assumed'));
+            notes := array_append(notes, CASE WHEN q.cache_hit_rate IS NULL THEN 'the cache hit rate of the workload is assumed'
+                                              ELSE format('cache_hit_rate %s is assumed', trim_scale(q.cache_hit_rate)) END);
         END IF;
         IF NOT q.valid @> now() THEN
             notes := array_append(notes, format('the quote is not valid now: %s', q.valid));
@@ -941,6 +942,7 @@ BEGIN
 
         IF spent IS NOT NULL THEN
             -- by what is served
+            spent := trim_scale(spent);
             served := total - coalesce(result.shortfall_tokens, 0);
             counted := CASE WHEN result.shortfall_tokens > 0 THEN load.served_tokens ELSE w.tokens END;
             result.cost_per_mtok := tokenomics.cost_per_mtok(spent, served);
@@ -1000,7 +1002,7 @@ BEGIN
                                             format('%s times the workload: %s above%s', trim_scale(round(cross_at.scale, 12)), CASE WHEN cross_at.is_cheaper_above THEN 'cheaper' ELSE 'dearer' END,
                                                    CASE WHEN cross_at.is_equal THEN '' ELSE ', by a step' END))::tokenomics.quote_step;
                     END LOOP;
-                    IF curve.until IS NOT NULL AND cardinality(curve.from_scale) >= 1000 THEN
+                    IF cardinality(curve.from_scale) >= 1000 AND cross_at.scale > curve.until * 0.9 THEN
                         notes := array_append(notes, format('break-even volumes are sought up to %s tokens a month', round(curve.until * total * month / hours, 0)));
                     END IF;
                 END IF;
@@ -1077,7 +1079,7 @@ BEGIN
     BEGIN
         RETURN QUERY
         SELECT c.* FROM workload w,
-             LATERAL compare_quotes(w.name, ARRAY(SELECT q.name FROM quote q WHERE q.quoted_at >= coalesce(from_at, '-infinity') AND q.quoted_at < coalesce(to_at, 'infinity'))) c
+             LATERAL compare_quotes(w.name, ARRAY(SELECT q.name FROM quote q WHERE q.quoted_at >= coalesce(quote_comparison_between.from_at, '-infinity') AND q.quoted_at < coalesce(quote_comparison_between.to_at, 'infinity'))) c
         WHERE quote_comparison_between.zone IS NULL OR w.zone = quote_comparison_between.zone
         ORDER BY w.name, c.rank, c.quote;
     END

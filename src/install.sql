@@ -69,6 +69,8 @@ BEGIN
         WHEN 'string' THEN tokenomics.usage_mapping(install.mapping #>> '{}', source) ELSE install.mapping END);
     CALL tokenomics.install_charge();
     CALL tokenomics.install_trends();
+    CALL tokenomics.install_profile();
+    CALL tokenomics.install_behaviour();
     CALL tokenomics.install_quote();
 
     PERFORM pg_catalog.set_config('search_path', path_before, true);
@@ -107,6 +109,8 @@ BEGIN
     PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
 
     CALL tokenomics.uninstall_quote();
+    CALL tokenomics.uninstall_behaviour();
+    CALL tokenomics.uninstall_profile();
     CALL tokenomics.uninstall_trends();
     CALL tokenomics.uninstall_charge();
     CALL tokenomics.uninstall_usage();

@@ -22,6 +22,7 @@
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
+#include "varint.h"
 
 SQL_FUNCTION(ledger_merge);
 SQL_FUNCTION(ledger_regrain);
@@ -43,9 +44,7 @@ SQL_FUNCTION(ledger_ne);
 NO_RETURN void
 ledger_corrupted(void)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("corrupted value of type ledger")));
+	corrupted_value("ledger");
 }
 
 /*

@@ -32,6 +32,7 @@
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
+#include "varint.h"
 
 #define LEDGER_FORMAT 1
 #define LEDGER_WIRE_FORMAT 1
@@ -49,30 +50,6 @@ SQL_FUNCTION(ledger_send);
 /*
  * Writing
  */
-
-static void
-put_number(StringInfo buf, unsigned __int128 number)
-{
-	char		bytes[19];
-	int			n = 0;
-
-	do
-	{
-		bytes[n] = (char) (number & 0x7F);
-		number >>= 7;
-		if (number != 0)
-			bytes[n] |= (char) 0x80;
-		n++;
-	} while (number != 0);
-	appendBinaryStringInfo(buf, bytes, n);
-}
-
-/* Numbers near zero of either sign are short. */
-static void
-put_signed(StringInfo buf, int64 number)
-{
-	put_number(buf, (uint64) number << 1 ^ (uint64) (number >> 63));
-}
 
 static void
 put_side(StringInfo buf, const LineSide *side)
@@ -193,65 +170,6 @@ ledger_write(const Ledger *ledger)
 /*
  * Reading
  */
-
-typedef struct Reader
-{
-	const unsigned char *p;
-	const unsigned char *end;
-	bool		from_client;	/* else from a table */
-} Reader;
-
-static NO_RETURN void
-refuse(const Reader *reader, const char *what)
-{
-	if (!reader->from_client)
-		ledger_corrupted();
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-			 errmsg("invalid binary value of type ledger: %s", what)));
-}
-
-static unsigned __int128
-get_number(Reader *reader, unsigned __int128 max, const char *what)
-{
-	unsigned	__int128 number = 0;
-
-	for (int shift = 0;; shift += 7)
-	{
-		unsigned char byte;
-
-		if (reader->p >= reader->end)
-			refuse(reader, "it ends too early");
-		byte = *reader->p++;
-		if (shift > 126 || (shift == 126 && (byte & 0x7F) > 3))
-			refuse(reader, what);
-		number |= (unsigned __int128) (byte & 0x7F) << shift;
-		if (!(byte & 0x80))
-			break;
-	}
-	if (number > max)
-		refuse(reader, what);
-	return number;
-}
-
-static int64
-get_signed(Reader *reader, const char *what)
-{
-	uint64		number = get_number(reader, PG_UINT64_MAX, what);
-
-	return (int64) (number >> 1 ^ -(number & 1));
-}
-
-static const char *
-get_bytes(Reader *reader, uint32 len)
-{
-	const char *bytes = (const char *) reader->p;
-
-	if (len > reader->end - reader->p)
-		refuse(reader, "it ends too early");
-	reader->p += len;
-	return bytes;
-}
 
 /* Whether it was a threshold, or the base price, that calls were priced by. */
 static bool
@@ -405,7 +323,7 @@ Ledger *
 ledger_read(MemoryContext parent, bytea *flat)
 {
 	Reader		reader = {(const unsigned char *) VARDATA_ANY(flat),
-	(const unsigned char *) VARDATA_ANY(flat) + VARSIZE_ANY_EXHDR(flat), false};
+	(const unsigned char *) VARDATA_ANY(flat) + VARSIZE_ANY_EXHDR(flat), false, LEDGER_TYPE};
 	Ledger	   *ledger;
 	Grain		grain;
 	uint32		zone_len;
@@ -472,7 +390,7 @@ Datum
 ledger_recv(PG_FUNCTION_ARGS)
 {
 	StringInfo	buf = (StringInfo) PG_GETARG_POINTER(0);
-	Reader		reader = {NULL, NULL, true};
+	Reader		reader = {NULL, NULL, true, LEDGER_TYPE};
 	Ledger	   *ledger;
 	Grain		grain;
 	int			len;

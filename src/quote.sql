@@ -403,13 +403,13 @@ BEGIN
         users bigint CONSTRAINT workload_users_positive CHECK (users > 0),
         span_minutes bigint NOT NULL CONSTRAINT workload_span_positive CHECK (span_minutes > 0),
         tokens tokenomics.tokens NOT NULL CONSTRAINT workload_tokens_positive CHECK (tokenomics.total(tokens) > 0),
-        minutes tokenomics.tokens[] NOT NULL,
-        minutes_each bigint NOT NULL DEFAULT 1,
+        calls_in_buckets bigint NOT NULL DEFAULT 0,
+        profile tokenomics.demand_profile,
         peak_to_average numeric NOT NULL CONSTRAINT workload_peak_not_below_average CHECK (peak_to_average >= 1 AND peak_to_average < 'infinity'),
         sizes tokenomics.ledger,
         size_edges bigint[],
         recorded_at timestamptz NOT NULL DEFAULT now(),
-        CONSTRAINT workload_measured_has_span CHECK (is_stated OR num_nonnulls(from_at, to_at, sizes, size_edges) = 4)
+        CONSTRAINT workload_measured_has_span CHECK (is_stated OR num_nonnulls(from_at, to_at, profile, sizes, size_edges) = 5)
     );
     COMMENT ON TABLE workload IS 'tokenomics: work by which quotes are judged, kept by name: measured by measure_workload(), or stated by state_workload()';
     COMMENT ON COLUMN workload.name IS 'name of the workload';
@@ -425,8 +425,8 @@ BEGIN
     COMMENT ON COLUMN workload.users IS 'users; NULL where not all calls name theirs';
     COMMENT ON COLUMN workload.span_minutes IS 'minutes of the span, those without a call too';
     COMMENT ON COLUMN workload.tokens IS 'all its tokens, by meter';
-    COMMENT ON COLUMN workload.minutes IS 'the tokens of each minute in which there are any; of a stated one all tokens at once';
-    COMMENT ON COLUMN workload.minutes_each IS 'minutes that an element of minutes is spread over';
+    COMMENT ON COLUMN workload.calls_in_buckets IS 'those of them in rows of several calls, whose minutes are not known: they count as of the time of their row';
+    COMMENT ON COLUMN workload.profile IS 'the tokens of each minute; NULL of a stated one';
     COMMENT ON COLUMN workload.peak_to_average IS 'of a stated one: the peak minute against the mean; of a measured one 1, its minutes say it';
     COMMENT ON COLUMN workload.sizes IS 'its calls by quarter of an hour and by size of their input, by which thresholds and off-peak hours are priced';
     COMMENT ON COLUMN workload.size_edges IS 'the sizes of input at which calls are told apart';
@@ -458,6 +458,7 @@ BEGIN
                 jsonb_build_object('provider', 'size', 'model', 'size', 'above_input_tokens', e,
                                    'rates', '{"currency": "XXX", "input": 0, "output": 0, "tool_calls": 0, "cache_storage": 0}'::jsonb)))))::text::tokenomics.price_book
             FROM unnest(0 || edges) e);
+        in_zone text := coalesce(measure_workload.zone, (SELECT s.zone FROM setting s));
         called bigint;
     BEGIN
         IF measure_workload.from_at IS NULL OR measure_workload.to_at IS NULL
@@ -472,6 +473,12 @@ BEGIN
                 ERRCODE = 'invalid_parameter_value',
                 MESSAGE = format('the span from %s to %s is not of whole minutes', measure_workload.from_at, measure_workload.to_at),
                 HINT = 'Capacity is judged minute by minute: a part of one would look like a quiet one.';
+        END IF;
+        IF measure_workload.to_at > now() THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('the span ends at %s, which is to come', measure_workload.to_at),
+                HINT = 'What was not observed would look like idle time.';
         END IF;
         IF EXISTS (SELECT FROM workload w WHERE w.name = measure_workload.name) THEN
             RAISE EXCEPTION USING
@@ -492,9 +499,8 @@ BEGIN
               AND (measure_workload.tags IS NULL OR u.tags @> measure_workload.tags)
         )
         INSERT INTO workload (name, is_stated, from_at, to_at, zone, filter, calls, calls_unreported, turns, sessions, users, span_minutes,
-                              tokens, minutes, peak_to_average, sizes, size_edges)
-        SELECT measure_workload.name, false, measure_workload.from_at, measure_workload.to_at,
-               coalesce(measure_workload.zone, (SELECT s.zone FROM setting s)),
+                              tokens, calls_in_buckets, profile, peak_to_average, sizes, size_edges)
+        SELECT measure_workload.name, false, measure_workload.from_at, measure_workload.to_at, in_zone,
                nullif(jsonb_strip_nulls(jsonb_build_object(
                    'provider', measure_workload.provider, 'model', measure_workload.model, 'service_tier', measure_workload.service_tier,
                    'team', measure_workload.team, 'project', measure_workload.project, 'agent', measure_workload.agent,
@@ -505,7 +511,8 @@ BEGIN
                CASE WHEN bool_and(c.user_id IS NOT NULL) THEN count(DISTINCT c.user_id) END,
                (extract(epoch FROM measure_workload.to_at - measure_workload.from_at) / 60)::bigint,
                tokenomics.sum(c.tokens),
-               ARRAY(SELECT tokenomics.sum(m.tokens) FROM call m WHERE m.tokens IS NOT NULL GROUP BY date_trunc('minute', m.at) ORDER BY date_trunc('minute', m.at)),
+               coalesce(sum(c.calls) FILTER (WHERE c.calls > 1), 0)::bigint,
+               tokenomics.with_span(tokenomics.demand_profile(in_zone, c.at, c.tokens, c.calls), measure_workload.from_at, measure_workload.to_at),
                1,
                tokenomics.ledger(sizing, 'quarter_hour', 'UTC', c.at, 'size', 'size', NULL, c.tokens, NULL, c.calls),
                edges
@@ -549,10 +556,10 @@ BEGIN
                 ERRCODE = 'invalid_parameter_value',
                 MESSAGE = format('%s days are not a span of whole minutes', state_workload.days);
         END IF;
-        INSERT INTO workload (name, is_stated, zone, calls, turns, sessions, users, span_minutes, tokens, minutes, minutes_each, peak_to_average)
+        INSERT INTO workload (name, is_stated, zone, calls, turns, sessions, users, span_minutes, tokens, peak_to_average)
         VALUES (state_workload.name, true, coalesce(state_workload.zone, (SELECT s.zone FROM setting s)), state_workload.calls,
                 state_workload.turns, state_workload.sessions, state_workload.users, state_workload.days * 1440, state_workload.tokens,
-                ARRAY[state_workload.tokens], state_workload.days * 1440, state_workload.peak_to_average);
+                state_workload.peak_to_average);
         RETURN state_workload.calls;
     END
     $$;
@@ -675,6 +682,8 @@ BEGIN
         cache_weight numeric;
         output_weight numeric;
         read numeric;
+        minutes tokenomics.tokens[];
+        minutes_each bigint;
         larger boolean := false;
         capacity numeric;                   -- load that a unit serves in a minute
         ceiling numeric := 1;
@@ -731,6 +740,9 @@ BEGIN
 
         IF w.is_stated THEN
             notes := array_append(notes, 'the workload is stated: its shape is flat, so that shortfall and spillover are those of a flat shape');
+        END IF;
+        IF w.calls_in_buckets > 0 THEN
+            notes := array_append(notes, format('%s of %s calls are in rows of several, whose minutes are not known', w.calls_in_buckets, w.calls));
         END IF;
         IF w.calls_unreported > 0 THEN
             notes := array_append(notes, format('%s of %s calls report no tokens', w.calls_unreported, w.calls));
@@ -870,6 +882,9 @@ BEGIN
             END IF;
 
             IF capacity IS NOT NULL THEN
+                -- a stated workload is one flat stretch
+                minutes := CASE WHEN w.profile IS NULL THEN ARRAY[w.tokens] ELSE ARRAY(SELECT m.tokens FROM tokenomics.minutes(w.profile) m) END;
+                minutes_each := CASE WHEN w.profile IS NULL THEN w.span_minutes ELSE 1 END;
                 -- factors are in the weights: the tokens stay those of the workload
                 IF q.cache_hit_rate IS NOT NULL THEN
                     input_weight := input_weight * (1 - q.cache_hit_rate) + cache_weight * q.cache_hit_rate;
@@ -878,12 +893,12 @@ BEGIN
                 input_weight := input_weight * q.tokenizer_factor;
                 cache_weight := cache_weight * q.tokenizer_factor;
                 output_weight := output_weight * q.tokenizer_factor * q.output_factor;
-                need := tokenomics.capacity_need(w.minutes, w.minutes_each, w.span_minutes, input_weight, cache_weight, output_weight, larger, evaluate_quote.percentile)
+                need := tokenomics.capacity_need(minutes, minutes_each, w.span_minutes, input_weight, cache_weight, output_weight, larger, evaluate_quote.percentile)
                         * w.peak_to_average / (capacity * ceiling)::numeric(80, 30);
                 result.units_needed := trim_scale(round(need, 9));
                 result.units := CASE WHEN per_gpu THEN tokenomics.step_units(need, q.gpus_min, q.gpus_step, q.gpus_max)
                                      ELSE coalesce(q.units, tokenomics.step_units(need, q.units_min, q.units_increment)) END;
-                load := tokenomics.serve_minutes(w.minutes, w.minutes_each, w.span_minutes, input_weight, cache_weight, output_weight, larger, result.units * capacity * ceiling);
+                load := tokenomics.serve_minutes(minutes, minutes_each, w.span_minutes, input_weight, cache_weight, output_weight, larger, result.units * capacity * ceiling);
                 spent := CASE WHEN q.price_per_unit_month IS NULL THEN result.units * unit_price * paid_hours ELSE result.units * q.price_per_unit_month * hours / month END;
                 said := said || ROW(NULL, CASE WHEN per_gpu THEN 'GPUs needed' ELSE 'units needed' END, result.units_needed, CASE WHEN per_gpu THEN 'GPUs' ELSE 'units' END,
                                     format('%s of minutes covered%s', trim_scale(evaluate_quote.percentile),
@@ -914,7 +929,7 @@ BEGIN
                         IF NOT price.is_exact THEN
                             notes := array_append(notes, 'the spillover book has thresholds that the workload does not tell its calls apart by: their cost is approximate');
                         END IF;
-                        curve := tokenomics.spillover_curve(w.minutes, w.minutes_each, w.span_minutes, input_weight, cache_weight, output_weight, larger, result.units * capacity * ceiling,
+                        curve := tokenomics.spillover_curve(minutes, minutes_each, w.span_minutes, input_weight, cache_weight, output_weight, larger, result.units * capacity * ceiling,
                                                             spent, price.rates, q.tokenizer_factor, q.output_factor, q.cache_hit_rate);
                         spent := spent + result.spillover_cost;
                     ELSIF result.spillover_tokens > 0 THEN

@@ -1,0 +1,426 @@
+-- How calls are made: how much they think, how far prompts fan out, and what the
+-- cache saves.
+
+CREATE FUNCTION capped(tokens, meter text, cap bigint) RETURNS tokens
+    AS 'MODULE_PATHNAME', 'tokens_capped' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION capped(tokens, text, bigint) IS
+    'the same tokens with at most so many of a meter; what was not reported stays so';
+
+-- Makes the views and functions in the schema that comes first in search_path;
+-- called by install().
+CREATE PROCEDURE install_behaviour() LANGUAGE plpgsql
+AS $install$
+BEGIN
+    /*
+     * Thinking
+     */
+
+    CREATE OR REPLACE FUNCTION reasoning_profile_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL
+    ) RETURNS TABLE (
+        provider text,
+        model text,
+        per text,
+        count bigint,
+        coverage numeric,
+        reasoning_tokens bigint,
+        share_of_output numeric,
+        mean numeric,
+        p50 bigint,
+        p90 bigint,
+        p99 bigint,
+        max bigint
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        -- a turn is that of its first call, and whole
+        RETURN QUERY EXECUTE $query$
+            WITH call AS (
+                SELECT u.at, u.provider, u.model, u.calls, u.turn_id, tokenomics.meter(u.tokens, 'reasoning') AS reasoning,
+                       tokenomics.output_total(u.tokens) AS output,
+                       CASE WHEN u.turn_id IS NOT NULL AND u.calls = 1 THEN min(u.at) OVER (PARTITION BY u.turn_id, u.calls = 1) END AS turn_at
+                FROM usage u WHERE u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days'
+            ), counted AS (
+                SELECT c.provider, c.model, 'call' AS per, 1::bigint AS n, c.calls, c.reasoning, CASE WHEN c.calls = 1 AND c.reasoning IS NOT NULL THEN c.output END AS output,
+                       c.calls = 1 AND c.reasoning IS NOT NULL AS is_counted
+                FROM call c WHERE c.at >= $1 AND c.at < $2
+                UNION ALL
+                SELECT c.provider, c.model, 'turn', 1, 1, sum(c.reasoning)::bigint, sum(c.output) FILTER (WHERE c.reasoning IS NOT NULL), count(c.reasoning) > 0
+                FROM call c WHERE c.turn_at >= $1 AND c.turn_at < $2 GROUP BY c.provider, c.model, c.turn_id
+            )
+            SELECT c.provider, c.model, c.per, count(*) FILTER (WHERE c.is_counted),
+                   trim_scale(count(*) FILTER (WHERE c.is_counted) / sum(c.calls)),
+                   sum(c.reasoning) FILTER (WHERE c.is_counted)::bigint,
+                   trim_scale(sum(c.reasoning) FILTER (WHERE c.is_counted) / nullif(sum(c.output), 0)),
+                   trim_scale(avg(c.reasoning) FILTER (WHERE c.is_counted)),
+                   (percentile_disc(0.5) WITHIN GROUP (ORDER BY c.reasoning) FILTER (WHERE c.is_counted)),
+                   (percentile_disc(0.9) WITHIN GROUP (ORDER BY c.reasoning) FILTER (WHERE c.is_counted)),
+                   (percentile_disc(0.99) WITHIN GROUP (ORDER BY c.reasoning) FILTER (WHERE c.is_counted)),
+                   max(c.reasoning) FILTER (WHERE c.is_counted)
+            FROM counted c GROUP BY c.provider, c.model, c.per
+            ORDER BY c.provider, c.model, c.per$query$
+        USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
+    END
+    $$;
+    COMMENT ON FUNCTION reasoning_profile_between(timestamptz, timestamptz, text) IS
+        'the rows of reasoning_profile of the calls from from_at up to, not including, to_at, and of the turns whose first call is among them (whole turns, a week long at most); NULL: no limit; the zone changes nothing';
+    CREATE OR REPLACE VIEW reasoning_profile WITH (security_invoker = true) AS SELECT * FROM reasoning_profile_between();
+    COMMENT ON VIEW reasoning_profile IS
+        'tokenomics: how many tokens a call, and a turn, thinks: by provider and model, of those that report it';
+    COMMENT ON COLUMN reasoning_profile.provider IS 'provider of the calls';
+    COMMENT ON COLUMN reasoning_profile.model IS 'model, as the calls name it';
+    COMMENT ON COLUMN reasoning_profile.per IS 'what is counted: a call, or a turn: the calls of one model for one prompt';
+    COMMENT ON COLUMN reasoning_profile.count IS 'calls, or turns, that report reasoning tokens, were they 0';
+    COMMENT ON COLUMN reasoning_profile.coverage IS 'their share of all; calls that are one row with others are never among them';
+    COMMENT ON COLUMN reasoning_profile.reasoning_tokens IS 'their reasoning tokens; NULL, as all that follow, where none reports any';
+    COMMENT ON COLUMN reasoning_profile.share_of_output IS 'reasoning tokens as a share of all their output';
+    COMMENT ON COLUMN reasoning_profile.mean IS 'mean reasoning tokens';
+    COMMENT ON COLUMN reasoning_profile.p50 IS 'reasoning tokens that half of them do not exceed';
+    COMMENT ON COLUMN reasoning_profile.p90 IS 'reasoning tokens that 90 % of them do not exceed';
+    COMMENT ON COLUMN reasoning_profile.p99 IS 'reasoning tokens that 99 % of them do not exceed';
+    COMMENT ON COLUMN reasoning_profile.max IS 'reasoning tokens of the one that thought most';
+
+    CREATE OR REPLACE FUNCTION cap_reasoning(
+        limits bigint[],
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL
+    ) RETURNS TABLE (
+        provider text,
+        model text,
+        currency text,
+        cap bigint,
+        calls bigint,
+        coverage numeric,
+        calls_above bigint,
+        reasoning_tokens bigint,
+        saved_tokens bigint,
+        saved_share numeric,
+        saved_cost numeric
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        IF array_position(limits, NULL) IS NOT NULL OR 0 > ANY (limits) OR coalesce(cardinality(limits), 0) = 0 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('%s are no limits of reasoning tokens', coalesce(limits::text, 'NULL')),
+                HINT = 'They are numbers of tokens per call, zero or more, as in cap_reasoning(ARRAY[1000, 4000]).';
+        END IF;
+        -- thresholds count input: the price of a call stays what it is
+        RETURN QUERY EXECUTE $query$
+            WITH call AS (
+                SELECT u.provider, u.model, u.at, u.service_tier, u.tokens, u.calls,
+                       tokenomics.currency((SELECT book()), u.provider, u.model, u.at, u.tokens, u.service_tier) AS currency,
+                       CASE WHEN u.calls = 1 THEN tokenomics.meter(u.tokens, 'reasoning') END AS reasoning
+                FROM usage u WHERE u.at >= $2 AND u.at < $3
+            )
+            SELECT c.provider, c.model, c.currency, l.cap, sum(c.calls)::bigint, trim_scale(count(c.reasoning) / sum(c.calls)),
+                   count(*) FILTER (WHERE c.reasoning > l.cap) + CASE WHEN count(c.reasoning) = 0 THEN NULL ELSE 0 END,
+                   sum(c.reasoning)::bigint, sum(s.tokens)::bigint,
+                   trim_scale(sum(s.tokens) / nullif(sum(c.reasoning), 0)),
+                   CASE WHEN c.currency IS NOT NULL THEN trim_scale(sum(s.cost)) END
+            FROM call c CROSS JOIN (SELECT DISTINCT unnest($1) AS cap) l,
+                 LATERAL (SELECT tokenomics.capped(c.tokens, 'reasoning', l.cap) AS tokens) t,
+                 LATERAL (SELECT c.reasoning - tokenomics.meter(t.tokens, 'reasoning') AS tokens,
+                                 CASE WHEN c.reasoning > l.cap THEN
+                                     tokenomics.cost((SELECT book()), c.provider, c.model, c.at, c.tokens, c.service_tier)
+                                     - tokenomics.cost((SELECT book()), c.provider, c.model, c.at, t.tokens, c.service_tier)
+                                 WHEN c.reasoning IS NOT NULL THEN 0 END AS cost) s
+            GROUP BY c.provider, c.model, c.currency, l.cap
+            ORDER BY c.provider, c.model, c.currency, l.cap$query$
+        USING limits, coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
+    END
+    $$;
+    COMMENT ON FUNCTION cap_reasoning(bigint[], timestamptz, timestamptz) IS
+        'what caps on the reasoning tokens of a call would have saved at most, by provider, model, currency and cap, of the calls from from_at up to, not including, to_at (NULL: no limit): saved_tokens is the sum of what each call that reports its reasoning thought above the cap, saved_cost that at the prices in force, exact, NULL where the calls are unpriced (currency is NULL); all NULL where no call reports it; coverage is the share of calls that do; an upper bound, as a capped call may fail or be tried again';
+    CREATE OR REPLACE FUNCTION cap_reasoning(
+        "limit" bigint,
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL
+    ) RETURNS TABLE (
+        provider text,
+        model text,
+        currency text,
+        cap bigint,
+        calls bigint,
+        coverage numeric,
+        calls_above bigint,
+        reasoning_tokens bigint,
+        saved_tokens bigint,
+        saved_share numeric,
+        saved_cost numeric
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    BEGIN
+        RETURN QUERY SELECT * FROM cap_reasoning(ARRAY["limit"], from_at, to_at);
+    END
+    $$;
+    COMMENT ON FUNCTION cap_reasoning(bigint, timestamptz, timestamptz) IS 'cap_reasoning() of one cap';
+
+    /*
+     * Turns: one prompt each, with all calls that serve it
+     */
+
+    CREATE OR REPLACE FUNCTION turns_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL
+    ) RETURNS TABLE (
+        turn_id text,
+        at timestamptz,
+        ends_at timestamptz,
+        session_id text,
+        user_id text,
+        team text,
+        project text,
+        agents text[],
+        calls bigint,
+        unreported_calls bigint,
+        tokens tokenomics.tokens
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        -- a call before the limits makes the turn one of before
+        RETURN QUERY EXECUTE $query$
+            SELECT o.turn_id, min(o.at) AS at, max(o.at + coalesce(o.duration, 0) * interval '1 millisecond'),
+                   (array_agg(o.session_id ORDER BY o.n))[1], (array_agg(o.user_id ORDER BY o.n))[1],
+                   (array_agg(o.team ORDER BY o.n))[1], (array_agg(o.project ORDER BY o.n))[1],
+                   array_agg(DISTINCT o.agent) FILTER (WHERE o.agent IS NOT NULL),
+                   count(*), count(*) - count(o.tokens), tokenomics.sum(o.tokens)
+            FROM (SELECT u.turn_id, u.at, u.duration, u.session_id, u.user_id, u.team, u.project, u.agent, u.tokens,
+                         row_number() OVER (PARTITION BY u.turn_id ORDER BY u.at, u.request_id, u.session_id, u.user_id, u.team, u.project) AS n
+                  FROM usage u
+                  WHERE u.turn_id IS NOT NULL AND u.calls = 1
+                    AND u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days') o
+            GROUP BY o.turn_id
+            HAVING min(o.at) >= $1 AND min(o.at) < $2
+            ORDER BY 2, 1$query$
+        USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
+    END
+    $$;
+    COMMENT ON FUNCTION turns_between(timestamptz, timestamptz) IS
+        'the turns whose first call is from from_at up to, not including, to_at (NULL: no limit), whole: a turn is looked for a week before and after; each with when it began and its last call ended, session, user, team and project of its first call, all agents, calls, those without tokens, and tokens';
+
+    CREATE OR REPLACE FUNCTION fan_out_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL
+    ) RETURNS TABLE (
+        month date,
+        scope text,
+        owner text,
+        turns bigint,
+        calls bigint,
+        mean numeric,
+        p50 bigint,
+        p90 bigint,
+        p99 bigint,
+        max bigint,
+        tokens bigint,
+        top_percent_share numeric
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(fan_out_between.zone, (SELECT s.zone FROM setting s));
+    BEGIN
+        RETURN QUERY
+        WITH turn AS (
+            SELECT (tokenomics.period_start('month', in_zone, t.at) AT TIME ZONE in_zone)::date AS month, t.team, t.project, t.calls,
+                   coalesce(tokenomics.total(t.tokens), 0) AS tokens
+            FROM turns_between(from_at, to_at) t
+        )
+        SELECT g.month, g.scope, g.owner, g.turns, g.calls, trim_scale(g.calls::numeric / g.turns), g.p50, g.p90, g.p99, g.max, g.tokens,
+               trim_scale((SELECT sum(x) FROM unnest(g.by_tokens[:ceil(g.turns * 0.01)::integer]) x) / nullif(g.tokens, 0))
+        FROM (SELECT t.month, CASE WHEN grouping(t.team) = 0 THEN 'team' WHEN grouping(t.project) = 0 THEN 'project' ELSE 'total' END AS scope,
+                     CASE WHEN grouping(t.team) = 0 THEN t.team ELSE t.project END AS owner,
+                     count(*) AS turns, sum(t.calls)::bigint AS calls,
+                     percentile_disc(0.5) WITHIN GROUP (ORDER BY t.calls) AS p50, percentile_disc(0.9) WITHIN GROUP (ORDER BY t.calls) AS p90,
+                     percentile_disc(0.99) WITHIN GROUP (ORDER BY t.calls) AS p99, max(t.calls) AS max,
+                     sum(t.tokens)::bigint AS tokens, array_agg(t.tokens ORDER BY t.tokens DESC) AS by_tokens
+              FROM turn t GROUP BY GROUPING SETS ((t.month), (t.month, t.team), (t.month, t.project))) g
+        ORDER BY g.month, g.scope DESC, g.owner;
+    END
+    $$;
+    COMMENT ON FUNCTION fan_out_between(timestamptz, timestamptz, text) IS
+        'the rows of fan_out of the turns whose first call is from from_at up to, not including, to_at, by the months of the zone; NULL: no limit, and the zone of "setting"';
+    CREATE OR REPLACE VIEW fan_out WITH (security_invoker = true) AS SELECT * FROM fan_out_between();
+    COMMENT ON VIEW fan_out IS
+        'tokenomics: how many calls a prompt makes: by month of the first call of the turn, of all turns and by the team and the project of that call; of the calls that have a turn and a row of their own';
+    COMMENT ON COLUMN fan_out.month IS 'first day of the month, in the reporting zone';
+    COMMENT ON COLUMN fan_out.scope IS 'total, team or project';
+    COMMENT ON COLUMN fan_out.owner IS 'the team or project; NULL: of turns that name none, and of the total';
+    COMMENT ON COLUMN fan_out.turns IS 'turns that began in the month';
+    COMMENT ON COLUMN fan_out.calls IS 'their calls, of any time';
+    COMMENT ON COLUMN fan_out.mean IS 'calls per turn';
+    COMMENT ON COLUMN fan_out.p50 IS 'calls that half of the turns do not exceed';
+    COMMENT ON COLUMN fan_out.p90 IS 'calls that 90 % of the turns do not exceed';
+    COMMENT ON COLUMN fan_out.p99 IS 'calls that 99 % of the turns do not exceed';
+    COMMENT ON COLUMN fan_out.max IS 'calls of the turn with most';
+    COMMENT ON COLUMN fan_out.tokens IS 'tokens of the turns';
+    COMMENT ON COLUMN fan_out.top_percent_share IS 'what of them the hundredth part of the turns (rounded up) used that used most, a fraction';
+
+    CREATE OR REPLACE FUNCTION costliest_turns(
+        n integer DEFAULT 10,
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL
+    ) RETURNS TABLE (
+        turn_id text,
+        at timestamptz,
+        duration interval,
+        session_id text,
+        user_id text,
+        team text,
+        project text,
+        agents text[],
+        calls bigint,
+        tokens tokenomics.tokens,
+        total_tokens bigint,
+        currency text,
+        cost numeric,
+        unpriced_calls bigint,
+        reporting_currency text,
+        cost_converted numeric,
+        call_list jsonb
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        reporting text := (SELECT s.currency FROM setting s);
+        in_zone text := (SELECT s.zone FROM setting s);
+    BEGIN
+        IF n IS NULL OR n < 0 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('the number of turns must be zero or more, not %s', coalesce(n::text, 'NULL'));
+        END IF;
+        RETURN QUERY EXECUTE $query$
+            WITH call AS (
+                SELECT u.turn_id, u.at, u.request_id, u.provider, u.model, u.agent, u.tokens,
+                       tokenomics.cost((SELECT book()), u.provider, u.model, u.at, u.tokens, u.service_tier) AS cost,
+                       tokenomics.currency((SELECT book()), u.provider, u.model, u.at, u.tokens, u.service_tier) AS currency
+                FROM usage u
+                WHERE u.turn_id IS NOT NULL AND u.calls = 1
+                  AND u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days'
+            ), spent AS (
+                SELECT s.turn_id, CASE WHEN count(s.currency) = 1 THEN min(s.currency) END AS currency,
+                       CASE WHEN count(s.currency) = 1 THEN sum(s.cost) END AS cost,
+                       coalesce(sum(s.calls) FILTER (WHERE s.currency IS NULL), 0)::bigint AS unpriced_calls,
+                       CASE WHEN count(*) FILTER (WHERE s.currency IS NOT NULL) = count(c.cost) THEN sum(c.cost) END AS cost_converted
+                FROM (SELECT c.turn_id, c.currency, sum(c.cost) AS cost, count(*) AS calls,
+                             min(min(c.at)) OVER (PARTITION BY c.turn_id) AS at
+                      FROM call c GROUP BY c.turn_id, c.currency) s,
+                     LATERAL (SELECT convert_currency(s.cost, s.currency, $3, (s.at AT TIME ZONE $4)::date) AS cost) c
+                GROUP BY s.turn_id
+            ), chosen AS (
+                SELECT t.*, s.currency, s.cost, s.unpriced_calls, s.cost_converted
+                FROM turns_between($5, $6) t JOIN spent s ON s.turn_id = t.turn_id
+                ORDER BY s.cost_converted DESC NULLS LAST, tokenomics.total(t.tokens) DESC NULLS LAST, t.turn_id
+                LIMIT $7
+            )
+            SELECT t.turn_id, t.at, t.ends_at - t.at, t.session_id, t.user_id, t.team, t.project, t.agents, t.calls, t.tokens, tokenomics.total(t.tokens),
+                   t.currency, t.cost, t.unpriced_calls, $3, t.cost_converted,
+                   (SELECT jsonb_agg(jsonb_build_object('at', c.at, 'request_id', c.request_id, 'provider', c.provider, 'model', c.model, 'agent', c.agent,
+                                                        'tokens', c.tokens::jsonb, 'currency', c.currency, 'cost', c.cost) ORDER BY c.at, c.request_id)
+                    FROM call c WHERE c.turn_id = t.turn_id)
+            FROM chosen t
+            ORDER BY t.cost_converted DESC NULLS LAST, tokenomics.total(t.tokens) DESC NULLS LAST, t.turn_id$query$
+        USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity'), reporting, in_zone, from_at, to_at, n;
+    END
+    $$;
+    COMMENT ON FUNCTION costliest_turns(integer, timestamptz, timestamptz) IS
+        'the n turns that cost most, of those whose first call is from from_at up to, not including, to_at (NULL: no limit): each as turns_between() has it, with its cost, exact (NULL where its calls are priced in several currencies, or none), how many calls have no price, the cost in the currency of "setting" at the rate of the day of the first call, by which they are ordered (turns without come last, by their tokens), and its calls as JSON';
+
+    /*
+     * Cache
+     */
+
+    CREATE OR REPLACE FUNCTION cache_by_session_depth_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL
+    ) RETURNS TABLE (
+        provider text,
+        model text,
+        team text,
+        depth bigint,
+        depth_to bigint,
+        calls bigint,
+        coverage numeric,
+        cacheable_tokens bigint,
+        cache_read_tokens bigint,
+        hit_rate numeric
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        -- a sub-agent opens no session: its calls are of that of the turn's first
+        RETURN QUERY EXECUTE $query$
+            WITH owned AS (
+                SELECT u.at, u.request_id, u.provider, u.model, u.tokens,
+                       CASE WHEN u.turn_id IS NULL THEN u.session_id ELSE first_value(u.session_id) OVER w END AS session_id,
+                       CASE WHEN u.turn_id IS NULL THEN u.team ELSE first_value(u.team) OVER w END AS team
+                FROM usage u
+                WHERE u.calls = 1 AND u.session_id IS NOT NULL AND u.at >= $1 - interval '7 days' AND u.at < $2
+                WINDOW w AS (PARTITION BY u.turn_id ORDER BY u.at, u.request_id, u.session_id, u.user_id, u.team, u.project)
+            ), placed AS (
+                SELECT o.*, row_number() OVER (PARTITION BY o.session_id ORDER BY o.at, o.request_id, o.model) AS place FROM owned o
+            ), measured AS (
+                SELECT p.provider, p.model, p.team, b.depth, b.depth_to, tokenomics.meter(p.tokens, 'cache_read') AS read,
+                       CASE WHEN tokenomics.meter(p.tokens, 'cache_read') IS NOT NULL THEN tokenomics.input_total(p.tokens) END AS input
+                FROM placed p,
+                     LATERAL (SELECT CASE WHEN p.place <= 10 THEN p.place WHEN p.place <= 20 THEN 11 WHEN p.place <= 50 THEN 21 WHEN p.place <= 100 THEN 51 ELSE 101 END AS depth,
+                                     CASE WHEN p.place <= 10 THEN p.place WHEN p.place <= 20 THEN 20 WHEN p.place <= 50 THEN 50 WHEN p.place <= 100 THEN 100 END AS depth_to) b
+                WHERE p.at >= $1
+            )
+            SELECT m.provider, m.model, m.team, m.depth, m.depth_to, count(*), trim_scale(count(m.read) / count(*)::numeric),
+                   sum(m.input)::bigint, sum(m.read)::bigint, trim_scale(sum(m.read) / nullif(sum(m.input), 0))
+            FROM measured m GROUP BY m.provider, m.model, m.team, m.depth, m.depth_to
+            ORDER BY m.provider, m.model, m.team, m.depth$query$
+        USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
+    END
+    $$;
+    COMMENT ON FUNCTION cache_by_session_depth_between(timestamptz, timestamptz, text) IS
+        'the rows of cache_by_session_depth of the calls from from_at up to, not including, to_at; sessions are looked for a week before; NULL: no limit; the zone changes nothing';
+    CREATE OR REPLACE VIEW cache_by_session_depth WITH (security_invoker = true) AS SELECT * FROM cache_by_session_depth_between();
+    COMMENT ON VIEW cache_by_session_depth IS
+        'tokenomics: what share of the input came from the cache, by how many calls the session had made: by provider, model and team (of the first call of the turn); of calls that have a session and a row of their own';
+    COMMENT ON COLUMN cache_by_session_depth.provider IS 'provider of the calls';
+    COMMENT ON COLUMN cache_by_session_depth.model IS 'model, as the calls name it';
+    COMMENT ON COLUMN cache_by_session_depth.team IS 'team of the first call of the turn';
+    COMMENT ON COLUMN cache_by_session_depth.depth IS 'which call of its session it is: 1 is the first; 1 to 10, then bands from 11, 21, 51 and 101';
+    COMMENT ON COLUMN cache_by_session_depth.depth_to IS 'the last of the band; NULL: it has no end';
+    COMMENT ON COLUMN cache_by_session_depth.calls IS 'number of calls';
+    COMMENT ON COLUMN cache_by_session_depth.coverage IS 'share of them that report what was read from a cache';
+    COMMENT ON COLUMN cache_by_session_depth.cacheable_tokens IS 'all input tokens of those; NULL where none does';
+    COMMENT ON COLUMN cache_by_session_depth.cache_read_tokens IS 'what of it was read from a cache';
+    COMMENT ON COLUMN cache_by_session_depth.hit_rate IS 'cache_read_tokens / cacheable_tokens';
+END
+$install$;
+COMMENT ON PROCEDURE install_behaviour() IS 'part of install(): reasoning, fan-out and cache, in the first schema of search_path';
+
+CREATE PROCEDURE uninstall_behaviour() LANGUAGE plpgsql
+AS $uninstall$
+BEGIN
+    DROP VIEW IF EXISTS cache_by_session_depth, fan_out, reasoning_profile;
+    DROP FUNCTION IF EXISTS
+        cache_by_session_depth_between(timestamptz, timestamptz, text),
+        costliest_turns(integer, timestamptz, timestamptz),
+        fan_out_between(timestamptz, timestamptz, text),
+        turns_between(timestamptz, timestamptz),
+        cap_reasoning(bigint, timestamptz, timestamptz),
+        cap_reasoning(bigint[], timestamptz, timestamptz),
+        reasoning_profile_between(timestamptz, timestamptz, text);
+END
+$uninstall$;
+COMMENT ON PROCEDURE uninstall_behaviour() IS 'part of uninstall(): drops what install_behaviour() made';

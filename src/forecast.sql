@@ -1,0 +1,240 @@
+-- Forecasts of any series, and of the tokens and the spend of an install.
+
+CREATE TYPE time_series;
+
+CREATE FUNCTION time_series_in(cstring) RETURNS time_series
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION time_series_out(time_series) RETURNS cstring
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION time_series_recv(internal) RETURNS time_series
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION time_series_send(time_series) RETURNS bytea
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+CREATE TYPE time_series (
+    INPUT = time_series_in,
+    OUTPUT = time_series_out,
+    RECEIVE = time_series_recv,
+    SEND = time_series_send,
+    INTERNALLENGTH = variable,
+    ALIGNMENT = double,
+    STORAGE = external
+);
+COMMENT ON TYPE time_series IS
+    'values by time, each time once, a value that is not known null; mergeable in any order; text form JSON, as in {"2026-01-01": 12.5, "2026-01-02": null}';
+COMMENT ON FUNCTION time_series_in(cstring) IS 'I/O';
+COMMENT ON FUNCTION time_series_out(time_series) IS 'I/O';
+COMMENT ON FUNCTION time_series_recv(internal) IS 'I/O';
+COMMENT ON FUNCTION time_series_send(time_series) IS 'I/O';
+
+CREATE FUNCTION time_series_add(time_series, timestamp, double precision) RETURNS time_series
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION time_series_add(time_series, timestamptz, double precision, text) RETURNS time_series
+    AS 'MODULE_PATHNAME', 'time_series_add_in_zone' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION time_series_merge(time_series, time_series) RETURNS time_series
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION time_series_finish(time_series) RETURNS time_series
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION time_series_add(time_series, timestamp, double precision) IS 'transition function of time_series()';
+COMMENT ON FUNCTION time_series_add(time_series, timestamptz, double precision, text) IS 'transition function of time_series()';
+COMMENT ON FUNCTION time_series_merge(time_series, time_series) IS 'transition function of merge(time_series), combine function of it and of time_series()';
+COMMENT ON FUNCTION time_series_finish(time_series) IS 'final function of time_series() and merge(time_series): an error where two values are of one time';
+
+CREATE AGGREGATE time_series("time" timestamp, value double precision) (
+    SFUNC = time_series_add,
+    STYPE = time_series,
+    FINALFUNC = time_series_finish,
+    COMBINEFUNC = time_series_merge,
+    PARALLEL = SAFE
+);
+CREATE AGGREGATE time_series("time" timestamptz, value double precision, zone text) (
+    SFUNC = time_series_add,
+    STYPE = time_series,
+    FINALFUNC = time_series_finish,
+    COMBINEFUNC = time_series_merge,
+    PARALLEL = SAFE
+);
+CREATE AGGREGATE merge(time_series) (
+    SFUNC = time_series_merge,
+    STYPE = time_series,
+    FINALFUNC = time_series_finish,
+    COMBINEFUNC = time_series_merge,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE time_series(timestamp, double precision) IS
+    'the series of values by time, the time of a calendar (a date, a timestamp); a null value is one that is not known; an error of two values at one time; NULL of no rows';
+COMMENT ON AGGREGATE time_series(timestamptz, double precision, text) IS
+    'the series of values by instant, put on the calendar and clock of a time zone';
+COMMENT ON AGGREGATE merge(time_series) IS 'the series of all times of several, in any order; an error of two values at one time; NULL of none';
+
+CREATE FUNCTION points(series time_series, OUT "time" timestamp, OUT value double precision) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'time_series_points' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 365;
+COMMENT ON FUNCTION points(time_series) IS 'the times and values of a series, in order';
+
+CREATE FUNCTION forecast(
+    series time_series,
+    horizon integer,
+    season integer DEFAULT NULL,
+    model text DEFAULT 'auto',
+    level double precision DEFAULT 0.95,
+    grain text DEFAULT NULL,
+    missing text DEFAULT 'error',
+    alpha double precision DEFAULT NULL,
+    beta double precision DEFAULT NULL,
+    gamma double precision DEFAULT NULL,
+    phi double precision DEFAULT NULL,
+    initial_level double precision DEFAULT NULL,
+    initial_trend double precision DEFAULT NULL,
+    initial_seasonals double precision[] DEFAULT NULL,
+    minimum double precision DEFAULT NULL,
+    paths integer DEFAULT 1000,
+    seed bigint DEFAULT 1,
+    OUT step integer,
+    OUT "time" timestamp,
+    OUT forecast double precision,
+    OUT lower double precision,
+    OUT upper double precision,
+    OUT model_used text,
+    OUT note text
+) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'time_series_forecast' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000000 ROWS 30;
+COMMENT ON FUNCTION forecast(time_series, integer, integer, text, double precision, text, text, double precision, double precision, double precision, double precision, double precision, double precision, double precision[], double precision, integer, bigint) IS
+    'what a series will be for so many steps, with an interval that holds the given share of simulated paths; season: periods that repeat (NULL: those of the grain); model: auto, backtest, ets, combined, naive, seasonal_naive, ses, holt..., ETS(M,Ad,N)...; missing: error, zero or null';
+
+CREATE FUNCTION forecast_totals(
+    series time_series,
+    horizon integer,
+    season integer DEFAULT NULL,
+    model text DEFAULT 'auto',
+    level double precision DEFAULT 0.95,
+    grain text DEFAULT NULL,
+    missing text DEFAULT 'error',
+    alpha double precision DEFAULT NULL,
+    beta double precision DEFAULT NULL,
+    gamma double precision DEFAULT NULL,
+    phi double precision DEFAULT NULL,
+    initial_level double precision DEFAULT NULL,
+    initial_trend double precision DEFAULT NULL,
+    initial_seasonals double precision[] DEFAULT NULL,
+    minimum double precision DEFAULT NULL,
+    paths integer DEFAULT 1000,
+    seed bigint DEFAULT 1,
+    period text DEFAULT 'month',
+    OUT first_time timestamp,
+    OUT last_time timestamp,
+    OUT steps integer,
+    OUT forecast double precision,
+    OUT lower double precision,
+    OUT upper double precision,
+    OUT by_step double precision[],
+    OUT model_used text,
+    OUT mase double precision,
+    OUT note text
+) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'time_series_forecast_totals' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000000 ROWS 12;
+COMMENT ON FUNCTION forecast_totals(time_series, integer, integer, text, double precision, text, text, double precision, double precision, double precision, double precision, double precision, double precision, double precision[], double precision, integer, bigint, text) IS
+    'the forecast summed by period (day, week, month, quarter, year, total) of the calendar, with intervals of the sums of simulated paths: the days of a month go up and down together; by_step: the forecasts that are summed';
+
+CREATE TYPE forecast_fit AS (
+    model text,
+    grain text,
+    season integer,
+    periods integer,
+    unknown_periods integer,
+    alpha double precision,
+    beta double precision,
+    gamma double precision,
+    phi double precision,
+    log_likelihood double precision,
+    aic double precision,
+    aicc double precision,
+    bic double precision,
+    sse double precision,
+    sigma double precision,
+    rmse double precision,
+    mae double precision,
+    mape double precision,
+    mase double precision,
+    level double precision,
+    trend double precision,
+    seasonals double precision[],
+    fitted double precision[],
+    note text
+);
+COMMENT ON TYPE forecast_fit IS 'the model of a series, from forecast_model()';
+COMMENT ON COLUMN forecast_fit.model IS 'name of the model';
+COMMENT ON COLUMN forecast_fit.grain IS 'what the steps of the series are';
+COMMENT ON COLUMN forecast_fit.season IS 'periods of a season; 1 without';
+COMMENT ON COLUMN forecast_fit.periods IS 'periods from the first to the last';
+COMMENT ON COLUMN forecast_fit.unknown_periods IS 'those whose value is not known';
+COMMENT ON COLUMN forecast_fit.alpha IS 'smoothing of the level; NULL of several models';
+COMMENT ON COLUMN forecast_fit.beta IS 'smoothing of the trend: of ETS models alpha times that of Holt''s form';
+COMMENT ON COLUMN forecast_fit.gamma IS 'smoothing of the season';
+COMMENT ON COLUMN forecast_fit.phi IS 'damping of the trend';
+COMMENT ON COLUMN forecast_fit.log_likelihood IS 'logarithm of the likelihood, without its constant, as R''s ets has it';
+COMMENT ON COLUMN forecast_fit.aic IS 'Akaike''s information criterion';
+COMMENT ON COLUMN forecast_fit.aicc IS 'the same, corrected for few values';
+COMMENT ON COLUMN forecast_fit.bic IS 'Bayesian information criterion';
+COMMENT ON COLUMN forecast_fit.sse IS 'sum of the squares of the one-step errors';
+COMMENT ON COLUMN forecast_fit.sigma IS 'standard deviation of the model''s errors; relative where they are multiplied';
+COMMENT ON COLUMN forecast_fit.rmse IS 'root of the mean squared one-step error';
+COMMENT ON COLUMN forecast_fit.mae IS 'mean absolute one-step error';
+COMMENT ON COLUMN forecast_fit.mape IS 'mean absolute percentage error; NULL where a value is 0';
+COMMENT ON COLUMN forecast_fit.mase IS 'mae over that of the seasonal naive forecast (Hyndman and Koehler 2006): below 1 it is better';
+COMMENT ON COLUMN forecast_fit.level IS 'level after the last value';
+COMMENT ON COLUMN forecast_fit.trend IS 'trend after the last value, by period; a factor where it is multiplied';
+COMMENT ON COLUMN forecast_fit.seasonals IS 'the season, that of the next period first';
+COMMENT ON COLUMN forecast_fit.fitted IS 'one-step forecast of each period';
+COMMENT ON COLUMN forecast_fit.note IS 'what was not as asked for, such as a short history';
+
+CREATE FUNCTION forecast_model(
+    series time_series,
+    season integer DEFAULT NULL,
+    model text DEFAULT 'auto',
+    grain text DEFAULT NULL,
+    missing text DEFAULT 'error',
+    alpha double precision DEFAULT NULL,
+    beta double precision DEFAULT NULL,
+    gamma double precision DEFAULT NULL,
+    phi double precision DEFAULT NULL,
+    initial_level double precision DEFAULT NULL,
+    initial_trend double precision DEFAULT NULL,
+    initial_seasonals double precision[] DEFAULT NULL,
+    horizon integer DEFAULT 12
+) RETURNS forecast_fit
+    AS 'MODULE_PATHNAME', 'time_series_forecast_model' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000000;
+COMMENT ON FUNCTION forecast_model(time_series, integer, text, text, text, double precision, double precision, double precision, double precision, double precision, double precision, double precision[], integer) IS
+    'the model that forecast() of the same arguments uses: its parameters, criteria, errors within the series and last states; horizon matters to model backtest alone';
+
+CREATE FUNCTION forecast_backtest(
+    series time_series,
+    horizon integer,
+    season integer DEFAULT NULL,
+    model text DEFAULT 'auto',
+    level double precision DEFAULT 0.95,
+    grain text DEFAULT NULL,
+    missing text DEFAULT 'error',
+    alpha double precision DEFAULT NULL,
+    beta double precision DEFAULT NULL,
+    gamma double precision DEFAULT NULL,
+    phi double precision DEFAULT NULL,
+    initial_level double precision DEFAULT NULL,
+    initial_trend double precision DEFAULT NULL,
+    initial_seasonals double precision[] DEFAULT NULL,
+    minimum double precision DEFAULT NULL,
+    paths integer DEFAULT 1000,
+    seed bigint DEFAULT 1,
+    origins integer DEFAULT 3,
+    OUT origin timestamp,
+    OUT step integer,
+    OUT "time" timestamp,
+    OUT actual double precision,
+    OUT forecast double precision,
+    OUT lower double precision,
+    OUT upper double precision,
+    OUT scaled_error double precision,
+    OUT model_used text
+) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'time_series_forecast_backtest' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000000 ROWS 90;
+COMMENT ON FUNCTION forecast_backtest(time_series, integer, integer, text, double precision, text, text, double precision, double precision, double precision, double precision, double precision, double precision, double precision[], double precision, integer, bigint, integer) IS
+    'what forecast() would have said at the end of each of the last few horizons, from what was known then, beside what came; the mean of scaled_error is the MASE out of the sample';

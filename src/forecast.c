@@ -21,6 +21,7 @@
 #include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
 #include "funcapi.h"
+#include "ledger.h"
 #include "libpq/pqformat.h"
 #include "miscadmin.h"
 #include "period.h"
@@ -138,6 +139,7 @@ SQL_FUNCTION(time_series_forecast);
 SQL_FUNCTION(time_series_forecast_totals);
 SQL_FUNCTION(time_series_forecast_model);
 SQL_FUNCTION(time_series_forecast_backtest);
+SQL_FUNCTION(ledger_project);
 
 /*
  * The value
@@ -933,17 +935,18 @@ answer_request(Answer *answer, TimeSeries *series, const Request *request)
 					first_known = regular->values[t];
 				constant = constant && regular->values[t] == first_known;
 			}
-		if (answer->season > 1 && regular->n < 2 * answer->season)
-		{
-			answer->season = 1;
-			add_note(answer, "fewer than two seasons: no season");
-		}
 		if (regular->n_known < LEAST_VALUES)
 		{
 			answer->season = 1;
 			take_naive(answer, 1);
-			add_note(answer, psprintf("short history of %d values: the last one goes on", regular->n_known));
+			add_note(answer, psprintf("short history, %d of at least %d values: the last one goes on",
+									  regular->n_known, LEAST_VALUES));
 			return;
+		}
+		if (answer->season > 1 && regular->n < 2 * answer->season)
+		{
+			answer->season = 1;
+			add_note(answer, "fewer than two seasons: no season");
 		}
 		if (constant)
 		{
@@ -1600,4 +1603,127 @@ time_series_forecast_backtest(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(work);
 	PG_RETURN_NULL();
+}
+
+/*
+ * From forecast tokens to what they will cost
+ */
+
+static bool
+is_string(const Ledger *ledger, uint32 number, Bytes wanted)
+{
+	const LedgerString *string = &ledger->strings[number];
+
+	return number != 0 && string->len == wanted.len && memcmp(string->data, wanted.data, wanted.len) == 0;
+}
+
+/* cost * count / of, cut off. */
+static Money
+scaled_cost(Money cost, int64 count, int64 of)
+{
+	Money		product;
+
+	if (of == 0 || count == 0)
+		return 0;
+	if (__builtin_mul_overflow(cost / of, (Money) count, &product))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("a forecast cost is out of range")));
+	return money_add(product, cost % of * count / of);
+}
+
+/*
+ * project(mix, provider, model, service_tier, at, tokens)
+ *
+ * The tokens as the lines of a ledger that are of that model share them, meter
+ * by meter and to the last token, all in the period of a time, at the rates
+ * that the mix was priced by.  reprice() puts those of the time in their place.
+ */
+Datum
+ledger_project(PG_FUNCTION_ARGS)
+{
+	Ledger	   *mix = ledger_arg(fcinfo, 0);
+	Bytes		provider = packed_bytes(PG_GETARG_DATUM(1));
+	Bytes		model = packed_bytes(PG_GETARG_DATUM(2));
+	Bytes		tier = packed_bytes(PG_GETARG_DATUM(3));
+	TimestampTz at = PG_GETARG_TIMESTAMPTZ(4);
+	TokenCounts tokens;
+	Ledger	   *into = ledger_make(CurrentMemoryContext, mix->grain, mix->zone_name, mix->zone_len);
+	Period		period = period_at(mix->grain, into->zone, at);
+	uint32	   *ranks;
+	uint32	   *sorted = ledger_sorted(mix, &ranks);
+	uint32	   *chosen = palloc((mix->n_lines + 1) * sizeof(uint32));
+	uint32		n_chosen = 0;
+	int128		weight[N_METERS] = {0};
+	int128		weight_so_far[N_METERS] = {0};
+	MeterSet	rest;
+	Meter		m;
+
+	token_counts_read_any(PG_GETARG_DATUM(5), &tokens);
+	for (uint32 i = 0; i < mix->n_lines; i++)
+	{
+		const LedgerLine *line = &mix->lines[sorted[i]];
+
+		if (!is_string(mix, line->key.provider, provider) || !is_string(mix, line->key.model, model) ||
+			!is_string(mix, line->key.service_tier, tier) || line->key.side[CONTRACTED].unpriced == NO_TOKENS_REPORTED)
+			continue;
+		chosen[n_chosen++] = sorted[i];
+		rest = line->tokens.reported;
+		FOR_EACH_METER(m, rest)
+			weight[m] += line->tokens.count[m];
+	}
+	rest = tokens.reported;
+	FOR_EACH_METER(m, rest)
+		if (tokens.count[m] > 0 && weight[m] == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the ledger has no %s of provider \"%.*s\", model \"%.*s\", service tier \"%.*s\" to take the mix of",
+						meter_info[m].name, provider.len, provider.data, model.len, model.data, tier.len, tier.data)));
+
+	for (uint32 i = 0; i < n_chosen; i++)
+	{
+		const LedgerLine *line = &mix->lines[chosen[i]];
+		LedgerLine	new;
+		bool		any = false;
+
+		CHECK_FOR_INTERRUPTS();
+		memset(&new, 0, sizeof(new));
+		new.key = ledger_key(into, mix, &line->key);
+		new.key.period = period.from;
+		new.calls = line->calls;
+		rest = line->tokens.reported & tokens.reported;
+		FOR_EACH_METER(m, rest)
+		{
+			int128		before = weight[m] == 0 ? 0 : tokens.count[m] * weight_so_far[m] / weight[m];
+
+			weight_so_far[m] += line->tokens.count[m];
+			new.tokens.count[m] = (int64) ((weight[m] == 0 ? 0 : tokens.count[m] * weight_so_far[m] / weight[m]) - before);
+			new.tokens.reported |= METER_BIT(m);
+			any = any || new.tokens.count[m] > 0;
+			for (int s = 0; s < N_SIDES; s++)
+				if (line->key.side[s].unpriced == PRICED)
+					new.cost[s][m] = scaled_cost(line->cost[s][m], new.tokens.count[m], line->tokens.count[m]);
+		}
+		if (!any)
+			continue;
+		for (int s = 0; s < N_SIDES; s++)
+		{
+			LineSide   *side = &new.key.side[s];
+
+			if (side->unpriced != NO_RATE_FOR_METER)
+				continue;
+			for (m = 0; m < N_METERS; m++)
+				if (new.tokens.count[m] == 0)
+					side->lacking &= ~METER_BIT(m);
+			/* what is left of the calls could be priced: by what, reprice() will say */
+			if (side->lacking == 0)
+			{
+				side->unpriced = NO_PRICE_AT_TIME;
+				side->above = -1;
+				side->up_to = PG_INT64_MAX;
+			}
+		}
+		ledger_line_add(ledger_line(into, &new.key), &new);
+	}
+	return EOHPGetRWDatum(&into->hdr);
 }

@@ -71,6 +71,24 @@ CREATE FUNCTION points(series time_series, OUT "time" timestamp, OUT value doubl
     AS 'MODULE_PATHNAME', 'time_series_points' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 365;
 COMMENT ON FUNCTION points(time_series) IS 'the times and values of a series, in order';
 
+CREATE TYPE forecast_step AS (
+    step integer,
+    "time" timestamp,
+    forecast double precision,
+    lower double precision,
+    upper double precision,
+    model text,
+    note text
+);
+COMMENT ON TYPE forecast_step IS 'a step of forecast()';
+COMMENT ON COLUMN forecast_step.step IS 'number of the step, from 1';
+COMMENT ON COLUMN forecast_step."time" IS 'when its period begins';
+COMMENT ON COLUMN forecast_step.forecast IS 'the forecast';
+COMMENT ON COLUMN forecast_step.lower IS 'lower end of the interval; NULL of a single value';
+COMMENT ON COLUMN forecast_step.upper IS 'upper end of the interval';
+COMMENT ON COLUMN forecast_step.model IS 'the model used';
+COMMENT ON COLUMN forecast_step.note IS 'what was not as asked for, such as a short history';
+
 CREATE FUNCTION forecast(
     series time_series,
     horizon integer,
@@ -88,18 +106,35 @@ CREATE FUNCTION forecast(
     initial_seasonals double precision[] DEFAULT NULL,
     minimum double precision DEFAULT NULL,
     paths integer DEFAULT 1000,
-    seed bigint DEFAULT 1,
-    OUT step integer,
-    OUT "time" timestamp,
-    OUT forecast double precision,
-    OUT lower double precision,
-    OUT upper double precision,
-    OUT model_used text,
-    OUT note text
-) RETURNS SETOF record
+    seed bigint DEFAULT 1
+) RETURNS SETOF forecast_step
     AS 'MODULE_PATHNAME', 'time_series_forecast' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000000 ROWS 30;
 COMMENT ON FUNCTION forecast(time_series, integer, integer, text, double precision, text, text, double precision, double precision, double precision, double precision, double precision, double precision, double precision[], double precision, integer, bigint) IS
     'what a series will be for so many steps, with an interval that holds the given share of simulated paths; season: periods that repeat (NULL: those of the grain); model: auto, backtest, ets, combined, naive, seasonal_naive, ses, holt..., ETS(M,Ad,N)...; missing: error, zero or null';
+
+CREATE TYPE forecast_total AS (
+    first_time timestamp,
+    last_time timestamp,
+    steps integer,
+    forecast double precision,
+    lower double precision,
+    upper double precision,
+    by_step double precision[],
+    model text,
+    mase double precision,
+    note text
+);
+COMMENT ON TYPE forecast_total IS 'a sum of forecast_totals()';
+COMMENT ON COLUMN forecast_total.first_time IS 'first period that is summed';
+COMMENT ON COLUMN forecast_total.last_time IS 'last period that is summed';
+COMMENT ON COLUMN forecast_total.steps IS 'number of them';
+COMMENT ON COLUMN forecast_total.forecast IS 'sum of their forecasts';
+COMMENT ON COLUMN forecast_total.lower IS 'lower end of the interval of the sum';
+COMMENT ON COLUMN forecast_total.upper IS 'upper end of the interval';
+COMMENT ON COLUMN forecast_total.by_step IS 'the forecasts that are summed';
+COMMENT ON COLUMN forecast_total.model IS 'the model used';
+COMMENT ON COLUMN forecast_total.mase IS 'mean absolute scaled error of its one-step forecasts within the series';
+COMMENT ON COLUMN forecast_total.note IS 'what was not as asked for, such as a short history';
 
 CREATE FUNCTION forecast_totals(
     series time_series,
@@ -119,18 +154,8 @@ CREATE FUNCTION forecast_totals(
     minimum double precision DEFAULT NULL,
     paths integer DEFAULT 1000,
     seed bigint DEFAULT 1,
-    period text DEFAULT 'month',
-    OUT first_time timestamp,
-    OUT last_time timestamp,
-    OUT steps integer,
-    OUT forecast double precision,
-    OUT lower double precision,
-    OUT upper double precision,
-    OUT by_step double precision[],
-    OUT model_used text,
-    OUT mase double precision,
-    OUT note text
-) RETURNS SETOF record
+    period text DEFAULT 'month'
+) RETURNS SETOF forecast_total
     AS 'MODULE_PATHNAME', 'time_series_forecast_totals' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000000 ROWS 12;
 COMMENT ON FUNCTION forecast_totals(time_series, integer, integer, text, double precision, text, text, double precision, double precision, double precision, double precision, double precision, double precision, double precision[], double precision, integer, bigint, text) IS
     'the forecast summed by period (day, week, month, quarter, year, total) of the calendar, with intervals of the sums of simulated paths: the days of a month go up and down together; by_step: the forecasts that are summed';
@@ -206,6 +231,28 @@ CREATE FUNCTION forecast_model(
 COMMENT ON FUNCTION forecast_model(time_series, integer, text, text, text, double precision, double precision, double precision, double precision, double precision, double precision, double precision[], integer) IS
     'the model that forecast() of the same arguments uses: its parameters, criteria, errors within the series and last states; horizon matters to model backtest alone';
 
+CREATE TYPE forecast_trial AS (
+    origin timestamp,
+    step integer,
+    "time" timestamp,
+    actual double precision,
+    forecast double precision,
+    lower double precision,
+    upper double precision,
+    scaled_error double precision,
+    model text
+);
+COMMENT ON TYPE forecast_trial IS 'a step of forecast_backtest()';
+COMMENT ON COLUMN forecast_trial.origin IS 'last period that was known';
+COMMENT ON COLUMN forecast_trial.step IS 'number of the step from there';
+COMMENT ON COLUMN forecast_trial."time" IS 'the period';
+COMMENT ON COLUMN forecast_trial.actual IS 'what came';
+COMMENT ON COLUMN forecast_trial.forecast IS 'what was forecast';
+COMMENT ON COLUMN forecast_trial.lower IS 'lower end of the interval';
+COMMENT ON COLUMN forecast_trial.upper IS 'upper end of the interval';
+COMMENT ON COLUMN forecast_trial.scaled_error IS 'absolute error over that of the seasonal naive forecast within what was known';
+COMMENT ON COLUMN forecast_trial.model IS 'the model used';
+
 CREATE FUNCTION forecast_backtest(
     series time_series,
     horizon integer,
@@ -224,17 +271,13 @@ CREATE FUNCTION forecast_backtest(
     minimum double precision DEFAULT NULL,
     paths integer DEFAULT 1000,
     seed bigint DEFAULT 1,
-    origins integer DEFAULT 3,
-    OUT origin timestamp,
-    OUT step integer,
-    OUT "time" timestamp,
-    OUT actual double precision,
-    OUT forecast double precision,
-    OUT lower double precision,
-    OUT upper double precision,
-    OUT scaled_error double precision,
-    OUT model_used text
-) RETURNS SETOF record
+    origins integer DEFAULT 3
+) RETURNS SETOF forecast_trial
     AS 'MODULE_PATHNAME', 'time_series_forecast_backtest' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000000 ROWS 90;
 COMMENT ON FUNCTION forecast_backtest(time_series, integer, integer, text, double precision, text, text, double precision, double precision, double precision, double precision, double precision, double precision, double precision[], double precision, integer, bigint, integer) IS
     'what forecast() would have said at the end of each of the last few horizons, from what was known then, beside what came; the mean of scaled_error is the MASE out of the sample';
+
+CREATE FUNCTION project(mix ledger, provider text, model text, service_tier text, at timestamptz, tokens tokens) RETURNS ledger
+    AS 'MODULE_PATHNAME', 'ledger_project' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION project(ledger, text, text, text, timestamptz, tokens) IS
+    'tokens of another time, over the thresholds and off-peak windows of a model as the lines of a ledger share them, at the prices of those; reprice() prices them at their own time';

@@ -74,6 +74,7 @@ BEGIN
     CALL tokenomics.install_factors();
     CALL tokenomics.install_growth();
     CALL tokenomics.install_behaviour();
+    CALL tokenomics.install_forecast();
     CALL tokenomics.install_quote();
     CALL tokenomics.install_value();
     CALL tokenomics.install_budget();
@@ -116,6 +117,7 @@ BEGIN
     CALL tokenomics.uninstall_budget();
     CALL tokenomics.uninstall_value();
     CALL tokenomics.uninstall_quote();
+    CALL tokenomics.uninstall_forecast();
     CALL tokenomics.uninstall_behaviour();
     CALL tokenomics.uninstall_growth();
     CALL tokenomics.uninstall_factors();

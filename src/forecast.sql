@@ -1,0 +1,454 @@
+-- Forecasts of any series, and of the tokens and the spend of an install.
+
+CREATE TYPE time_series;
+
+CREATE FUNCTION time_series_in(cstring) RETURNS time_series
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION time_series_out(time_series) RETURNS cstring
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION time_series_recv(internal) RETURNS time_series
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION time_series_send(time_series) RETURNS bytea
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+CREATE TYPE time_series (
+    INPUT = time_series_in,
+    OUTPUT = time_series_out,
+    RECEIVE = time_series_recv,
+    SEND = time_series_send,
+    INTERNALLENGTH = variable,
+    ALIGNMENT = double,
+    STORAGE = external
+);
+COMMENT ON TYPE time_series IS
+    'values by time, each time once, a value that is not known null; mergeable in any order; text form JSON, as in {"2026-01-01": 12.5, "2026-01-02": null}';
+COMMENT ON FUNCTION time_series_in(cstring) IS 'I/O';
+COMMENT ON FUNCTION time_series_out(time_series) IS 'I/O';
+COMMENT ON FUNCTION time_series_recv(internal) IS 'I/O';
+COMMENT ON FUNCTION time_series_send(time_series) IS 'I/O';
+
+CREATE FUNCTION time_series_add(time_series, timestamp, double precision) RETURNS time_series
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION time_series_add(time_series, timestamptz, double precision, text) RETURNS time_series
+    AS 'MODULE_PATHNAME', 'time_series_add_in_zone' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION time_series_merge(time_series, time_series) RETURNS time_series
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION time_series_finish(time_series) RETURNS time_series
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION time_series_add(time_series, timestamp, double precision) IS 'transition function of time_series()';
+COMMENT ON FUNCTION time_series_add(time_series, timestamptz, double precision, text) IS 'transition function of time_series()';
+COMMENT ON FUNCTION time_series_merge(time_series, time_series) IS 'transition function of merge(time_series), combine function of it and of time_series()';
+COMMENT ON FUNCTION time_series_finish(time_series) IS 'final function of time_series() and merge(time_series): an error where two values are of one time';
+
+CREATE AGGREGATE time_series("time" timestamp, value double precision) (
+    SFUNC = time_series_add,
+    STYPE = time_series,
+    FINALFUNC = time_series_finish,
+    COMBINEFUNC = time_series_merge,
+    PARALLEL = SAFE
+);
+CREATE AGGREGATE time_series("time" timestamptz, value double precision, zone text) (
+    SFUNC = time_series_add,
+    STYPE = time_series,
+    FINALFUNC = time_series_finish,
+    COMBINEFUNC = time_series_merge,
+    PARALLEL = SAFE
+);
+CREATE AGGREGATE merge(time_series) (
+    SFUNC = time_series_merge,
+    STYPE = time_series,
+    FINALFUNC = time_series_finish,
+    COMBINEFUNC = time_series_merge,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE time_series(timestamp, double precision) IS
+    'the series of values by time, the time of a calendar (a date, a timestamp); a null value is one that is not known; an error of two values at one time; NULL of no rows';
+COMMENT ON AGGREGATE time_series(timestamptz, double precision, text) IS
+    'the series of values by instant, put on the calendar and clock of a time zone';
+COMMENT ON AGGREGATE merge(time_series) IS 'the series of all times of several, in any order; an error of two values at one time; NULL of none';
+
+CREATE FUNCTION points(series time_series, OUT "time" timestamp, OUT value double precision) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'time_series_points' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 365;
+COMMENT ON FUNCTION points(time_series) IS 'the times and values of a series, in order';
+
+CREATE TYPE forecast_step AS (
+    step integer,
+    "time" timestamp,
+    forecast double precision,
+    lower double precision,
+    upper double precision,
+    model text,
+    note text
+);
+COMMENT ON TYPE forecast_step IS 'a step of forecast()';
+COMMENT ON COLUMN forecast_step.step IS 'number of the step, from 1';
+COMMENT ON COLUMN forecast_step."time" IS 'when its period begins';
+COMMENT ON COLUMN forecast_step.forecast IS 'the forecast';
+COMMENT ON COLUMN forecast_step.lower IS 'lower end of the interval; NULL of a single value';
+COMMENT ON COLUMN forecast_step.upper IS 'upper end of the interval';
+COMMENT ON COLUMN forecast_step.model IS 'the model used';
+COMMENT ON COLUMN forecast_step.note IS 'what was not as asked for, such as a short history';
+
+CREATE FUNCTION forecast(
+    series time_series,
+    horizon integer,
+    season integer DEFAULT NULL,
+    model text DEFAULT 'auto',
+    level double precision DEFAULT 0.95,
+    grain text DEFAULT NULL,
+    missing text DEFAULT 'error',
+    alpha double precision DEFAULT NULL,
+    beta double precision DEFAULT NULL,
+    gamma double precision DEFAULT NULL,
+    phi double precision DEFAULT NULL,
+    initial_level double precision DEFAULT NULL,
+    initial_trend double precision DEFAULT NULL,
+    initial_seasonals double precision[] DEFAULT NULL,
+    minimum double precision DEFAULT NULL,
+    paths integer DEFAULT 1000,
+    seed bigint DEFAULT 1
+) RETURNS SETOF forecast_step
+    AS 'MODULE_PATHNAME', 'time_series_forecast' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000000 ROWS 30;
+COMMENT ON FUNCTION forecast(time_series, integer, integer, text, double precision, text, text, double precision, double precision, double precision, double precision, double precision, double precision, double precision[], double precision, integer, bigint) IS
+    'what a series will be for so many steps, with an interval that holds the given share of simulated paths; season: periods that repeat (NULL: those of the grain); model: auto, backtest, ets, combined, naive, seasonal_naive, ses, holt..., ETS(M,Ad,N)...; missing: error, zero or null';
+
+CREATE TYPE forecast_total AS (
+    first_time timestamp,
+    last_time timestamp,
+    steps integer,
+    forecast double precision,
+    lower double precision,
+    upper double precision,
+    by_step double precision[],
+    model text,
+    mase double precision,
+    note text
+);
+COMMENT ON TYPE forecast_total IS 'a sum of forecast_totals()';
+COMMENT ON COLUMN forecast_total.first_time IS 'first period that is summed';
+COMMENT ON COLUMN forecast_total.last_time IS 'last period that is summed';
+COMMENT ON COLUMN forecast_total.steps IS 'number of them';
+COMMENT ON COLUMN forecast_total.forecast IS 'sum of their forecasts';
+COMMENT ON COLUMN forecast_total.lower IS 'lower end of the interval of the sum';
+COMMENT ON COLUMN forecast_total.upper IS 'upper end of the interval';
+COMMENT ON COLUMN forecast_total.by_step IS 'the forecasts that are summed';
+COMMENT ON COLUMN forecast_total.model IS 'the model used';
+COMMENT ON COLUMN forecast_total.mase IS 'mean absolute scaled error of its one-step forecasts within the series';
+COMMENT ON COLUMN forecast_total.note IS 'what was not as asked for, such as a short history';
+
+CREATE FUNCTION forecast_totals(
+    series time_series,
+    horizon integer,
+    season integer DEFAULT NULL,
+    model text DEFAULT 'auto',
+    level double precision DEFAULT 0.95,
+    grain text DEFAULT NULL,
+    missing text DEFAULT 'error',
+    alpha double precision DEFAULT NULL,
+    beta double precision DEFAULT NULL,
+    gamma double precision DEFAULT NULL,
+    phi double precision DEFAULT NULL,
+    initial_level double precision DEFAULT NULL,
+    initial_trend double precision DEFAULT NULL,
+    initial_seasonals double precision[] DEFAULT NULL,
+    minimum double precision DEFAULT NULL,
+    paths integer DEFAULT 1000,
+    seed bigint DEFAULT 1,
+    period text DEFAULT 'month'
+) RETURNS SETOF forecast_total
+    AS 'MODULE_PATHNAME', 'time_series_forecast_totals' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000000 ROWS 12;
+COMMENT ON FUNCTION forecast_totals(time_series, integer, integer, text, double precision, text, text, double precision, double precision, double precision, double precision, double precision, double precision, double precision[], double precision, integer, bigint, text) IS
+    'the forecast summed by period (day, week, month, quarter, year, total) of the calendar, with intervals of the sums of simulated paths: the days of a month go up and down together; by_step: the forecasts that are summed';
+
+CREATE TYPE forecast_fit AS (
+    model text,
+    grain text,
+    season integer,
+    periods integer,
+    unknown_periods integer,
+    alpha double precision,
+    beta double precision,
+    gamma double precision,
+    phi double precision,
+    log_likelihood double precision,
+    aic double precision,
+    aicc double precision,
+    bic double precision,
+    sse double precision,
+    sigma double precision,
+    rmse double precision,
+    mae double precision,
+    mape double precision,
+    mase double precision,
+    level double precision,
+    trend double precision,
+    seasonals double precision[],
+    fitted double precision[],
+    note text
+);
+COMMENT ON TYPE forecast_fit IS 'the model of a series, from forecast_model()';
+COMMENT ON COLUMN forecast_fit.model IS 'name of the model';
+COMMENT ON COLUMN forecast_fit.grain IS 'what the steps of the series are';
+COMMENT ON COLUMN forecast_fit.season IS 'periods of a season; 1 without';
+COMMENT ON COLUMN forecast_fit.periods IS 'periods from the first to the last';
+COMMENT ON COLUMN forecast_fit.unknown_periods IS 'those whose value is not known';
+COMMENT ON COLUMN forecast_fit.alpha IS 'smoothing of the level; NULL of several models';
+COMMENT ON COLUMN forecast_fit.beta IS 'smoothing of the trend: of ETS models alpha times that of Holt''s form';
+COMMENT ON COLUMN forecast_fit.gamma IS 'smoothing of the season';
+COMMENT ON COLUMN forecast_fit.phi IS 'damping of the trend';
+COMMENT ON COLUMN forecast_fit.log_likelihood IS 'logarithm of the likelihood, without its constant, as R''s ets has it';
+COMMENT ON COLUMN forecast_fit.aic IS 'Akaike''s information criterion';
+COMMENT ON COLUMN forecast_fit.aicc IS 'the same, corrected for few values';
+COMMENT ON COLUMN forecast_fit.bic IS 'Bayesian information criterion';
+COMMENT ON COLUMN forecast_fit.sse IS 'sum of the squares of the one-step errors';
+COMMENT ON COLUMN forecast_fit.sigma IS 'standard deviation of the model''s errors; relative where they are multiplied';
+COMMENT ON COLUMN forecast_fit.rmse IS 'root of the mean squared one-step error';
+COMMENT ON COLUMN forecast_fit.mae IS 'mean absolute one-step error';
+COMMENT ON COLUMN forecast_fit.mape IS 'mean absolute percentage error; NULL where a value is 0';
+COMMENT ON COLUMN forecast_fit.mase IS 'mae over that of the seasonal naive forecast (Hyndman and Koehler 2006): below 1 it is better';
+COMMENT ON COLUMN forecast_fit.level IS 'level after the last value';
+COMMENT ON COLUMN forecast_fit.trend IS 'trend after the last value, by period; a factor where it is multiplied';
+COMMENT ON COLUMN forecast_fit.seasonals IS 'the season, that of the next period first';
+COMMENT ON COLUMN forecast_fit.fitted IS 'one-step forecast of each period';
+COMMENT ON COLUMN forecast_fit.note IS 'what was not as asked for, such as a short history';
+
+CREATE FUNCTION forecast_model(
+    series time_series,
+    season integer DEFAULT NULL,
+    model text DEFAULT 'auto',
+    grain text DEFAULT NULL,
+    missing text DEFAULT 'error',
+    alpha double precision DEFAULT NULL,
+    beta double precision DEFAULT NULL,
+    gamma double precision DEFAULT NULL,
+    phi double precision DEFAULT NULL,
+    initial_level double precision DEFAULT NULL,
+    initial_trend double precision DEFAULT NULL,
+    initial_seasonals double precision[] DEFAULT NULL,
+    horizon integer DEFAULT 12
+) RETURNS forecast_fit
+    AS 'MODULE_PATHNAME', 'time_series_forecast_model' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000000;
+COMMENT ON FUNCTION forecast_model(time_series, integer, text, text, text, double precision, double precision, double precision, double precision, double precision, double precision, double precision[], integer) IS
+    'the model that forecast() of the same arguments uses: its parameters, criteria, errors within the series and last states; horizon matters to model backtest alone';
+
+CREATE TYPE forecast_trial AS (
+    origin timestamp,
+    step integer,
+    "time" timestamp,
+    actual double precision,
+    forecast double precision,
+    lower double precision,
+    upper double precision,
+    scaled_error double precision,
+    model text
+);
+COMMENT ON TYPE forecast_trial IS 'a step of forecast_backtest()';
+COMMENT ON COLUMN forecast_trial.origin IS 'last period that was known';
+COMMENT ON COLUMN forecast_trial.step IS 'number of the step from there';
+COMMENT ON COLUMN forecast_trial."time" IS 'the period';
+COMMENT ON COLUMN forecast_trial.actual IS 'what came';
+COMMENT ON COLUMN forecast_trial.forecast IS 'what was forecast';
+COMMENT ON COLUMN forecast_trial.lower IS 'lower end of the interval';
+COMMENT ON COLUMN forecast_trial.upper IS 'upper end of the interval';
+COMMENT ON COLUMN forecast_trial.scaled_error IS 'absolute error over that of the seasonal naive forecast within what was known';
+COMMENT ON COLUMN forecast_trial.model IS 'the model used';
+
+CREATE FUNCTION forecast_backtest(
+    series time_series,
+    horizon integer,
+    season integer DEFAULT NULL,
+    model text DEFAULT 'auto',
+    level double precision DEFAULT 0.95,
+    grain text DEFAULT NULL,
+    missing text DEFAULT 'error',
+    alpha double precision DEFAULT NULL,
+    beta double precision DEFAULT NULL,
+    gamma double precision DEFAULT NULL,
+    phi double precision DEFAULT NULL,
+    initial_level double precision DEFAULT NULL,
+    initial_trend double precision DEFAULT NULL,
+    initial_seasonals double precision[] DEFAULT NULL,
+    minimum double precision DEFAULT NULL,
+    paths integer DEFAULT 1000,
+    seed bigint DEFAULT 1,
+    origins integer DEFAULT 3
+) RETURNS SETOF forecast_trial
+    AS 'MODULE_PATHNAME', 'time_series_forecast_backtest' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000000 ROWS 90;
+COMMENT ON FUNCTION forecast_backtest(time_series, integer, integer, text, double precision, text, text, double precision, double precision, double precision, double precision, double precision, double precision, double precision[], double precision, integer, bigint, integer) IS
+    'what forecast() would have said at the end of each of the last few horizons, from what was known then, beside what came; the mean of scaled_error is the MASE out of the sample';
+
+CREATE FUNCTION project(mix ledger, provider text, model text, service_tier text, at timestamptz, tokens tokens) RETURNS ledger
+    AS 'MODULE_PATHNAME', 'ledger_project' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION project(ledger, text, text, text, timestamptz, tokens) IS
+    'tokens of another time, over the thresholds and off-peak windows of a model as the lines of a ledger share them, at the prices of those; reprice() prices them at their own time';
+
+-- Makes the functions and views in the schema that comes first in search_path;
+-- called by install().
+CREATE PROCEDURE install_forecast() LANGUAGE plpgsql
+AS $install$
+BEGIN
+    CREATE OR REPLACE FUNCTION demand_forecast_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL,
+        grain text DEFAULT 'month',
+        months integer DEFAULT 12,
+        level double precision DEFAULT 0.95
+    ) RETURNS TABLE (
+        period date,
+        days integer,
+        provider text,
+        model text,
+        service_tier text,
+        meter text,
+        tokens bigint,
+        tokens_lower bigint,
+        tokens_upper bigint,
+        currency text,
+        spend numeric,
+        spend_lower numeric,
+        spend_upper numeric,
+        unpriced text,
+        is_approximate boolean,
+        forecast_model text,
+        mase double precision,
+        note text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        -- calls this recent tell the mix of prices; without any, a meter has stopped
+        recent_days CONSTANT integer := 28;
+        in_zone text := coalesce(demand_forecast_between.zone, (SELECT s.zone FROM setting s));
+        first timestamptz;
+        until timestamptz := tokenomics.period_start('day', in_zone, least(coalesce(to_at, now()), now()));
+        first_day date := (until AT TIME ZONE in_zone)::date;   -- the first that is forecast
+        recent timestamptz := (first_day - recent_days)::timestamp AT TIME ZONE in_zone;
+        behind date;
+        counted tokenomics.ledger;
+        mix tokenomics.ledger;
+    BEGIN
+        IF demand_forecast_between.grain IS NULL OR demand_forecast_between.grain NOT IN ('day', 'month') THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('there is no demand forecast by "%s"', demand_forecast_between.grain),
+                HINT = 'The grains are day and month.';
+        END IF;
+        IF demand_forecast_between.months IS NULL OR demand_forecast_between.months NOT BETWEEN 1 AND 60 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('cannot forecast %s months', coalesce(demand_forecast_between.months::text, 'NULL')),
+                DETAIL = 'They are 1 to 60.';
+        END IF;
+        -- only whole days tell how much a day is
+        first := CASE WHEN from_at IS NULL OR NOT isfinite(from_at) OR from_at = tokenomics.period_start('day', in_zone, from_at) THEN from_at
+                      ELSE tokenomics.period_end('day', in_zone, from_at) END;
+        behind := (date_trunc('month', first_day + interval '1 month' - interval '1 day') + make_interval(months => demand_forecast_between.months))::date;
+        counted := usage_ledger('day', first, until, in_zone);
+        mix := usage_ledger('day', greatest(first, recent), until, in_zone);
+        IF counted IS NULL THEN
+            RETURN;
+        END IF;
+
+        RETURN QUERY
+        WITH used AS MATERIALIZED (
+            SELECT l.provider, l.model, l.service_tier, l.meter, (l.period AT TIME ZONE in_zone)::date AS day, l.tokens
+            FROM tokenomics.meter_lines(counted) l
+        ), history AS (
+            -- a day without calls is a day of none, up to the last one
+            SELECT d.provider, d.model, d.service_tier, d.meter, max(d.day) FILTER (WHERE d.tokens > 0) AS last_day,
+                   tokenomics.time_series(d.day, d.tokens) FILTER (WHERE d.day >= d.since) AS series
+            FROM (SELECT e.*, min(e.day) FILTER (WHERE e.tokens > 0) OVER (PARTITION BY e.provider, e.model, e.service_tier, e.meter) AS since
+                  FROM (SELECT u.provider, u.model, u.service_tier, u.meter, u.day, sum(u.tokens)::double precision AS tokens
+                        FROM (SELECT * FROM used
+                              UNION ALL
+                              SELECT DISTINCT o.provider, o.model, o.service_tier, o.meter, first_day - 1, 0 FROM used o) u
+                        GROUP BY 1, 2, 3, 4, 5) e) d
+            WHERE d.since IS NOT NULL
+            GROUP BY 1, 2, 3, 4
+        ), expected AS MATERIALIZED (
+            SELECT h.provider, h.model, h.service_tier, h.meter, f.first_time::date AS starts, f.steps, f.forecast, f.lower, f.upper, f.by_step,
+                   f.model AS forecast_model, f.mase, f.note
+            FROM history h,
+                 tokenomics.forecast_totals(h.series, behind - first_day, 7, level => demand_forecast_between.level, grain => 'day', missing => 'zero',
+                                            minimum => 0, period => demand_forecast_between.grain) f
+            WHERE h.last_day >= first_day - recent_days
+            UNION ALL
+            SELECT h.provider, h.model, h.service_tier, h.meter, min(d.day)::date, count(*)::integer, 0, 0, 0, array_agg(0::double precision), 'stopped', NULL,
+                   format('no tokens since %s', h.last_day)
+            FROM history h, generate_series(first_day::timestamp, behind - interval '1 day', interval '1 day') d(day)
+            WHERE h.last_day < first_day - recent_days
+            GROUP BY h.provider, h.model, h.service_tier, h.meter, h.last_day, date_trunc(demand_forecast_between.grain, d.day)
+        ), step AS (
+            SELECT e.provider, e.model, e.service_tier, e.starts + s.i::integer - 1 AS day,
+                   jsonb_object_agg(e.meter, round(s.value::numeric)::bigint)::tokenomics.tokens AS tokens
+            FROM expected e, unnest(e.by_step) WITH ORDINALITY s(value, i)
+            WHERE e.forecast_model <> 'stopped'
+            GROUP BY 1, 2, 3, 4
+        ), priced AS MATERIALIZED (
+            SELECT tokenomics.reprice(tokenomics.merge(tokenomics.project(mix, s.provider, s.model, s.service_tier, s.day::timestamp AT TIME ZONE in_zone, s.tokens)),
+                                      (SELECT book()), true) AS ledger
+            FROM step s
+        ), meter_cost AS (
+            SELECT l.provider, l.model, l.service_tier, l.meter, l.currency, g.starts, sum(l.tokens)::bigint AS tokens, sum(l.cost) AS cost,
+                   sum(l.tokens)::double precision / nullif(sum(sum(l.tokens)) OVER (PARTITION BY l.provider, l.model, l.service_tier, l.meter, g.starts), 0)::double precision AS share
+            FROM priced p, tokenomics.meter_lines(p.ledger) l,
+                 LATERAL (SELECT greatest(date_trunc(demand_forecast_between.grain, l.period AT TIME ZONE in_zone)::date, first_day) AS starts) g
+            GROUP BY 1, 2, 3, 4, 5, 6
+        ), doubt AS (
+            SELECT l.provider, l.model, l.service_tier, l.currency, g.starts, string_agg(DISTINCT l.unpriced, ', ' ORDER BY l.unpriced) AS unpriced,
+                   bool_or(l.approximate) AS is_approximate
+            FROM priced p, tokenomics.lines(p.ledger) l,
+                 LATERAL (SELECT greatest(date_trunc(demand_forecast_between.grain, l.period AT TIME ZONE in_zone)::date, first_day) AS starts) g
+            GROUP BY 1, 2, 3, 4, 5
+        )
+        SELECT e.starts, e.steps, e.provider, e.model, e.service_tier, e.meter, coalesce(c.tokens, e.tokens),
+               round((e.lower * coalesce(c.share, 1))::numeric)::bigint, round((e.upper * coalesce(c.share, 1))::numeric)::bigint,
+               c.currency, c.cost,
+               trim_scale(round(c.cost * (e.lower / nullif(e.forecast, 0))::numeric, 6)), trim_scale(round(c.cost * (e.upper / nullif(e.forecast, 0))::numeric, 6)),
+               CASE WHEN c.tokens > 0 THEN d.unpriced WHEN e.tokens > 0 THEN 'unknown model' END, coalesce(d.is_approximate, false),
+               e.forecast_model, e.mase, e.note
+        FROM (SELECT e.*, (SELECT sum(round(s.value::numeric)) FROM unnest(e.by_step) s(value))::bigint AS tokens FROM expected e) e
+             LEFT JOIN meter_cost c ON c.provider = e.provider AND c.model = e.model AND c.service_tier = e.service_tier
+                 AND c.meter = e.meter AND c.starts = e.starts AND c.tokens > 0
+             LEFT JOIN doubt d ON d.provider = c.provider AND d.model = c.model AND d.service_tier = c.service_tier
+                 AND d.starts = c.starts AND d.currency IS NOT DISTINCT FROM c.currency
+        ORDER BY e.starts, e.provider, e.model, e.service_tier, e.meter, c.currency;
+    END
+    $$;
+    COMMENT ON FUNCTION demand_forecast_between(timestamptz, timestamptz, text, text, integer, double precision) IS
+        'the rows of demand_forecast, from the calls of the whole days from from_at up to, not including, to_at (NULL: of all, up to today), by month or day of the zone, for the rest of the month and so many months, with an interval of a level';
+    CREATE OR REPLACE VIEW demand_forecast WITH (security_invoker = true) AS SELECT * FROM demand_forecast_between();
+    COMMENT ON VIEW demand_forecast IS
+        'tokenomics: the tokens that are expected by month, model and meter, as they have been growing until now, and what they cost at the prices in force then; a plan''s growth comes in its place, not on top of it';
+    COMMENT ON COLUMN demand_forecast.period IS 'first day that is forecast of the month, or the day, in the reporting zone';
+    COMMENT ON COLUMN demand_forecast.days IS 'days that are forecast of it: all of a month but the one that has begun';
+    COMMENT ON COLUMN demand_forecast.provider IS 'provider of the calls';
+    COMMENT ON COLUMN demand_forecast.model IS 'model, as the calls name it';
+    COMMENT ON COLUMN demand_forecast.service_tier IS 'service tier of the calls';
+    COMMENT ON COLUMN demand_forecast.meter IS 'the meter';
+    COMMENT ON COLUMN demand_forecast.tokens IS 'tokens that are expected (of tool_calls and cache_storage, their number): whole tokens by day, added up';
+    COMMENT ON COLUMN demand_forecast.tokens_lower IS 'lower end of the interval of the sum, from simulated paths; NULL where one day of history tells of none';
+    COMMENT ON COLUMN demand_forecast.tokens_upper IS 'upper end of the interval';
+    COMMENT ON COLUMN demand_forecast.currency IS 'currency of the amounts; NULL where the tokens are none or unpriced';
+    COMMENT ON COLUMN demand_forecast.spend IS 'cost of these tokens by the book, at the prices that it has for each future day; NULL where they are none or unpriced';
+    COMMENT ON COLUMN demand_forecast.spend_lower IS 'cost of tokens_lower, at the mean price of spend';
+    COMMENT ON COLUMN demand_forecast.spend_upper IS 'cost of tokens_upper, at the mean price of spend';
+    COMMENT ON COLUMN demand_forecast.unpriced IS 'why the tokens have no price';
+    COMMENT ON COLUMN demand_forecast.is_approximate IS 'whether a price had to be guessed: it changes within a day, or its thresholds or off-peak windows are not those of today';
+    COMMENT ON COLUMN demand_forecast.forecast_model IS 'how the tokens were forecast; stopped: none came for 28 days, and none are expected';
+    COMMENT ON COLUMN demand_forecast.mase IS 'mean absolute scaled error of the one-step forecasts against those of the same weekday before; below 1 they are better';
+    COMMENT ON COLUMN demand_forecast.note IS 'what there is to say of the history: short, stopped, all the same';
+END
+$install$;
+COMMENT ON PROCEDURE install_forecast() IS 'part of install(): the forecast of demand, in the first schema of search_path';
+
+CREATE PROCEDURE uninstall_forecast() LANGUAGE plpgsql
+AS $uninstall$
+BEGIN
+    DROP VIEW IF EXISTS demand_forecast;
+    DROP FUNCTION IF EXISTS demand_forecast_between(timestamptz, timestamptz, text, text, integer, double precision);
+END
+$uninstall$;
+COMMENT ON PROCEDURE uninstall_forecast() IS 'part of uninstall(): drops what install_forecast() made';

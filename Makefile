@@ -4,8 +4,8 @@ EXTENSION  = tokenomics
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" tokenomics.control)
 
 # The rooms, in the order of dependency: each has a NAME.sql, most a NAME.c.
-ROOMS   = tokens vendor rates price_book ratio cost period ledger price price_import default_prices usage charge trends install
-C_FILES = module scan json money tokens vendor rates price_book ratio cost period ledger ledger_io booking charge
+ROOMS   = tokens vendor rates price_book ratio cost period ledger price price_import default_prices usage charge settle trends install
+C_FILES = module scan json money tokens vendor rates price_book ratio cost period ledger ledger_io booking charge settle
 
 MODULE_big  = tokenomics
 OBJS        = $(C_FILES:%=src/%.o)
@@ -15,7 +15,7 @@ DATA        = $(wildcard src/upgrade/tokenomics--*--*.sql)
 DOCS        = README.md
 EXTRA_CLEAN = src/tokenomics--*.sql build
 
-REGRESS      = tokens vendor rates price_book cost period ledger price price_import usage charge trends malformed
+REGRESS      = tokens vendor rates price_book cost period ledger price price_import usage charge settle trends malformed
 REGRESS_OUT  = $(or $(TOKENOMICS_OUT),build/regress)
 REGRESS_OPTS = --inputdir=. --outputdir=$(REGRESS_OUT) --load-extension=btree_gist --load-extension=tokenomics
 

@@ -68,6 +68,7 @@ BEGIN
     CALL tokenomics.install_usage(source, CASE jsonb_typeof(install.mapping)
         WHEN 'string' THEN tokenomics.usage_mapping(install.mapping #>> '{}', source) ELSE install.mapping END);
     CALL tokenomics.install_charge();
+    CALL tokenomics.install_settle();
     CALL tokenomics.install_trends();
 
     PERFORM pg_catalog.set_config('search_path', path_before, true);
@@ -106,6 +107,7 @@ BEGIN
     PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
 
     CALL tokenomics.uninstall_trends();
+    CALL tokenomics.uninstall_settle();
     CALL tokenomics.uninstall_charge();
     CALL tokenomics.uninstall_usage();
     CALL tokenomics.uninstall_default_prices();

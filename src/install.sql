@@ -70,6 +70,7 @@ BEGIN
     CALL tokenomics.install_profile();
     CALL tokenomics.install_price_panel();
     CALL tokenomics.install_charge();
+    CALL tokenomics.install_settle();
     CALL tokenomics.install_trends();
     CALL tokenomics.install_factors();
     CALL tokenomics.install_growth();
@@ -122,6 +123,7 @@ BEGIN
     CALL tokenomics.uninstall_growth();
     CALL tokenomics.uninstall_factors();
     CALL tokenomics.uninstall_trends();
+    CALL tokenomics.uninstall_settle();
     CALL tokenomics.uninstall_charge();
     CALL tokenomics.uninstall_price_panel();
     CALL tokenomics.uninstall_profile();

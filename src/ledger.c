@@ -26,6 +26,7 @@
 
 SQL_FUNCTION(ledger_merge);
 SQL_FUNCTION(ledger_regrain);
+SQL_FUNCTION(ledger_clip);
 SQL_FUNCTION(ledger_lines);
 SQL_FUNCTION(ledger_meter_lines);
 SQL_FUNCTION(ledger_grain);
@@ -547,6 +548,35 @@ ledger_regrain(PG_FUNCTION_ARGS)
 					 errhint("A ledger by quarter_hour can be brought to any time zone of today.")));
 		key = ledger_key(into, from, &line->key);
 		key.period = new.from;
+		ledger_line_add(ledger_line(into, &key), line);
+	}
+	return EOHPGetRWDatum(&into->hdr);
+}
+
+/* clip(ledger, from, to): the periods between two times, none of which is cut. */
+Datum
+ledger_clip(PG_FUNCTION_ARGS)
+{
+	Ledger	   *from = ledger_arg(fcinfo, 0);
+	Period		limits = {PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_TIMESTAMPTZ(2)};
+	Ledger	   *into = ledger_make(CurrentMemoryContext, from->grain, from->zone_name, from->zone_len);
+	Period		period = {0, 0};
+
+	for (uint32 i = 0; i < from->n_lines; i++)
+	{
+		const LedgerLine *line = &from->lines[i];
+		LineKey		key;
+
+		if (!period_holds(&period, line->key.period))
+			period = period_at(from->grain, from->zone, line->key.period);
+		if (period.to <= limits.from || period.from >= limits.to)
+			continue;
+		if (period.from < limits.from || period.to > limits.to)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("cannot cut the %s from %s", grain_name[from->grain], timestamptz_to_str(period.from)),
+					 errdetail("A ledger has the totals of whole periods.")));
+		key = ledger_key(into, from, &line->key);
 		ledger_line_add(ledger_line(into, &key), line);
 	}
 	return EOHPGetRWDatum(&into->hdr);

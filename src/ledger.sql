@@ -83,6 +83,11 @@ CREATE FUNCTION regrain(ledger, grain text, zone text) RETURNS ledger
 COMMENT ON FUNCTION regrain(ledger, text, text) IS
     'the same ledger by coarser periods, or by those of another time zone: exact, or an error where a period would have to be cut';
 
+CREATE FUNCTION clip(ledger, from_at timestamptz, to_at timestamptz) RETURNS ledger
+    AS 'MODULE_PATHNAME', 'ledger_clip' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION clip(ledger, timestamptz, timestamptz) IS
+    'what of a ledger lies from from_at up to, not including, to_at: exact, or an error where a period would have to be cut';
+
 CREATE FUNCTION reprice(ledger, book price_book) RETURNS ledger
     AS 'MODULE_PATHNAME', 'ledger_reprice' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION reprice(ledger, book price_book, approximate boolean) RETURNS ledger

@@ -22,25 +22,57 @@ BEGIN
     #variable_conflict use_column
     DECLARE
         in_zone text := coalesce(usage_ledger.zone, (SELECT s.zone FROM setting s));
-        label text := CASE dimension WHEN 'team' THEN 'u.team' WHEN 'project' THEN 'u.project' END;
+        first timestamptz := coalesce(from_at, '-infinity');
+        behind timestamptz := coalesce(to_at, 'infinity');
+        label text := CASE WHEN dimension IN ('team', 'project') THEN dimension ELSE (SELECT d.expression FROM dimension d WHERE d.name = dimension) END;
+        prices tokenomics.price_book;
+        stored record;
+        stamps text;
+        part tstzrange;
         counted tokenomics.ledger;
+        parts tokenomics.ledger[];
     BEGIN
         IF dimension IS NOT NULL AND label IS NULL THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'invalid_parameter_value',
                 MESSAGE = format('there is no dimension "%s"', dimension),
-                HINT = 'The dimensions are team and project.';
+                HINT = 'The dimensions are team, project and those of table "dimension".';
         END IF;
-        -- By EXECUTE, for which the planner sees the limits each time, and which
-        -- runs in parallel: a SELECT INTO is for one row, and does not.
-        EXECUTE format('SELECT tokenomics.ledger((SELECT book()), $1, $2, u.at, u.provider, u.model, u.service_tier, u.tokens, %s, u.calls)
-                        FROM usage u WHERE u.at >= $3 AND u.at < $4', coalesce(label, 'NULL'))
-        INTO counted USING grain, in_zone, coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
-        RETURN counted;
+        IF first >= behind THEN
+            RETURN NULL;
+        END IF;
+        prices := book();
+        FOR attempt IN 1 .. 10 LOOP
+            stamps := (SELECT string_agg(p.stamp, ' ' ORDER BY p.stamp) FROM tokenomics.usage_partitions('usage', first, behind) p);
+            -- what is settled, as it is stored; the calls of all other time
+            SELECT s.ledger, s.covered INTO stored FROM tokenomics.stored_usage('usage', grain, in_zone, first, behind, dimension, prices) s;
+            parts := ARRAY[stored.ledger];
+            FOR part IN
+                SELECT r FROM unnest(tstzmultirange(tstzrange(first, behind)) - coalesce(stored.covered, '{}')) r
+            LOOP
+                -- By EXECUTE, for which the planner sees the limits each time, and which
+                -- runs in parallel: a SELECT INTO is for one row, and does not.
+                EXECUTE format('SELECT tokenomics.ledger((SELECT $5), $1, $2, u.at, u.provider, u.model, u.service_tier, u.tokens, (%s' || E'\n' || ')::text, u.calls)
+                                FROM usage u WHERE u.at >= $3 AND u.at < $4', coalesce(label, 'NULL'))
+                INTO counted USING grain, in_zone, lower(part), upper(part), prices;
+                IF stored.covered IS NULL THEN
+                    RETURN counted;
+                END IF;
+                parts := parts || counted;
+            END LOOP;
+            -- no snapshot holds partitions: another one attached in between
+            -- would be in one of the two alone
+            IF stamps IS NOT DISTINCT FROM (SELECT string_agg(p.stamp, ' ' ORDER BY p.stamp) FROM tokenomics.usage_partitions('usage', first, behind) p) THEN
+                RETURN (SELECT CASE WHEN tokenomics.calls(m) > 0 THEN m END FROM (SELECT tokenomics.merge(p) AS m FROM unnest(parts) p) x);
+            END IF;
+        END LOOP;
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_in_use',
+            MESSAGE = 'the partitions of "usage" change faster than they can be read';
     END
     $$;
     COMMENT ON FUNCTION usage_ledger(text, timestamptz, timestamptz, text, text) IS
-        'the ledger of the calls from from_at up to, not including, to_at (NULL: no limit), priced by the book of "setting", by grain (month, day, hour, quarter_hour) of the zone (NULL: that of "setting"), labelled by a dimension (team, project; NULL: none); NULL of no calls';
+        'the ledger of the calls from from_at up to, not including, to_at (NULL: no limit), priced by the book of "setting", by grain (month, day, hour, quarter_hour) of the zone (NULL: that of "setting"), labelled by a dimension (team, project or one of table "dimension"; NULL: none); settled days as they are stored; NULL of no calls';
 
     CREATE OR REPLACE FUNCTION spend_lines(
         grain text,
@@ -704,7 +736,7 @@ BEGIN
                      sum(tokenomics.total(l.tokens))::bigint AS tokens,
                      coalesce(sum(tokenomics.total(l.tokens)) FILTER (WHERE l.unpriced IS NOT NULL), 0)::bigint AS unpriced_tokens,
                      sum(l.effective_cost) AS total_spend
-              FROM unnest('{team,project}'::text[]) d(dimension), LATERAL spend_lines('day', from_at, to_at, in_zone, d.dimension) l
+              FROM (SELECT name FROM dimension UNION SELECT unnest('{team,project}'::text[])) d(dimension), LATERAL spend_lines('day', from_at, to_at, in_zone, d.dimension) l
               GROUP BY 1, 2, 3, 4) g
         ORDER BY g.dimension, g.day, g.label, g.currency;
     END
@@ -716,8 +748,8 @@ BEGIN
         'tokenomics: what was spent by whom, by day: each dimension adds up to the total, what nobody owns is "unallocated"';
     COMMENT ON COLUMN spend_by_owner.month IS 'first day of the month, in the reporting zone';
     COMMENT ON COLUMN spend_by_owner.day IS 'the day, in the reporting zone';
-    COMMENT ON COLUMN spend_by_owner.dimension IS 'team or project';
-    COMMENT ON COLUMN spend_by_owner.owner IS 'the team or project; "unallocated" where the calls or charges name none';
+    COMMENT ON COLUMN spend_by_owner.dimension IS 'team, project, or one of table "dimension"';
+    COMMENT ON COLUMN spend_by_owner.owner IS 'the team, project or other label; "unallocated" where the calls or charges name none';
     COMMENT ON COLUMN spend_by_owner.is_allocated IS 'whether they name one';
     COMMENT ON COLUMN spend_by_owner.currency IS 'currency of total_spend; NULL where the calls are unpriced';
     COMMENT ON COLUMN spend_by_owner.calls IS 'number of calls';

@@ -69,6 +69,7 @@ BEGIN
         WHEN 'string' THEN tokenomics.usage_mapping(install.mapping #>> '{}', source) ELSE install.mapping END);
     CALL tokenomics.install_charge();
     CALL tokenomics.install_trends();
+    CALL tokenomics.install_focus();
 
     PERFORM pg_catalog.set_config('search_path', path_before, true);
     PERFORM pg_catalog.set_config('client_min_messages', messages_before, true);
@@ -105,6 +106,7 @@ BEGIN
     PERFORM pg_catalog.set_config('search_path', pg_catalog.format('%I, pg_temp', uninstall.schema), true);
     PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
 
+    CALL tokenomics.uninstall_focus();
     CALL tokenomics.uninstall_trends();
     CALL tokenomics.uninstall_charge();
     CALL tokenomics.uninstall_usage();

@@ -4,7 +4,7 @@ EXTENSION  = tokenomics
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" tokenomics.control)
 
 # The rooms, in the order of dependency: each has a NAME.sql, most a NAME.c.
-ROOMS   = tokens vendor rates price_book ratio cost period ledger profile index price_panel bridge price price_import default_prices usage charge settle trends factors growth behaviour forecast quote value budget install
+ROOMS   = tokens vendor rates price_book ratio cost period ledger profile index price_panel bridge price price_import default_prices usage charge settle trends focus factors growth behaviour forecast quote value budget install
 C_FILES = module scan json varint money tokens vendor rates price_book ratio cost period ledger ledger_io booking charge profile index price_panel bridge settle factors behaviour forecast quote value budget smoothing
 
 MODULE_big  = tokenomics
@@ -29,7 +29,10 @@ BUILD_DEPS  = gcc libc6-dev make postgresql-$(PG_MAJOR) \
               postgresql-server-dev-$(PG_MAJOR):/usr/include/postgresql/$(PG_MAJOR)/server/postgres.h
 CHECK_DEPS  = $(BUILD_DEPS) postgresql-$(PG_MAJOR)-pgtap libtap-parser-sourcehandler-pgtap-perl gzip xz-utils
 LINT_DEPS   = pg-bsd-indent cppcheck codespell
-ENGINE_DEPS = nodejs:$(or $(shell command -v node),/usr/bin/node) npm:$(or $(shell command -v npm),/usr/bin/npm)
+NODE_DEPS   = nodejs:$(or $(shell command -v node),/usr/bin/node) npm:$(or $(shell command -v npm),/usr/bin/npm)
+# the temporary server needs what builds the extension; a database of yours does not
+REPORT_DEPS = $(NODE_DEPS) $(if $(DATABASE_URL),,$(BUILD_DEPS))
+PICTURE_DEPS = $(BUILD_DEPS) $(NODE_DEPS) chromium fonts-dejavu-core odbc-postgresql unixodbc
 FUZZ_DEPS   = $(BUILD_DEPS) clang libclang-rt-14-dev
 
 PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config) pg_config)
@@ -39,7 +42,7 @@ SERVER = PG_CONFIG=$(PG_CONFIG) test/with_server.sh
 
 # The targets for people need neither a server nor its files: they install
 # what is missing and go on in a make of their own.  All else is PGXS.
-OURS = help demo check bench bench-cost fuzz sanitize lint indent
+OURS = help demo report dashboard check check-pictures bench bench-cost fuzz sanitize lint indent
 ifneq ($(filter-out $(OURS),$(or $(MAKECMDGOALS),all)),)
 
 include $(or $(PGXS),$(error There are no PostgreSQL server files. As root: apt-get install -y postgresql-server-dev-$(PG_MAJOR)))
@@ -69,6 +72,8 @@ check-server: installcheck prove-pgtap prove-tap
 
 demo-with-server:
 	$(SERVER) test/demo/run.sh
+check-pictures-with-server:
+	$(SERVER) prove --timer --ext .pl test/pictures
 check-with-server:
 	$(SERVER) $(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG) check-server
 bench-with-server:
@@ -76,12 +81,16 @@ bench-with-server:
 bench-cost-with-server:
 	$(SERVER) -o shared_buffers=2GB -o jit=off test/bench/run.sh $(CALLS)
 
-.PHONY: prove-pgtap prove-tap check-server demo-with-server check-with-server bench-with-server bench-cost-with-server
+.PHONY: check-pictures-with-server prove-pgtap prove-tap check-server demo-with-server check-with-server bench-with-server bench-cost-with-server
 
 else
 
 help:
 	@echo "make demo          from nothing to a company's trends, on a temporary server"
+	@echo "make report        the report of a month, one HTML file   [MONTH=2026-06 DATABASE_URL=postgresql://... OUT=build/report-2026-06.html]"
+	@echo "make dashboard     the charts as a page                   [MONTH=2026-06 DATABASE_URL=postgresql://... OUT=build/dashboard.html]"
+	@echo "                   of the demo company, on a temporary server, where no DATABASE_URL is given"
+	@echo "make check-pictures the pages in a browser; the views through node-postgres and ODBC"
 	@echo "make check         all tests, on a temporary server"
 	@echo "make installcheck  the pg_regress tests, on the server that PGHOST and PGPORT name"
 	@echo "make bench         a year by month and model, against count(*), plain SQL, DuckDB and ClickHouse [CALLS=2000000 ROUNDS=5 BUFFERS=2GB]"
@@ -98,12 +107,20 @@ SECONDS_EACH = 60
 demo:
 	@test/deps.sh $(BUILD_DEPS)
 	@$(MAKE) -s demo-with-server
+report: OUT = build/report$(MONTH:%=-%).html
+dashboard: OUT = build/dashboard.html
+report dashboard:
+	@test/deps.sh $(REPORT_DEPS)
+	@PG_CONFIG=$(PG_CONFIG) DATABASE_URL='$(DATABASE_URL)' report/write.sh $@ $(OUT) $(MONTH)
+check-pictures:
+	@test/deps.sh $(PICTURE_DEPS)
+	@$(MAKE) -s check-pictures-with-server
 check:
 	@test/deps.sh $(CHECK_DEPS)
 	@$(MAKE) -s check-with-server
 bench:
 	@test/deps.sh $(BUILD_DEPS)
-	@test/deps.sh $(ENGINE_DEPS) || true
+	@test/deps.sh $(NODE_DEPS) || true
 	@$(MAKE) -s bench-with-server CALLS=$(CALLS) ROUNDS=$(ROUNDS) BUFFERS=$(BUFFERS)
 bench-cost:
 	@test/deps.sh $(BUILD_DEPS)

@@ -1,0 +1,47 @@
+// report.mjs [MONTH]: writes the report of a month to stdout, one HTML file without
+// script, to be mailed and printed.
+import { chart, escape, names, scope, source, svg, Trouble, withDatabase } from './pictures.mjs';
+import { html } from './markdown.mjs';
+import { reportText } from './text.mjs';
+import { monthName } from './format.mjs';
+
+async function report(client) {
+    const asked = await scope(client, process.argv[2]);
+    const text = await reportText(client, asked);
+    const figures = {};
+    for (const name of names) {
+        const one = await chart(client, name, asked);
+        // mail shows no script, so both widths are in it and a media query picks one
+        figures[name] = `<figure id="${name}"><h3>${escape(one.title)}</h3>`
+            + (one.missing ? `<p class="missing">${escape(one.missing)}</p>`
+                : `<div class="wide">${await svg(plain(one), 680)}</div><div class="narrow" style="display: none">${await svg(plain(one), 350)}</div>`)
+            + `<figcaption>${escape(one.description)}</figcaption></figure>`;
+    }
+    return `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>Token spend${asked.month ? `, ${monthName(asked.month)}` : ''}</title>
+<style>
+${await source('page.css')}</style>
+</head>
+<body class="report">
+<main>
+${html(text, (name) => figures[name] ?? '')}
+</main>
+</body>
+</html>
+`;
+}
+
+// The heading of the page is the title.
+const plain = (one) => ({ ...one, spec: { ...one.spec, title: undefined } });
+
+try {
+    process.stdout.write(await withDatabase(report));
+} catch (error) {
+    console.error(error instanceof Trouble ? `report: ${error.message}` : error);
+    process.exitCode = 1;
+}

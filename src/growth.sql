@@ -714,7 +714,7 @@ BEGIN
                trim_scale(sum(e.price)),
                trim_scale(sum(e.purchase)),
                trim_scale(sum(e.other)),
-               (SELECT 'drivers are not measured: ' || coalesce(min(d.reason) FILTER (WHERE d.x IS NULL), 'a month is not complete') FROM driver d WHERE d.n IN (e.n, e.n - e.distance)
+               (SELECT 'drivers are not measured: ' || coalesce(min(d.reason) FILTER (WHERE d.x IS NULL), 'a month has no calls, or is not complete') FROM driver d WHERE d.n IN (e.n, e.n - e.distance)
                 HAVING count(d.x) < CASE e.distance WHEN 0 THEN 1 ELSE 2 END)
         FROM effect e
         GROUP BY e.distance, e.n, e.currency;
@@ -797,12 +797,14 @@ BEGIN
         factors tokenomics.demand_factors[] := (SELECT array_agg(f) FROM measured_factors_between(from_at, to_at, in_zone) f);
     BEGIN
         RETURN QUERY
-        SELECT g.month, g.comparison, g.currency, g.spend_before, g.spend, g.change, d.users_effect, d.sessions_per_user_effect, d.turns_per_session_effect, d.calls_per_turn_effect, d.tokens_per_call_effect, d.reasoning_effect, d.coverage_effect, d.tokens_effect, d.cache_effect, d.mix_effect, d.price_effect, d.purchase_effect, d.other_effect,
+        SELECT g.month, g.comparison, g.currency, g.spend_before, g.spend, g.change,
+               coalesce(d.users_effect, z.zero), coalesce(d.sessions_per_user_effect, z.zero), coalesce(d.turns_per_session_effect, z.zero), coalesce(d.calls_per_turn_effect, z.zero), coalesce(d.tokens_per_call_effect, z.zero), coalesce(d.reasoning_effect, z.zero), coalesce(d.coverage_effect, z.zero), coalesce(d.tokens_effect, z.zero), coalesce(d.cache_effect, z.zero), coalesce(d.mix_effect, z.zero), coalesce(d.price_effect, z.zero), coalesce(d.purchase_effect, z.zero), coalesce(d.other_effect, z.zero),
                g.is_partial, nullif(concat_ws('; ', g.note, d.reason), '')
         FROM bill_growth_between(from_at, to_at, in_zone) g
              LEFT JOIN driver_effects_of(ARRAY[tstzrange(from_at, to_at)], true, '{1,12}', in_zone, factors) d
                  ON d.n = (extract(year FROM g.month) * 12 + extract(month FROM g.month))::integer - 1 AND d.currency = g.currency
-                    AND d.distance = CASE g.comparison WHEN 'year on year' THEN 12 ELSE 1 END
+                    AND d.distance = CASE g.comparison WHEN 'year on year' THEN 12 ELSE 1 END,
+             LATERAL (SELECT CASE WHEN d.n IS NULL THEN 0 * g.change END AS zero) z
         ORDER BY g.comparison, g.currency, g.month;
     END
     $$;

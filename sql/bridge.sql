@@ -56,7 +56,7 @@ SELECT shapley_effects('{0,0,0}', '{1,1,1}');
 SELECT round(sum(e[1]), 8), round(sum(e[2]), 9), round(sum(e[3]), 8), sum(e[1] + e[2] + e[3])
 FROM (VALUES (20, 60, '{1,10,2}'::float8[], '{4,5,3}'::float8[]), (60, 120, '{4,5,3}', '{5,6,4}')) v(v0, v1, x0, x1), lmdi_effects(v0, v1, x0, x1) e;
 SELECT lmdi_effects(0, 6, '{0,2}', '{3,2}'), lmdi_effects(6, 0, '{3,2}', '{0,0}'), lmdi_effects(0, 0, '{0,2}', '{3,0}'), lmdi_effects(5, 5, '{1,1}', '{1,1}');
-SELECT log_mean(1, exp(1)) = exp(1) - 1 AS e, log_mean(3, 3), log_mean(0, 3), round(log_mean(1, 1.000002)::numeric, 12) AS near, round((log_mean(1e-300, 1e300) / 1e297)::numeric, 6) AS far;
+SELECT log_mean(1, exp(1)) = exp(1) - 1 AS e, log_mean(3, 3), log_mean(0, 3), round(log_mean(1, 1.000002)::numeric, 12) AS near;
 
 -- errors
 SELECT bill_effects(1, 0, 1, 1, 1, 1);

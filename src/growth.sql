@@ -714,7 +714,7 @@ BEGIN
                trim_scale(sum(e.price)),
                trim_scale(sum(e.purchase)),
                trim_scale(sum(e.other)),
-               (SELECT 'drivers are not measured: ' || coalesce(min(d.reason) FILTER (WHERE d.x IS NULL), 'a month is not complete') FROM driver d WHERE d.n IN (e.n, e.n - e.distance)
+               (SELECT 'drivers are not measured: ' || coalesce(min(d.reason) FILTER (WHERE d.x IS NULL), 'a month has no calls, or is not complete') FROM driver d WHERE d.n IN (e.n, e.n - e.distance)
                 HAVING count(d.x) < CASE e.distance WHEN 0 THEN 1 ELSE 2 END)
         FROM effect e
         GROUP BY e.distance, e.n, e.currency;
@@ -797,12 +797,14 @@ BEGIN
         factors tokenomics.demand_factors[] := (SELECT array_agg(f) FROM measured_factors_between(from_at, to_at, in_zone) f);
     BEGIN
         RETURN QUERY
-        SELECT g.month, g.comparison, g.currency, g.spend_before, g.spend, g.change, d.users_effect, d.sessions_per_user_effect, d.turns_per_session_effect, d.calls_per_turn_effect, d.tokens_per_call_effect, d.reasoning_effect, d.coverage_effect, d.tokens_effect, d.cache_effect, d.mix_effect, d.price_effect, d.purchase_effect, d.other_effect,
+        SELECT g.month, g.comparison, g.currency, g.spend_before, g.spend, g.change,
+               coalesce(d.users_effect, z.zero), coalesce(d.sessions_per_user_effect, z.zero), coalesce(d.turns_per_session_effect, z.zero), coalesce(d.calls_per_turn_effect, z.zero), coalesce(d.tokens_per_call_effect, z.zero), coalesce(d.reasoning_effect, z.zero), coalesce(d.coverage_effect, z.zero), coalesce(d.tokens_effect, z.zero), coalesce(d.cache_effect, z.zero), coalesce(d.mix_effect, z.zero), coalesce(d.price_effect, z.zero), coalesce(d.purchase_effect, z.zero), coalesce(d.other_effect, z.zero),
                g.is_partial, nullif(concat_ws('; ', g.note, d.reason), '')
         FROM bill_growth_between(from_at, to_at, in_zone) g
              LEFT JOIN driver_effects_of(ARRAY[tstzrange(from_at, to_at)], true, '{1,12}', in_zone, factors) d
                  ON d.n = (extract(year FROM g.month) * 12 + extract(month FROM g.month))::integer - 1 AND d.currency = g.currency
-                    AND d.distance = CASE g.comparison WHEN 'year on year' THEN 12 ELSE 1 END
+                    AND d.distance = CASE g.comparison WHEN 'year on year' THEN 12 ELSE 1 END,
+             LATERAL (SELECT CASE WHEN d.n IS NULL THEN 0 * g.change END AS zero) z
         ORDER BY g.comparison, g.currency, g.month;
     END
     $$;
@@ -911,6 +913,171 @@ BEGIN
     $$;
     COMMENT ON FUNCTION repriced_bill(timestamptz, timestamptz, tokenomics.price_book, tokenomics.price_book) IS
         'what the calls from from_at up to, not including, to_at cost by one book (old_book; NULL: the book of "setting") and would by another (new_book; NULL: its prices of today, prices_at(book(), now())), by the two rows of prices that apply, exactly: each difference has its two rates, and the differences add up to that of the bills; other books are book(''contract''), book(as_known_at => ...) and prices_at(book(), ...)';
+
+    CREATE TABLE IF NOT EXISTS seat (
+        user_id text NOT NULL CHECK (user_id <> ''),
+        team text CHECK (team <> ''),
+        valid tstzrange NOT NULL DEFAULT tstzrange(now(), NULL) CHECK (NOT isempty(valid)),
+        CONSTRAINT seat_overlap EXCLUDE USING gist (user_id WITH =, valid WITH &&)
+    );
+    COMMENT ON TABLE seat IS 'tokenomics: who may use it, and since when: what underuse compares with who does';
+    COMMENT ON COLUMN seat.user_id IS 'the user, as the calls name them';
+    COMMENT ON COLUMN seat.team IS 'the team that it is paid for';
+    COMMENT ON COLUMN seat.valid IS 'from when to when';
+
+    CREATE OR REPLACE FUNCTION underuse_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL,
+        months integer DEFAULT 3,
+        threshold numeric DEFAULT 0.1
+    ) RETURNS TABLE (
+        scope text,
+        owner text,
+        team text,
+        first_month date,
+        last_month date,
+        tokens_before bigint,
+        tokens bigint,
+        tokens_growth numeric,
+        turns_before bigint,
+        turns bigint,
+        turns_growth numeric,
+        matched_quantity double precision,
+        others_tokens_growth numeric,
+        token_share_before numeric,
+        token_share numeric,
+        currency text,
+        cost_before numeric,
+        cost numeric,
+        last_used_at timestamptz,
+        reason text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_custom_plan
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(underuse_between.zone, (SELECT s.zone FROM setting s));
+        reporting text := (SELECT s.currency FROM setting s);
+        n integer := underuse_between.months;
+        behind timestamptz := least(to_at, now());
+        local_behind timestamp;
+        middle timestamptz;
+        first timestamptz;
+        spend_before numeric;
+        spend numeric;
+    BEGIN
+        IF n IS NULL OR n NOT BETWEEN 1 AND 12 OR threshold IS NULL OR threshold < 0 OR threshold > 1 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = 'underuse is of 1 to 12 months, and of a fall by a fraction of 0 to 1',
+                HINT = 'As in underuse_between(months => 3, threshold => 0.1).';
+        END IF;
+        -- the last complete month with a call, and not one of a time to come
+        behind := CASE WHEN isfinite(behind) THEN tokenomics.period_start('month', in_zone, behind) ELSE behind END;
+        behind := tokenomics.period_end('month', in_zone, (SELECT max(u.at) FROM usage u WHERE u.at < behind AND u.at >= coalesce(from_at, '-infinity')));
+        IF behind IS NULL THEN
+            behind := least(to_at, now());
+        END IF;
+        local_behind := behind AT TIME ZONE in_zone;
+        middle := (local_behind - make_interval(months => n)) AT TIME ZONE in_zone;
+        first := (local_behind - make_interval(months => 2 * n)) AT TIME ZONE in_zone;
+
+        SELECT sum(t.total_spend_converted) FILTER (WHERE t.month < (middle AT TIME ZONE in_zone)::date), sum(t.total_spend_converted) FILTER (WHERE t.month >= (middle AT TIME ZONE in_zone)::date)
+        INTO spend_before, spend
+        FROM total_spend_trend_between(first, behind, in_zone) t
+        HAVING bool_and(t.total_spend_converted IS NOT NULL OR t.currency IS NULL);
+
+        RETURN QUERY
+        WITH counted AS (
+            SELECT CASE WHEN grouping(u.team) = 0 THEN 'team' WHEN grouping(u.user_id) = 0 THEN 'user' ELSE 'company' END AS scope,
+                   CASE WHEN grouping(u.team) = 0 THEN coalesce(u.team, 'unallocated') ELSE u.user_id END AS owner, max(u.team) AS team,
+                   coalesce(sum(tokenomics.total(u.tokens)) FILTER (WHERE u.at < middle), 0)::bigint AS tokens_before, coalesce(sum(tokenomics.total(u.tokens)) FILTER (WHERE u.at >= middle), 0)::bigint AS tokens,
+                   count(DISTINCT u.turn_id) FILTER (WHERE u.at < middle) AS turns_before, count(DISTINCT u.turn_id) FILTER (WHERE u.at >= middle) AS turns,
+                   min(u.at) AS first_used_at, max(u.at) AS last_used_at
+            FROM usage u WHERE u.at >= first AND u.at < behind AND u.at >= coalesce(from_at, '-infinity')
+            GROUP BY GROUPING SETS ((), (u.team), (u.user_id))
+        ), labelled AS MATERIALIZED (
+            SELECT s.scope, l.*, l.period >= middle AS is_after
+            FROM (SELECT 'team' AS scope, tokenomics.ledger((SELECT book()), 'month', in_zone, u.at, u.provider, u.model, u.service_tier, u.tokens, coalesce(u.team, 'unallocated'), u.calls) AS ledger
+                  FROM usage u WHERE u.at >= first AND u.at < behind AND u.at >= coalesce(from_at, '-infinity')
+                  UNION ALL
+                  SELECT 'user', tokenomics.ledger((SELECT book()), 'month', in_zone, u.at, u.provider, u.model, u.service_tier, u.tokens, u.user_id, u.calls)
+                  FROM usage u WHERE u.at >= first AND u.at < behind AND u.at >= coalesce(from_at, '-infinity') AND u.user_id IS NOT NULL) s,
+                 LATERAL tokenomics.meter_lines(s.ledger) l
+            WHERE l.currency IS NOT NULL
+        ), paid AS (
+            SELECT m.scope, m.label, CASE WHEN bool_and(m.converted IS NOT NULL) THEN sum(m.converted) FILTER (WHERE NOT m.is_after) END AS cost_before,
+                   CASE WHEN bool_and(m.converted IS NOT NULL) THEN sum(m.converted) FILTER (WHERE m.is_after) END AS cost
+            FROM (SELECT l.scope, l.label, l.is_after, convert_currency(sum(l.cost), l.currency, reporting, (l.period AT TIME ZONE in_zone)::date, 'month') AS converted
+                  FROM labelled l GROUP BY l.scope, l.label, l.is_after, l.currency, l.period) m
+            GROUP BY 1, 2
+        ), quantity AS (
+            SELECT i.scope, i.label, tokenomics.fisher_quantity_index((i.c0 / i.q0)::double precision, i.q0::double precision, (i.c1 / i.q1)::double precision, i.q1::double precision) AS quantity
+            FROM (SELECT l.scope, l.label, sum(l.cost) FILTER (WHERE NOT l.is_after) AS c0, nullif(sum(l.tokens) FILTER (WHERE NOT l.is_after), 0) AS q0,
+                         sum(l.cost) FILTER (WHERE l.is_after) AS c1, nullif(sum(l.tokens) FILTER (WHERE l.is_after), 0) AS q1
+                  FROM labelled l GROUP BY l.scope, l.label, l.provider, l.model, l.service_tier, l.above_input_tokens, l.off_peak, l.meter, l.currency) i
+            GROUP BY 1, 2
+        ), compared AS (
+            SELECT c.*, q.quantity, CASE WHEN c.scope = 'company' THEN spend_before ELSE coalesce(p.cost_before, CASE WHEN p.label IS NULL THEN NULL ELSE 0 END) END AS cost_before,
+                   CASE WHEN c.scope = 'company' THEN spend ELSE coalesce(p.cost, CASE WHEN p.label IS NULL THEN NULL ELSE 0 END) END AS cost,
+                   tokenomics.growth_rate(c.tokens, c.tokens_before) AS tokens_growth, tokenomics.growth_rate(c.turns, c.turns_before) AS turns_growth,
+                   CASE WHEN c.scope <> 'company' THEN tokenomics.growth_rate(w.tokens - c.tokens, w.tokens_before - c.tokens_before) END AS others_growth,
+                   c.tokens_before::numeric / nullif(w.tokens_before, 0) AS share_before, c.tokens::numeric / nullif(w.tokens, 0) AS share, w.first_used_at < middle AS has_before
+            FROM counted c JOIN counted w ON w.scope = 'company' LEFT JOIN quantity q ON q.scope = c.scope AND q.label = c.owner LEFT JOIN paid p ON p.scope = c.scope AND p.label = c.owner
+        ), held AS (
+            SELECT s.user_id, s.team, l.last_used_at
+            FROM seat s LEFT JOIN (SELECT u.user_id, max(u.at) AS last_used_at FROM usage u
+                                   WHERE u.at < behind AND u.at >= coalesce(from_at, '-infinity') AND u.user_id IN (SELECT s.user_id FROM seat s)
+                                   GROUP BY 1) l ON l.user_id = s.user_id
+            -- of who has had it for as long
+            WHERE s.valid @> (behind - interval '1 microsecond') AND (lower_inf(s.valid) OR lower(s.valid) <= middle)
+        )
+        SELECT c.scope, c.owner, CASE c.scope WHEN 'user' THEN coalesce((SELECT h.team FROM held h WHERE h.user_id = c.owner), c.team) WHEN 'team' THEN c.owner END,
+               (middle AT TIME ZONE in_zone)::date, (local_behind - interval '1 month')::date, c.tokens_before, c.tokens, c.tokens_growth, c.turns_before, c.turns, c.turns_growth,
+               c.quantity, c.others_growth, round(c.share_before, 6), round(c.share, 6), reporting, trim_scale(c.cost_before), trim_scale(c.cost), c.last_used_at,
+               CASE WHEN c.scope = 'company' THEN
+                   format('the bill %s: %s %%, with tokens %s %%', CASE WHEN c.cost < c.cost_before * (1 - threshold) THEN 'fell' ELSE 'is flat' END,
+                          to_char(100 * tokenomics.growth_rate(c.cost, c.cost_before), 'FMSG999990.0'), to_char(100 * c.tokens_growth, 'FMSG999990.0'))
+               ELSE format('tokens %s %%, turns %s %%, while tokens of others rose %s %%', to_char(100 * c.tokens_growth, 'FMSG999990.0'),
+                           coalesce(to_char(100 * c.turns_growth, 'FMSG999990.0'), 'not known,'), to_char(100 * c.others_growth, 'FMSG999990.0')) END
+        FROM compared c
+        WHERE c.has_before AND c.owner IS NOT NULL = (c.scope <> 'company')
+          AND CASE WHEN c.scope = 'company' THEN c.cost_before > 0 AND c.cost <= c.cost_before * (1 + threshold)
+              ELSE c.tokens_growth < -threshold AND (c.turns_before = 0 OR c.turns_growth < -threshold)
+                   AND (c.quantity IS NULL OR c.quantity < 1 - threshold) AND c.others_growth > 0 END
+        UNION ALL
+        SELECT 'seat', h.user_id, h.team, (middle AT TIME ZONE in_zone)::date, (local_behind - interval '1 month')::date, NULL, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, 0, reporting, NULL, NULL, h.last_used_at,
+               CASE WHEN h.last_used_at IS NULL THEN 'a seat that was never used' ELSE format('a seat without use in the last %s months', n) END
+        FROM held h WHERE h.last_used_at IS NULL OR h.last_used_at < middle
+        ORDER BY 1, 6 DESC NULLS LAST, 2;
+    END
+    $$;
+    COMMENT ON FUNCTION underuse_between(timestamptz, timestamptz, text, integer, numeric) IS
+        'the rows of underuse of the last complete months with calls between the limits, compared with as many before them; months: how many (3); threshold: the fraction by which tokens, turns and matched quantity must all have fallen (0.1), and within which a bill that has not risen is flat';
+    CREATE OR REPLACE VIEW underuse WITH (security_invoker = true) AS SELECT * FROM underuse_between();
+    COMMENT ON VIEW underuse IS
+        'tokenomics: who stops using what is paid for: teams and users whose tokens, turns and matched quantity fell by more than 10 % in the last three complete months, on the three before, while others'' tokens rose; seats without use; and a bill of the company that did not rise by 10 %';
+    COMMENT ON COLUMN underuse.scope IS 'company, team, user or seat';
+    COMMENT ON COLUMN underuse.owner IS 'the team or user; NULL: the company';
+    COMMENT ON COLUMN underuse.team IS 'the team; of a user that of the seat, or of the calls';
+    COMMENT ON COLUMN underuse.first_month IS 'first of the months that are looked at';
+    COMMENT ON COLUMN underuse.last_month IS 'last of them; as many before the first are what they are compared with';
+    COMMENT ON COLUMN underuse.tokens_before IS 'tokens of the months before';
+    COMMENT ON COLUMN underuse.tokens IS 'tokens of the months';
+    COMMENT ON COLUMN underuse.tokens_growth IS 'their growth, a fraction';
+    COMMENT ON COLUMN underuse.turns_before IS 'turns of the months before';
+    COMMENT ON COLUMN underuse.turns IS 'turns of the months';
+    COMMENT ON COLUMN underuse.turns_growth IS 'their growth, a fraction; NULL where none were before';
+    COMMENT ON COLUMN underuse.matched_quantity IS 'quantity index (Fisher) of what was used in both, by item at its price: 0.5 is half; NULL where nothing is the same';
+    COMMENT ON COLUMN underuse.others_tokens_growth IS 'growth of the tokens of all others, a fraction';
+    COMMENT ON COLUMN underuse.token_share_before IS 'share of all tokens before, a fraction';
+    COMMENT ON COLUMN underuse.token_share IS 'share of all tokens, a fraction';
+    COMMENT ON COLUMN underuse.currency IS 'currency of the amounts';
+    COMMENT ON COLUMN underuse.cost_before IS 'cost of the calls of the months before, at exchange rates of the months; of the company: total spend; NULL where there is no rate or no price';
+    COMMENT ON COLUMN underuse.cost IS 'the same of the months';
+    COMMENT ON COLUMN underuse.last_used_at IS 'the last call; NULL: never';
+    COMMENT ON COLUMN underuse.reason IS 'why it is listed';
 END
 $install$;
 COMMENT ON PROCEDURE install_growth() IS 'part of install(): why the bill grows, in the first schema of search_path';
@@ -918,8 +1085,9 @@ COMMENT ON PROCEDURE install_growth() IS 'part of install(): why the bill grows,
 CREATE PROCEDURE uninstall_growth() LANGUAGE plpgsql
 AS $uninstall$
 BEGIN
-    DROP VIEW IF EXISTS bill_growth_by_driver, bill_growth_by_project, bill_growth_by_team, bill_growth;
+    DROP VIEW IF EXISTS underuse, bill_growth_by_driver, bill_growth_by_project, bill_growth_by_team, bill_growth;
     DROP FUNCTION IF EXISTS
+        underuse_between(timestamptz, timestamptz, text, integer, numeric),
         repriced_bill(timestamptz, timestamptz, tokenomics.price_book, tokenomics.price_book),
         bill_growth_by_driver_between(timestamptz, timestamptz, text),
         driver_bridge(date, date, text),
@@ -932,6 +1100,7 @@ BEGIN
         bill_contributions(tstzrange[], boolean, integer[], text, text, text),
         bill_pairs(tstzrange[], boolean, integer[], text, text, text),
         bill_lines(text, timestamptz, timestamptz, text, text);
+    DROP TABLE IF EXISTS seat;
 END
 $uninstall$;
 COMMENT ON PROCEDURE uninstall_growth() IS 'part of uninstall(): drops what install_growth() made';

@@ -9,7 +9,7 @@ use File::Spec;
 use IPC::Open3;
 use Test::More;
 
-our @EXPORT = qw(psql psql_error database data_file import_document project_file);
+our @EXPORT = qw(psql psql_error database data_file import_document project_file load_servegen load_mooncake load_azure);
 
 my $database = 'tap_' . basename($0) =~ s/\W/_/gr;
 
@@ -70,6 +70,74 @@ sub import_document {
     my $output = do { local $/; <$out> };
     waitpid $pid, 0;
     die "loading $file failed: $output" if $? != 0;
+    return;
+}
+
+# ServeGen's DeepSeek-R1, unpacked in a folder, as view "reported" of calls in
+# buckets of 10 minutes.
+sub load_servegen {
+    my ($dir) = @_;
+    # Per client and 10 minutes the rate of calls; per client and 6 hours how
+    # long inputs and outputs were, and which share of the output was reasoning.
+    open my $rates, '>', "$dir/rates" or die $!;
+    open my $lengths, '>', "$dir/lengths" or die $!;
+    for my $path (glob "$dir/data/reason/deepseek-r1/*") {
+        my ($client, $kind) = $path =~ m{chunk-(\d+)-(trace|dataset)\.} or die $path;
+        open my $in, '<', $path or die $!;
+        my $text = do { local $/; <$in> };
+        if ($kind eq 'trace') {
+            printf $rates "%s\t%s\t%s\n", $client, (split /,/)[0, 1] for split /\n/, $text;
+        }
+        else {
+            # {294: 0.01, ...} is no JSON: its keys are numbers
+            printf $lengths "%s\t%s\n", $client, $text =~ s/([{ ])(\d[\d.e-]*):/$1\\\\"$2\\\\":/gr =~ s/\s+/ /gr;
+        }
+    }
+    close $rates;
+    close $lengths;
+    psql('CREATE TABLE rate (client int, second int, per_second numeric); CREATE TABLE length (client int, body jsonb)');
+    psql("\\copy rate FROM '$dir/rates'");
+    psql("\\copy length FROM '$dir/lengths'");
+    psql(q(CREATE TABLE mean AS
+        SELECT client, w.key::int AS second, d.key AS what, sum(e.key::numeric * e.value::numeric) AS mean
+        FROM length, jsonb_each(body) w, jsonb_each_text(w.value) d, jsonb_each_text(d.value::jsonb) e GROUP BY 1, 2, 3));
+    # a row is the calls of one client in 10 minutes, as a usage report has them
+    psql(q(CREATE VIEW reported AS
+        SELECT timestamptz '2025-03-01 00:00+00' + r.second * interval '1 second' AS at, 'deepseek' AS provider, 'deepseek-reasoner' AS model,
+               n.calls, 'client ' || r.client AS user_id, 'client ' || r.client || ' at ' || r.second AS request_id,
+               tokens_from_openai(jsonb_build_object('prompt_tokens', round(n.calls * i.mean), 'completion_tokens', round(n.calls * o.mean),
+                   'completion_tokens_details', jsonb_build_object('reasoning_tokens', round(n.calls * o.mean * q.mean)))) AS tokens
+        FROM rate r CROSS JOIN LATERAL (SELECT round(r.per_second * 600)::bigint AS calls) n
+        JOIN mean i ON (i.client, i.second, i.what) = (r.client, r.second / 21600 * 21600, 'input_tokens')
+        JOIN mean o ON (o.client, o.second, o.what) = (r.client, r.second / 21600 * 21600, 'output_tokens')
+        JOIN mean q ON (q.client, q.second, q.what) = (r.client, r.second / 21600 * 21600, 'reason_ratio')
+        WHERE n.calls > 0));
+    return;
+}
+
+# Mooncake's synthetic trace as view "synthetic" of calls.
+sub load_mooncake {
+    my ($file) = @_;
+    psql('CREATE TABLE line (n bigint GENERATED ALWAYS AS IDENTITY, body jsonb)');
+    psql("\\copy line (body) FROM PROGRAM 'gzip -dc ''$file'''");
+    # A block of 512 tokens that an earlier call had is read from the cache, from
+    # the first block on until one was not; the last block may be shorter.
+    psql(q(CREATE TABLE block AS SELECT l.n, b.i, b.id::int AS id, min(l.n) OVER (PARTITION BY b.id) < l.n AS is_known
+           FROM line l, jsonb_array_elements_text(l.body -> 'hash_ids') WITH ORDINALITY AS b(id, i)));
+    psql(q(CREATE VIEW synthetic AS
+        SELECT timestamptz '2025-02-25 00:00+00' + (l.body ->> 'timestamp')::bigint * interval '1 millisecond' AS at, 'mooncake' AS provider, 'kimi' AS model, 'm' || l.n AS request_id,
+               tokens_from_openai(jsonb_build_object('prompt_tokens', l.body -> 'input_length', 'completion_tokens', l.body -> 'output_length',
+                   'prompt_tokens_details', jsonb_build_object('cached_tokens', least(512 * k.blocks, (l.body ->> 'input_length')::bigint)))) AS tokens
+        FROM line l JOIN (SELECT b.n, count(*) FILTER (WHERE b.is_prefix) AS blocks
+                          FROM (SELECT n, bool_and(is_known) OVER (PARTITION BY n ORDER BY i) AS is_prefix FROM block) b GROUP BY b.n) k ON k.n = l.n));
+    return;
+}
+
+# Azure's trace of code completions as table "azure".
+sub load_azure {
+    my ($file) = @_;
+    psql('CREATE TABLE azure (at timestamp, context_tokens bigint, generated_tokens bigint)');
+    psql("\\copy azure FROM PROGRAM 'gzip -dc ''$file''' CSV HEADER");
     return;
 }
 

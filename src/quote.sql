@@ -587,11 +587,16 @@ BEGIN
     #variable_conflict use_column
     DECLARE
         w workload;
-        prices tokenomics.price_book := (SELECT b FROM book(price_workload.book) b);
+        prices tokenomics.price_book;
         factor numeric := coalesce(price_workload.tokenizer_factor, 1);
         probe record;
     BEGIN
         SELECT * INTO STRICT w FROM workload x WHERE x.name = price_workload.workload;
+        IF price_workload.book <> 'list' AND NOT EXISTS (SELECT FROM price p WHERE p.book = price_workload.book) THEN
+            reason := format('there is no book "%s"', price_workload.book);
+            RETURN;
+        END IF;
+        prices := book(price_workload.book);
         -- what prices a call of average size, and why none does
         SELECT e.book, e.provider, e.model, e.service_tier, e.reason INTO probe
         FROM tokenomics.explain_cost(prices, price_workload.provider, price_workload.model, price_workload.at,
@@ -760,7 +765,7 @@ BEGIN
         IF NOT q.valid @> now() THEN
             notes := array_append(notes, format('the quote is not valid now: %s', q.valid));
         END IF;
-        said := said || ROW(NULL, 'tokens of the workload', total, 'tokens', format('%s calls in %s hours', w.calls, round(hours, 4)))::tokenomics.quote_step
+        said := said || ROW(NULL, 'tokens of the workload', total, 'tokens', format('%s calls in %s hours', w.calls, trim_scale(round(hours, 4))))::tokenomics.quote_step
             || ROW(NULL, 'tokens as the quote counts them', tokenomics.total(counted), 'tokens',
                    format('tokenizer_factor %s, output_factor %s, cache_hit_rate %s: %s', trim_scale(q.tokenizer_factor), trim_scale(q.output_factor),
                           coalesce(trim_scale(q.cache_hit_rate)::text, 'of the workload'), counted))::tokenomics.quote_step;
@@ -790,20 +795,13 @@ BEGIN
         ELSIF evaluate_quote.interactivity > point.fastest THEN
             result.serves := false;
             result.reason := format('interactivity of %s tokens per second and user is asked, %s is the most it reaches%s', trim_scale(evaluate_quote.interactivity), trim_scale(point.fastest),
-                                    coalesce(format(' with a first token within %s ms', evaluate_quote.ttft), ''));
-        END IF;
-        IF q.kind = 'gpu_hour' AND points > 0 THEN
-            IF point.without_rate > 0 THEN
-                RAISE EXCEPTION USING
-                    ERRCODE = 'invalid_parameter_value',
-                    MESSAGE = format('an operating point of quote "%s" has no output rate', q.name);
-            END IF;
-            IF point.together <> point.any_together THEN
-                RAISE EXCEPTION USING
-                    ERRCODE = 'invalid_parameter_value',
-                    MESSAGE = format('operating points of quote "%s" are measured both together and apart', q.name),
-                    HINT = 'Make two quotes of it.';
-            END IF;
+                                    CASE WHEN evaluate_quote.ttft IS NULL THEN '' ELSE format(' with a first token within %s ms', evaluate_quote.ttft) END);
+        ELSIF q.kind = 'gpu_hour' AND point.without_rate > 0 THEN
+            result.serves := NULL;
+            result.reason := 'an operating point has no output rate: nobody knows how many GPUs it takes';
+        ELSIF q.kind = 'gpu_hour' AND point.together <> point.any_together THEN
+            result.serves := NULL;
+            result.reason := 'some operating points are measured together and some apart: make two quotes of them';
         END IF;
 
         IF q.kind = 'tokens' THEN
@@ -910,7 +908,7 @@ BEGIN
                     || ROW(NULL, 'capacity', trim_scale(result.units * capacity * ceiling), CASE WHEN per_gpu THEN 'load/min' ELSE 'normalised tokens/min' END, NULL)::tokenomics.quote_step
                     || ROW(NULL, CASE WHEN per_gpu THEN 'cost of GPUs over the span' ELSE 'cost of units over the span' END, trim_scale(spent), q.currency,
                            format('%s x %s x %s hours', result.units, trim_scale(round(unit_price, 12)), trim_scale(round(paid_hours, 4))))::tokenomics.quote_step;
-                result.achieved_utilization := round(load.served / (result.units * capacity * paid_hours * 60), 12);
+                result.achieved_utilization := trim_scale(round(load.served::numeric(100, 30) / (result.units * capacity * paid_hours * 60), 12));
                 result.idle_share := 1 - result.achieved_utilization;
                 IF per_gpu AND q.hours_per_month IS NOT NULL AND paid_hours * 60 < load.active_minutes THEN
                     notes := array_append(notes, format('%s hours are paid, and there is work in %s', trim_scale(round(paid_hours, 4)), trim_scale(round(load.active_minutes / 60.0, 4))));
@@ -1006,7 +1004,7 @@ BEGIN
                     other_curve.fixed := ARRAY(SELECT f * fx FROM unnest(other_curve.fixed) WITH ORDINALITY u(f, n) ORDER BY n);
                     other_curve.slope := ARRAY(SELECT f * fx FROM unnest(other_curve.slope) WITH ORDINALITY u(f, n) ORDER BY n);
                     IF capacity IS NOT NULL AND load.demand > 0 AND other_cost > 0 THEN
-                        result.break_even_utilization := round(unit_price * load.demand / (capacity * 60 * other_cost)::numeric(100, 30), 12);
+                        result.break_even_utilization := trim_scale(round((unit_price * load.demand)::numeric(100, 30) / (capacity * 60 * other_cost), 12));
                         said := said || ROW(NULL, 'break-even utilization', result.break_even_utilization, NULL,
                                             format('%s an hour and unit, against %s for the same tokens by %s', trim_scale(round(unit_price, 12)), trim_scale(other_cost), result.baseline))::tokenomics.quote_step;
                     END IF;

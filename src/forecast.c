@@ -40,7 +40,7 @@
 #define MAX_HORIZON 100000
 #define MAX_PATHS 100000
 #define MAX_SEASON 10000
-#define MAX_CELLS 50000000		/* of all paths together */
+#define MAX_CELLS 20000000		/* of all paths together */
 
 /* A season longer than this is taken out by an index: its states would be too many to fit. */
 #define LONGEST_FITTED_SEASON 24

@@ -1281,7 +1281,9 @@ smooth_path(const SmoothForecast *forecast, int number, SmoothRandom *random, in
 					kept;
 		double		mu = expect(fit, level, trend, s, &q, &kept);
 		double		e = scale * next_normal(random);
-		double		value = fit->shape.error == COMPONENT_MULTIPLIED ? mu * (1 + e) : mu + e;
+
+		/* what is multiplied stays above zero */
+		double		value = fit->shape.error == COMPONENT_MULTIPLIED ? mu * Max(1 + e, 1e-6) : mu + e;
 		double		before = level;
 
 		path[h] = with_index(forecast, h, value);

@@ -40,7 +40,7 @@
 #define MAX_HORIZON 100000
 #define MAX_PATHS 100000
 #define MAX_SEASON 10000
-#define MAX_CELLS 50000000		/* of all paths together */
+#define MAX_CELLS 20000000		/* of all paths together */
 
 /* A season longer than this is taken out by an index: its states would be too many to fit. */
 #define LONGEST_FITTED_SEASON 24
@@ -1175,23 +1175,57 @@ read_request(FunctionCallInfo fcinfo, Request *request)
  * Intervals
  */
 
-static int
-compare_doubles(const void *a, const void *b)
+/* Puts the k-th least of the values in its place, less ones before and greater ones behind it (Hoare 1961). */
+static void
+select_kth(double *values, int n, int k)
 {
-	double		x = *(const double *) a;
-	double		y = *(const double *) b;
+	int			low = 0;
+	int			high = n - 1;
 
-	return x < y ? -1 : x > y;
+	while (low < high)
+	{
+		double		pivot = values[low + (high - low) / 2];
+		int			i = low;
+		int			j = high;
+
+		while (i <= j)
+		{
+			double		swap;
+
+			while (values[i] < pivot)
+				i++;
+			while (values[j] > pivot)
+				j--;
+			if (i > j)
+				break;
+			swap = values[i];
+			values[i++] = values[j];
+			values[j--] = swap;
+		}
+		if (k <= j)
+			high = j;
+		else if (k >= i)
+			low = i;
+		else
+			break;
+	}
 }
 
-/* Of sorted values, between neighbours (definition 7 of Hyndman and Fan 1996). */
+/* Between neighbours (definition 7 of Hyndman and Fan 1996); moves the values. */
 static double
-quantile(const double *sorted, int n, double p)
+quantile(double *values, int n, double p)
 {
 	double		at = p * (n - 1);
 	int			below = (int) at;
+	double		least_above;
 
-	return below + 1 < n ? sorted[below] + (at - below) * (sorted[below + 1] - sorted[below]) : sorted[n - 1];
+	select_kth(values, n, below);
+	if (below + 1 >= n)
+		return values[below];
+	least_above = values[below + 1];
+	for (int i = below + 2; i < n; i++)
+		least_above = Min(least_above, values[i]);
+	return values[below] + (at - below) * (least_above - values[below]);
 }
 
 /*
@@ -1229,7 +1263,6 @@ group_intervals(const SmoothForecast *forecast, const Request *request, int n_gr
 		lower[g] = upper[g] = NAN;
 		if (!known)
 			continue;
-		qsort(of_group, paths, sizeof(double), compare_doubles);
 		lower[g] = quantile(of_group, paths, (1 - request->level) / 2);
 		upper[g] = quantile(of_group, paths, (1 + request->level) / 2);
 	}

@@ -35,6 +35,8 @@
 #include "miscadmin.h"
 
 #define MAX_ITERATIONS 60
+#define ROUGH 1e-3				/* gain of a step, as a share, below which a search ends */
+#define FINE 1e-11
 #define LEAST_WEIGHT 1e-4		/* bounds of what is fitted, as R has them */
 #define MOST_WEIGHT 0.9999
 #define LEAST_PHI 0.8
@@ -324,7 +326,7 @@ solve(double *a, double *b, int n)
 
 /* Moves x to where the sum of squares is least, as far as steps downhill lead. */
 static double
-descend(const Search *search, double *x)
+descend(const Search *search, double *x, double tolerance)
 {
 	int			d = search->n_free;
 	int			n = search->n;
@@ -435,7 +437,7 @@ descend(const Search *search, double *x)
 			}
 			lambda *= 6;
 		}
-		if (!improved || before - best <= 1e-9 * before)
+		if (!improved || before - best <= tolerance * before)
 			break;
 	}
 	pfree(r);
@@ -702,7 +704,8 @@ finish(SmoothFit *fit, const Search *search, const double *x, double unit)
 	fit->sse *= unit * unit;
 	n = fit->n_errors;
 	fit->scale = n > 0 ? sqrt(squares / Max(n - (k - 1), 1)) * factor : NAN;
-	fit->log_likelihood = squares > 0 ? -0.5 * n * (log(squares) + 2 * log_mean) - n * log(unit) : NAN;
+	/* a perfect fit is one to twelve digits: which of several is, does not matter */
+	fit->log_likelihood = -0.5 * n * (log(Max(squares, n * 1e-24)) + 2 * log_mean) - n * log(unit);
 	fit->aic = -2 * fit->log_likelihood + 2 * k;
 	fit->aicc = n - k - 1 > 0 ? fit->aic + 2.0 * k * (k + 1) / (n - k - 1) : INFINITY;
 	fit->bic = -2 * fit->log_likelihood + k * log(n);
@@ -834,7 +837,7 @@ smooth_fit(SmoothFit *fit, SmoothShape shape, const double *values, int n, int p
 				: which < FREE_SEASONAL ? search.at_start[which]
 				: search.seasonals[which - FREE_SEASONAL];
 		}
-		reached = descend(&search, x);
+		reached = descend(&search, x, ROUGH);
 		if (reached < best)
 		{
 			best = reached;
@@ -845,6 +848,8 @@ smooth_fit(SmoothFit *fit, SmoothShape shape, const double *values, int n, int p
 	}
 	if (isfinite(best))
 	{
+		if (search.n_free > 0)
+			best = descend(&search, best_x, FINE);
 		fit->shape = shape;
 		fit->period = period;
 		finish(fit, &search, best_x, unit);
@@ -1276,7 +1281,9 @@ smooth_path(const SmoothForecast *forecast, int number, SmoothRandom *random, in
 					kept;
 		double		mu = expect(fit, level, trend, s, &q, &kept);
 		double		e = scale * next_normal(random);
-		double		value = fit->shape.error == COMPONENT_MULTIPLIED ? mu * (1 + e) : mu + e;
+
+		/* what is multiplied stays above zero */
+		double		value = fit->shape.error == COMPONENT_MULTIPLIED ? mu * Max(1 + e, 1e-6) : mu + e;
 		double		before = level;
 
 		path[h] = with_index(forecast, h, value);

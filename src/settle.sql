@@ -364,9 +364,11 @@ BEGIN
         'part of refresh() and verify(): the ledgers of a day, counted from its calls';
     REVOKE ALL ON FUNCTION count_day(timestamptz, timestamptz, text, tokenomics.price_book) FROM PUBLIC;
 
-    CREATE OR REPLACE FUNCTION settle_lock(at timestamptz) RETURNS void
+    CREATE OR REPLACE FUNCTION settle_lock(from_at timestamptz, to_at timestamptz) RETURNS void
         LANGUAGE plpgsql SET search_path FROM CURRENT
     AS $$
+    DECLARE
+        turn record;
     BEGIN
         IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
             RAISE EXCEPTION USING
@@ -381,13 +383,15 @@ BEGIN
                 DETAIL = 'Row security is active for it: what it stored would be a part.',
                 HINT = 'Let the owner of the install do it.';
         END IF;
-        -- one at a time for each month: its days, and what is merged of them
-        PERFORM pg_advisory_xact_lock('usage'::regclass::oid::integer,
-                                      hashtext('settle ' || extract(epoch FROM tokenomics.period_start('month', (SELECT s.zone FROM setting s), settle_lock.at))));
+        -- One at a time for each month: its days, and what is merged of them.  By
+        -- UTC: another may be at it with the days of another zone.
+        FOR turn IN SELECT p.period_start AS month FROM tokenomics.periods('month', 'UTC', from_at, to_at) p ORDER BY 1 LOOP
+            PERFORM pg_advisory_xact_lock('usage'::regclass::oid::integer, hashtext('settle ' || extract(epoch FROM turn.month)));
+        END LOOP;
     END
     $$;
-    COMMENT ON FUNCTION settle_lock(timestamptz) IS 'part of refresh() and archive(): takes the turn of a month';
-    REVOKE ALL ON FUNCTION settle_lock(timestamptz) FROM PUBLIC;
+    COMMENT ON FUNCTION settle_lock(timestamptz, timestamptz) IS 'part of refresh() and archive(): takes the turn of the months that hold some of a time';
+    REVOKE ALL ON FUNCTION settle_lock(timestamptz, timestamptz) FROM PUBLIC;
 
     CREATE OR REPLACE FUNCTION settle_day(at timestamptz) RETURNS boolean
         LANGUAGE plpgsql SET search_path FROM CURRENT
@@ -406,7 +410,7 @@ BEGIN
         expressions text[];
         plain tokenomics.ledger;
     BEGIN
-        PERFORM settle_lock(first);
+        PERFORM settle_lock(first, behind);
         IF in_zone <> (SELECT s.zone FROM setting s)
             OR EXISTS (SELECT FROM settled s WHERE s.is_archived AND s.starts < behind AND s.ends > first)
             OR EXISTS (SELECT FROM settled_units(first, behind, book()) u WHERE u.grain = 'day' AND u.starts = first AND u.problem IS NULL)
@@ -480,7 +484,7 @@ BEGIN
         prices tokenomics.price_book := book();
         stamps text;
     BEGIN
-        PERFORM settle_lock(first);
+        PERFORM settle_lock(first, behind);
         SELECT coalesce(string_agg(coalesce(p.stamp, '?'), ' ' ORDER BY p.stamp), '') INTO stamps
         FROM tokenomics.usage_partitions('usage', first, behind) p;
         DELETE FROM settled s WHERE s.zone = in_zone AND s.grain = 'month' AND s.starts = first;
@@ -526,7 +530,7 @@ BEGIN
         oldest timestamptz;
         days timestamptz[];
     BEGIN
-        PERFORM settle_lock('epoch');
+        PERFORM settle_lock('epoch', 'epoch');  -- it may do so
         IF is_view THEN
             IF NOT EXISTS (SELECT FROM settle_rule) THEN
                 RAISE EXCEPTION USING
@@ -703,10 +707,10 @@ BEGIN
             RETURN QUERY
             SELECT (unit.starts AT TIME ZONE unit.zone)::date, coalesce(l.grain, c.grain), nullif(coalesce(l.dimension, c.dimension), ''),
                    CASE WHEN unit.problem IS NOT NULL THEN 'unsettled: ' || unit.problem
-                        WHEN l.grain IS NULL THEN 'not stored'
+                        WHEN l.grain IS NULL THEN CASE WHEN unit.is_archived THEN 'archived before there was such a dimension' ELSE 'not stored' END
                         WHEN c.grain IS NULL THEN 'no such dimension'
                         WHEN l.ledger IS NULL AND c.ledger IS NULL OR l.ledger OPERATOR(tokenomics.=) c.ledger THEN 'equal'
-                        WHEN unit.is_archived AND c.ledger IS NULL THEN 'archived: its calls are gone'
+                        WHEN unit.is_archived AND coalesce(tokenomics.calls(c.ledger), 0) < tokenomics.calls(l.ledger) THEN 'archived: calls are gone'
                         ELSE 'different' END,
                    coalesce(tokenomics.calls(l.ledger), 0), coalesce(tokenomics.calls(c.ledger), 0)
             FROM (SELECT * FROM stored_ledger s WHERE s.zone = unit.zone AND s.grain IN ('day', 'quarter_hour') AND s.starts = unit.starts) l
@@ -751,7 +755,7 @@ BEGIN
         -- every day that holds calls of the partition, which is by UTC
         first := tokenomics.period_start('day', in_zone, first);
         behind := tokenomics.period_end('day', in_zone, behind - interval '1 microsecond');
-        PERFORM settle_lock(p.period_start) FROM tokenomics.periods('month', in_zone, first, behind) p ORDER BY p.period_start;
+        PERFORM settle_lock(first, behind);
         -- those that write now, and those that do next, see each other
         FOR bad IN SELECT p.partition FROM tokenomics.usage_partitions('usage', first, behind) p JOIN pg_class c ON c.oid = p.partition WHERE c.relkind = 'r' LOOP
             EXECUTE format('LOCK TABLE %s IN SHARE MODE', bad.partition);
@@ -769,7 +773,7 @@ BEGIN
         END IF;
         SELECT v.* INTO bad
         FROM verify((first AT TIME ZONE in_zone)::date, ((behind - interval '1 microsecond') AT TIME ZONE in_zone)::date) v
-        WHERE v.outcome NOT IN ('equal', 'archived: its calls are gone')
+        WHERE v.outcome <> 'equal'
           AND NOT EXISTS (SELECT FROM settled s WHERE s.is_archived AND s.grain = 'day' AND (s.starts AT TIME ZONE s.zone)::date = v.day) LIMIT 1;
         IF FOUND THEN
             RAISE EXCEPTION USING
@@ -798,7 +802,7 @@ BEGIN
         gone record;
         days integer;
     BEGIN
-        PERFORM settle_lock(p.period_start) FROM tokenomics.periods('month', (SELECT s.zone FROM setting s), first, behind) p ORDER BY p.period_start;
+        PERFORM settle_lock(first - interval '1 day', behind + interval '1 day');
         SELECT s.starts, s.calls, c.calls AS counted INTO gone
         FROM settled s, LATERAL (SELECT coalesce(sum(u.calls), 0) AS calls FROM usage u WHERE u.at >= s.starts AND u.at < s.ends) c
         WHERE s.is_archived AND s.grain = 'day' AND s.starts < behind AND s.ends > first AND c.calls <> s.calls
@@ -898,7 +902,7 @@ BEGIN
         settle_begin(),
         settle_month(timestamptz),
         settle_day(timestamptz),
-        settle_lock(timestamptz),
+        settle_lock(timestamptz, timestamptz),
         count_day(timestamptz, timestamptz, text, tokenomics.price_book),
         settled_ledger(text, text, timestamptz, timestamptz, text, tokenomics.price_book),
         settled_units(timestamptz, timestamptz, tokenomics.price_book);

@@ -1,0 +1,449 @@
+-- The report of a month: the two lines, why they moved, and what needs a look;
+-- published, it is kept with the prices that it was made with.
+
+-- How figures are written in a report; what is not known is a dash.
+CREATE FUNCTION report_amount(amount numeric, currency text, digits integer DEFAULT 2, with_sign boolean DEFAULT false) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN amount IS NULL THEN '–' ELSE
+    CASE WHEN round(amount, digits) < 0 THEN '-' WHEN with_sign AND round(amount, digits) > 0 THEN '+' ELSE '' END
+    || CASE currency WHEN 'USD' THEN '$' WHEN 'EUR' THEN '€' WHEN 'GBP' THEN '£' ELSE coalesce(currency || ' ', '') END
+    || to_char(abs(round(amount, digits)), 'FM999,999,999,999,999,999,990' || CASE WHEN digits > 0 THEN '.' || repeat('0', digits) ELSE '' END) END;
+COMMENT ON FUNCTION report_amount(numeric, text, integer, boolean) IS 'part of report_markdown(): an amount as text, as $1,234.50; a dash where it is not known';
+
+CREATE FUNCTION report_percent(share numeric, with_sign boolean DEFAULT false) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN share IS NULL THEN '–' ELSE
+    CASE WHEN round(100 * share, 1) < 0 THEN '-' WHEN with_sign AND round(100 * share, 1) > 0 THEN '+' ELSE '' END
+    || to_char(abs(round(100 * share, 1)), 'FM999,999,999,990.0') || ' %' END;
+COMMENT ON FUNCTION report_percent(numeric, boolean) IS 'part of report_markdown(): a fraction as text, as 12.3 %; a dash where it is not known';
+
+CREATE FUNCTION report_text(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN coalesce(nullif(regexp_replace(translate(value, E'\n\r\t', '   '), '([\\`*_|<>\[\]])', '\\\1', 'g'), ''), '–');
+COMMENT ON FUNCTION report_text(text) IS 'part of report_markdown(): a name from logs as text that Markdown does not interpret; a dash where there is none';
+
+-- A table of Markdown: heads, those of figures with a colon behind, and rows.
+CREATE FUNCTION report_table(heads text[], cells text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN cardinality(cells) > 0 THEN
+    (SELECT '| ' || string_agg(rtrim(h, ':'), ' | ' ORDER BY n) || E' |\n|' || string_agg(CASE WHEN h LIKE '%:' THEN '--:|' ELSE '---|' END, '' ORDER BY n) FROM unnest(heads) WITH ORDINALITY AS h(h, n))
+    || E'\n' || (SELECT string_agg(r.row, E'\n' ORDER BY r.n)
+                 FROM (SELECT (c.n - 1) / cardinality(heads) AS n, '| ' || string_agg(coalesce(c.c, '–'), ' | ' ORDER BY c.n) || ' |' AS row
+                       FROM unnest(cells) WITH ORDINALITY AS c(c, n) GROUP BY 1) r) END;
+COMMENT ON FUNCTION report_table(text[], text[]) IS 'part of report_markdown(): a table, of the cells of its rows one after the other; NULL of none';
+
+CREATE FUNCTION report_markdown(report jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    unit text := report ->> 'currency';
+    month text := to_char((report ->> 'month')::date, 'FMMonth YYYY');
+    spend jsonb := report -> 'spend';
+    price jsonb := report -> 'unit_price';
+    bridge jsonb := report -> 'bridge';
+    said text[] := ARRAY[format('# Token spend, %s', month)];
+BEGIN
+    IF spend IS NULL OR spend = 'null' THEN
+        RETURN said[1] || E'\n\nNo data: there were no calls and no charges.\n';
+    END IF;
+    IF (report ->> 'is_partial')::boolean THEN
+        said := said || 'The month is not over: these figures are up to now, and growth is not stated.'::text;
+    END IF;
+    IF report ->> 'lacks_rate' IS NOT NULL THEN
+        said := said || format('**No exchange rate is known from %s to %s**: amounts in it are in no total.', tokenomics.report_text(report ->> 'lacks_rate'), unit);
+    END IF;
+
+    -- the two lines, and that they are two
+    said := said || '## The two lines'::text
+        || (format('In %s **%s** was spent', month, tokenomics.report_amount((spend ->> 'total')::numeric, unit))
+            || CASE WHEN spend ->> 'growth' IS NULL THEN '' ELSE format(', %s on the month before', tokenomics.report_percent((spend ->> 'growth')::numeric, true)) END
+            || CASE WHEN spend ->> 'growth_year' IS NULL THEN '' ELSE format(' and %s on the year before', tokenomics.report_percent((spend ->> 'growth_year')::numeric, true)) END
+            || format('. A million tokens cost **%s**', tokenomics.report_amount((price ->> 'cost_per_mtok')::numeric, unit, 4))
+            || CASE WHEN price ->> 'growth' IS NULL THEN '' ELSE format(', %s on the month before', tokenomics.report_percent((price ->> 'growth')::numeric, true)) END
+            || CASE WHEN price ->> 'growth_year' IS NULL THEN '' ELSE format(' and %s on the year before', tokenomics.report_percent((price ->> 'growth_year')::numeric, true)) END
+            || '.')
+        || tokenomics.report_table('{"","This month:","Month before:","Year before:"}', ARRAY[
+            'Total spend', tokenomics.report_amount((spend ->> 'total')::numeric, unit), tokenomics.report_amount((spend ->> 'before')::numeric, unit), tokenomics.report_amount((spend ->> 'year_before')::numeric, unit),
+            'Tokens', tokenomics.report_amount((spend ->> 'tokens')::numeric, NULL, 0), tokenomics.report_amount((spend ->> 'tokens_before')::numeric, NULL, 0), tokenomics.report_amount((spend ->> 'tokens_year_before')::numeric, NULL, 0),
+            'A million tokens (blended price)', tokenomics.report_amount((price ->> 'cost_per_mtok')::numeric, unit, 4), tokenomics.report_amount((price ->> 'before')::numeric, unit, 4), tokenomics.report_amount((price ->> 'year_before')::numeric, unit, 4),
+            'Real price (matched index, first month 1)', tokenomics.report_amount((price ->> 'matched_index')::numeric, NULL, 4), tokenomics.report_amount((price ->> 'matched_index_before')::numeric, NULL, 4), tokenomics.report_amount((price ->> 'matched_index_year_before')::numeric, NULL, 4),
+            'Mix (blended over real price)', tokenomics.report_amount((price ->> 'mix_index')::numeric, NULL, 4), tokenomics.report_amount((price ->> 'mix_index_before')::numeric, NULL, 4), tokenomics.report_amount((price ->> 'mix_index_year_before')::numeric, NULL, 4)])
+        || coalesce('Of the price index: ' || tokenomics.report_text(price ->> 'note') || '.', NULL);
+
+    said := said || '## Why the bill moved'::text
+        || coalesce(tokenomics.report_table('{"Effect","On the month before:","On the year before:"}',
+            (SELECT array_agg(c ORDER BY e.n, x.n)
+             FROM (VALUES (1, 'Spend then', 'spend_before'), (2, 'Price: the same tokens cost more or less', 'price_effect'), (3, 'Volume: more or fewer tokens', 'volume_effect'),
+                          (4, 'Mix: other meters, models, tiers', 'mix_effect'), (5, 'New models', 'new_effect'), (6, 'Models no longer used', 'discontinued_effect'),
+                          (7, 'Exchange rates', 'currency_effect'), (8, 'Purchases', 'purchase_effect'), (9, 'Credits, adjustments, tax', 'other_effect'), (10, '**Spend now**', 'spend')) e(n, label, key),
+                  LATERAL (VALUES (1, e.label),
+                                  (2, tokenomics.report_amount((bridge -> 'month' ->> e.key)::numeric, unit, 2, e.n BETWEEN 2 AND 9)),
+                                  (3, tokenomics.report_amount((bridge -> 'year' ->> e.key)::numeric, unit, 2, e.n BETWEEN 2 AND 9))) x(n, c)
+             WHERE jsonb_typeof(bridge -> 'month') = 'object' OR jsonb_typeof(bridge -> 'year') = 'object')), 'There is no earlier month to compare with.');
+    said := said || coalesce('Of the month before: ' || tokenomics.report_text(bridge -> 'month' ->> 'note') || '.', NULL)
+        || ('### Drivers' || E'\n\n' || tokenomics.report_table('{"What the change came from","Effect:"}',
+            (SELECT array_agg(c ORDER BY d.n, x.n) FROM jsonb_array_elements(report -> 'drivers') WITH ORDINALITY d(d, n),
+                    LATERAL (VALUES (1, tokenomics.report_text(d.d ->> 'driver')), (2, tokenomics.report_amount((d.d ->> 'effect')::numeric, unit, 2, true))) x(n, c))));
+
+    said := said || '## Who and what'::text
+        || (SELECT string_agg(format(E'### %s\n\n%s', initcap(m.kind), coalesce(tokenomics.report_table(ARRAY[initcap(rtrim(m.kind, 's')), 'This month:', 'Month before:', 'Change:', 'Price:', 'Volume:', 'Mix:', 'New and gone:'],
+                (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'movers' -> m.kind) WITH ORDINALITY r(r, n),
+                        LATERAL (VALUES (1, tokenomics.report_text(r.r ->> 'name')), (2, tokenomics.report_amount((r.r ->> 'spend')::numeric, unit)), (3, tokenomics.report_amount((r.r ->> 'spend_before')::numeric, unit)),
+                                        (4, tokenomics.report_amount((r.r ->> 'change')::numeric, unit, 2, true)), (5, tokenomics.report_amount((r.r ->> 'price_effect')::numeric, unit, 2, true)),
+                                        (6, tokenomics.report_amount((r.r ->> 'volume_effect')::numeric, unit, 2, true)), (7, tokenomics.report_amount((r.r ->> 'mix_effect')::numeric, unit, 2, true)),
+                                        (8, tokenomics.report_amount((r.r ->> 'new_effect')::numeric + (r.r ->> 'discontinued_effect')::numeric, unit, 2, true))) x(n, c))), 'Nothing changed.')),
+                E'\n\n' ORDER BY m.n) FROM unnest('{teams,projects,models}'::text[]) WITH ORDINALITY m(kind, n));
+
+    said := said || '## Prices and savings'::text
+        || format('At list prices the calls would have cost %s; they cost %s: %s saved.', tokenomics.report_amount((report -> 'savings' ->> 'list_cost')::numeric, unit),
+                  tokenomics.report_amount((report -> 'savings' ->> 'contracted_cost')::numeric, unit), tokenomics.report_percent((report -> 'savings' ->> 'savings_rate')::numeric))
+        || coalesce(tokenomics.report_table('{"Price that changed","Meter","From","Old:","New:","Did to the bill:"}',
+            (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'price_changes') WITH ORDINALITY r(r, n),
+                    LATERAL (VALUES (1, tokenomics.report_text(concat_ws('/', r.r ->> 'provider', r.r ->> 'model'))), (2, r.r ->> 'meter'), (3, r.r ->> 'changed_on'),
+                                    (4, tokenomics.report_amount((r.r ->> 'old_rate')::numeric, r.r ->> 'currency')), (5, tokenomics.report_amount((r.r ->> 'new_rate')::numeric, r.r ->> 'currency')),
+                                    (6, tokenomics.report_amount((r.r ->> 'effect')::numeric, r.r ->> 'currency', 2, true))) x(n, c))), 'No price that was used has changed.');
+
+    said := said || '## Budgets'::text
+        || coalesce(tokenomics.report_table('{"Budget","Owner","Amount:","Actual:","Due:","Variance:","Price:","Mix:","Volume:","Charges:","Forecast:","Note"}',
+            (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'budgets') WITH ORDINALITY r(r, n),
+                    LATERAL (VALUES (1, tokenomics.report_text(r.r ->> 'name')), (2, tokenomics.report_text(r.r ->> 'owner')), (3, tokenomics.report_amount((r.r ->> 'amount')::numeric, r.r ->> 'currency')),
+                                    (4, tokenomics.report_amount((r.r ->> 'actual')::numeric, r.r ->> 'currency')), (5, tokenomics.report_amount((r.r ->> 'due')::numeric, r.r ->> 'currency')),
+                                    (6, tokenomics.report_amount((r.r ->> 'variance')::numeric, r.r ->> 'currency', 2, true)),
+                                    (7, tokenomics.report_amount((r.r ->> 'price_variance')::numeric, r.r ->> 'currency', 2, true)), (8, tokenomics.report_amount((r.r ->> 'mix_variance')::numeric, r.r ->> 'currency', 2, true)),
+                                    (9, tokenomics.report_amount((r.r ->> 'volume_variance')::numeric, r.r ->> 'currency', 2, true)), (10, tokenomics.report_amount((r.r ->> 'charges_variance')::numeric, r.r ->> 'currency', 2, true)),
+                                    (11, tokenomics.report_amount((r.r ->> 'forecast')::numeric, r.r ->> 'currency')), (12, tokenomics.report_text(r.r ->> 'note'))) x(n, c))), 'There is no budget for the month.')
+        || CASE WHEN jsonb_array_length(report -> 'unbudgeted') > 0 THEN
+            'Spent without a budget: ' || (SELECT string_agg(format('%s %s', tokenomics.report_text(u ->> 'owner'), tokenomics.report_amount((u ->> 'cost')::numeric, u ->> 'currency')), ', ' ORDER BY n)
+                                           FROM jsonb_array_elements(report -> 'unbudgeted') WITH ORDINALITY x(u, n)) || '.' END;
+
+    said := said || '## What is coming'::text
+        || coalesce(tokenomics.report_table('{"Month","Tokens:","Spend:","At least:","At most:"}',
+            (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'forecast') WITH ORDINALITY r(r, n),
+                    LATERAL (VALUES (1, to_char((r.r ->> 'month')::date, 'FMMonth YYYY')), (2, tokenomics.report_amount((r.r ->> 'tokens')::numeric, NULL, 0)), (3, tokenomics.report_amount((r.r ->> 'spend')::numeric, unit)),
+                                    (4, tokenomics.report_amount((r.r ->> 'spend_lower')::numeric, unit)), (5, tokenomics.report_amount((r.r ->> 'spend_upper')::numeric, unit))) x(n, c))), 'There is not enough history to forecast from.')
+        || ('### Quotes' || E'\n\n' || coalesce(tokenomics.report_table('{"Workload","Quote","A million tokens:","Month:","Serves"}',
+            (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'quotes') WITH ORDINALITY r(r, n),
+                    LATERAL (VALUES (1, tokenomics.report_text(r.r ->> 'workload')), (2, tokenomics.report_text(r.r ->> 'quote')), (3, tokenomics.report_amount((r.r ->> 'cost_per_mtok')::numeric, r.r ->> 'currency', 4)),
+                                    (4, tokenomics.report_amount((r.r ->> 'monthly_bill')::numeric, r.r ->> 'currency')), (5, tokenomics.report_text(CASE WHEN (r.r ->> 'serves')::boolean THEN 'yes' ELSE r.r ->> 'reason' END))) x(n, c))), 'No quote is known.'))
+        || ('Worth a quote: ' || (SELECT string_agg(format('%s (%s, %s of the calls'' cost)', tokenomics.report_text(concat_ws('/', q ->> 'provider', q ->> 'model')), tokenomics.report_amount((q ->> 'spend')::numeric, unit), tokenomics.report_percent((q ->> 'share')::numeric)), ', ' ORDER BY n)
+                                  FROM jsonb_array_elements(report -> 'worth_a_quote') WITH ORDINALITY x(q, n)) || '.');
+
+    said := said || '## What needs a look'::text
+        || ('### Less used than paid for' || E'\n\n' || coalesce(tokenomics.report_table('{"Who","Name","Why"}',
+            (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'underuse') WITH ORDINALITY r(r, n),
+                    LATERAL (VALUES (1, r.r ->> 'scope'), (2, tokenomics.report_text(r.r ->> 'name')), (3, tokenomics.report_text(r.r ->> 'reason'))) x(n, c))), 'Nothing: nobody''s use fell.'))
+        || ('### Without a price' || E'\n\n' || coalesce(format(E'%s tokens have no price, and are in no amount above.\n\n', tokenomics.report_amount((report ->> 'unpriced_tokens')::numeric, NULL, 0))
+            || tokenomics.report_table('{"Provider","Model","Why","Nearest priced model","Calls:","Tokens:"}',
+            (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'unpriced') WITH ORDINALITY r(r, n),
+                    LATERAL (VALUES (1, tokenomics.report_text(r.r ->> 'provider')), (2, tokenomics.report_text(r.r ->> 'model')), (3, tokenomics.report_text(r.r ->> 'reason')), (4, tokenomics.report_text(r.r ->> 'nearest_priced_model')),
+                                    (5, tokenomics.report_amount((r.r ->> 'calls')::numeric, NULL, 0)), (6, tokenomics.report_amount((r.r ->> 'tokens')::numeric, NULL, 0))) x(n, c))), 'Every token has a price.'))
+        || ('### Not reconciled' || E'\n\n' || coalesce(tokenomics.report_table('{"Provider","Model","Computed:","Billed:","Residual:"}',
+            (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'unreconciled') WITH ORDINALITY r(r, n),
+                    LATERAL (VALUES (1, tokenomics.report_text(r.r ->> 'provider')), (2, tokenomics.report_text(r.r ->> 'model')), (3, tokenomics.report_amount((r.r ->> 'computed')::numeric, r.r ->> 'currency')),
+                                    (4, tokenomics.report_amount((r.r ->> 'billed')::numeric, r.r ->> 'currency')), (5, tokenomics.report_amount((r.r ->> 'residual')::numeric, r.r ->> 'currency', 2, true))) x(n, c))), 'What vendors billed is what the calls cost, to the cent.'))
+        || ('### Coverage' || E'\n\n' || (SELECT string_agg('- ' || c, E'\n' ORDER BY n) FROM jsonb_array_elements_text(report -> 'coverage') WITH ORDINALITY x(c, n)));
+
+    said := said || format('Months and days of %s; prices of the book %s; amounts in %s, others converted by the month''s rate. Reconciliation is by months of UTC.',
+        tokenomics.report_text(report ->> 'zone'), tokenomics.report_text(report ->> 'book'), unit);
+    RETURN array_to_string(said, E'\n\n') || E'\n';
+END
+$$;
+COMMENT ON FUNCTION report_markdown(jsonb) IS 'the report of a month, from monthly_report(), as Markdown: one page for who pays';
+
+-- Makes the table and the functions in the schema that comes first in
+-- search_path; called by install().
+CREATE PROCEDURE install_report() LANGUAGE plpgsql
+AS $install$
+BEGIN
+    CREATE TABLE IF NOT EXISTS report (
+        month date NOT NULL,
+        version integer NOT NULL,
+        body jsonb NOT NULL,
+        markdown text NOT NULL,
+        book tokenomics.price_book,
+        difference jsonb,
+        published_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        published_by text NOT NULL DEFAULT current_user,
+        PRIMARY KEY (month, version),
+        CONSTRAINT report_month_start CHECK (extract(day FROM month) = 1)
+    );
+    COMMENT ON TABLE report IS 'tokenomics: published reports of months; filled by publish_report(), never changed';
+    COMMENT ON COLUMN report.month IS 'first day of the month';
+    COMMENT ON COLUMN report.version IS '1, and one more for each correction of what it says';
+    COMMENT ON COLUMN report.body IS 'the report, from monthly_report()';
+    COMMENT ON COLUMN report.markdown IS 'the same for people, from report_markdown()';
+    COMMENT ON COLUMN report.book IS 'the prices that it was made with';
+    COMMENT ON COLUMN report.difference IS 'of a later version: what changed since the one before, and why';
+    COMMENT ON COLUMN report.published_at IS 'when';
+    COMMENT ON COLUMN report.published_by IS 'by whom';
+
+    CREATE OR REPLACE FUNCTION monthly_report(month date) RETURNS jsonb
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_custom_plan
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := (SELECT s.zone FROM setting s);
+        reporting text := (SELECT s.currency FROM setting s);
+        this date := date_trunc('month', monthly_report.month::timestamp)::date;
+        before date := (this - interval '1 month')::date;
+        year_before date := (this - interval '1 year')::date;
+        begins timestamptz := this::timestamp AT TIME ZONE in_zone;
+        ends timestamptz := (this + interval '1 month')::timestamp AT TIME ZONE in_zone;
+        before_begins timestamptz := before::timestamp AT TIME ZONE in_zone;
+        year_before_begins timestamptz := year_before::timestamp AT TIME ZONE in_zone;
+        as_of timestamptz := least(ends, now());
+        report jsonb;
+        spend jsonb;
+        trend record;
+    BEGIN
+        IF monthly_report.month IS NULL OR NOT isfinite(monthly_report.month) THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = 'a report is of a month',
+                HINT = 'Give any day of it, as in monthly_report(''2026-06-01'').';
+        END IF;
+        report := jsonb_build_object('month', this, 'zone', in_zone, 'currency', reporting, 'book', (SELECT s.book FROM setting s), 'is_partial', ends > now());
+
+        -- the second line first: it says whether there is anything
+        SELECT jsonb_object_agg(t.month, to_jsonb(t) - 'month') INTO spend
+        FROM (SELECT t.month, bool_or(t.is_partial) AS is_partial, sum(t.tokens) AS tokens, max(t.unpriced_tokens) AS unpriced_tokens,
+                     sum(x.amount) AS total, sum(x.amount) FILTER (WHERE t.currency = reporting) AS own,
+                     string_agg(DISTINCT t.currency, ', ') FILTER (WHERE t.total_spend <> 0 AND x.amount IS NULL) AS lacks_rate
+              FROM total_spend_trend_between(year_before_begins, ends, in_zone) t,
+                   LATERAL (SELECT CASE WHEN t.currency = reporting THEN t.total_spend ELSE t.total_spend_converted END AS amount) x
+              WHERE t.month IN (this, before, year_before)
+              GROUP BY t.month) t;
+        IF spend -> this::text IS NULL THEN
+            RETURN report || jsonb_build_object('spend', NULL);
+        END IF;
+        report := report || jsonb_build_object(
+            'lacks_rate', spend -> this::text -> 'lacks_rate',
+            'unpriced_tokens', spend -> this::text -> 'unpriced_tokens',
+            'spend', jsonb_build_object(
+                'total', spend -> this::text -> 'total', 'before', spend -> before::text -> 'total', 'year_before', spend -> year_before::text -> 'total',
+                'tokens', spend -> this::text -> 'tokens', 'tokens_before', spend -> before::text -> 'tokens', 'tokens_year_before', spend -> year_before::text -> 'tokens',
+                -- a month that is not over has not grown yet
+                'growth', CASE WHEN ends <= now() THEN tokenomics.growth_rate((spend -> this::text ->> 'total')::numeric, (spend -> before::text ->> 'total')::numeric) END,
+                'growth_year', CASE WHEN ends <= now() THEN tokenomics.growth_rate((spend -> this::text ->> 'total')::numeric, (spend -> year_before::text ->> 'total')::numeric) END));
+
+        -- the first line, in the reporting currency; indices chain from the first month
+        report := report || jsonb_build_object('unit_price', (
+            SELECT jsonb_build_object(
+                       'cost_per_mtok', max(p.cost_per_mtok) FILTER (WHERE p.month = this), 'before', max(p.cost_per_mtok) FILTER (WHERE p.month = before), 'year_before', max(p.cost_per_mtok) FILTER (WHERE p.month = year_before),
+                       'growth', CASE WHEN ends <= now() THEN max(p.growth_month_on_month) FILTER (WHERE p.month = this) END,
+                       'growth_year', CASE WHEN ends <= now() THEN max(p.growth_year_on_year) FILTER (WHERE p.month = this) END,
+                       'matched_index', max(p.matched_index) FILTER (WHERE p.month = this), 'matched_index_before', max(p.matched_index) FILTER (WHERE p.month = before), 'matched_index_year_before', max(p.matched_index) FILTER (WHERE p.month = year_before),
+                       'generation_index', max(p.generation_index) FILTER (WHERE p.month = this), 'geks_index', max(p.geks_index) FILTER (WHERE p.month = this),
+                       'mix_index', max(p.mix_index) FILTER (WHERE p.month = this), 'mix_index_before', max(p.mix_index) FILTER (WHERE p.month = before), 'mix_index_year_before', max(p.mix_index) FILTER (WHERE p.month = year_before),
+                       'coverage', max(p.coverage) FILTER (WHERE p.month = this), 'note', max(p.note) FILTER (WHERE p.month = this),
+                       'savings_rate', max(p.savings_rate) FILTER (WHERE p.month = this))
+            FROM unit_price_trend_between(NULL, ends, in_zone) p WHERE p.scope = 'total' AND p.currency = reporting));
+
+        -- why: against the month before, and against the year before
+        report := report || jsonb_build_object(
+            'bridge', (
+                SELECT jsonb_build_object('month', max(to_jsonb(g)::text) FILTER (WHERE g.comparison = 'month on month' AND g.spend_before IS NOT NULL)::jsonb,
+                                          'year', max(to_jsonb(g)::text) FILTER (WHERE g.comparison = 'year on year' AND g.spend_before IS NOT NULL)::jsonb)
+                FROM bill_growth_between(year_before_begins, ends, in_zone, reporting) g WHERE g.month = this AND g.currency = reporting),
+            'drivers', (
+                SELECT coalesce(jsonb_agg(jsonb_build_object('driver', e.driver, 'effect', e.effect) ORDER BY e.n), '[]')
+                FROM driver_bridge(before, this, in_zone) d,
+                     LATERAL (VALUES (1, 'users', d.users_effect), (2, 'sessions per user', d.sessions_per_user_effect), (3, 'turns per session', d.turns_per_session_effect),
+                                     (4, 'calls per turn', d.calls_per_turn_effect), (5, 'tokens per call', d.tokens_per_call_effect), (6, 'reasoning', d.reasoning_effect),
+                                     (7, 'calls without ids', d.coverage_effect), (8, 'cache', d.cache_effect), (9, 'mix of models, tiers and output', d.mix_effect), (10, 'price', d.price_effect),
+                                     (11, 'purchases', d.purchase_effect), (12, 'other charges', d.other_effect)) e(n, driver, effect)
+                WHERE d.currency = reporting AND ends <= now() AND e.effect IS NOT NULL AND d.users_effect IS NOT NULL),
+            'movers', (
+                SELECT jsonb_object_agg(k.kind, coalesce(m.rows, '[]'))
+                FROM unnest('{teams,projects,models}'::text[]) k(kind)
+                LEFT JOIN (
+                    SELECT r.kind, jsonb_agg(to_jsonb(r) - 'kind' - 'place' ORDER BY r.place) AS rows
+                    FROM (SELECT b.*, row_number() OVER (PARTITION BY b.kind ORDER BY abs(b.change) DESC, b.name) AS place
+                          FROM (SELECT 'teams' AS kind, coalesce(t.team, 'unallocated') AS name, t.spend, t.spend_before, t.change, t.price_effect, t.volume_effect, t.mix_effect, t.new_effect, t.discontinued_effect
+                                FROM bill_growth_by_team_between(before_begins, ends, in_zone, reporting) t WHERE t.month = this AND t.comparison = 'month on month' AND t.currency = reporting
+                                UNION ALL
+                                SELECT 'projects', coalesce(t.project, 'unallocated'), t.spend, t.spend_before, t.change, t.price_effect, t.volume_effect, t.mix_effect, t.new_effect, t.discontinued_effect
+                                FROM bill_growth_by_project_between(before_begins, ends, in_zone, reporting) t WHERE t.month = this AND t.comparison = 'month on month' AND t.currency = reporting
+                                UNION ALL
+                                SELECT 'models', concat_ws('/', b.provider, b.model), b.spend_1, b.spend_0, b.change, b.price_effect, b.volume_effect, b.mix_effect, b.new_effect, b.discontinued_effect
+                                FROM bill_bridge(before_begins, begins, begins, ends, '{provider,model}', in_zone, reporting) b WHERE b.currency = reporting) b
+                          WHERE b.change <> 0) r
+                    WHERE r.place <= 6
+                    GROUP BY r.kind) m ON m.kind = k.kind));
+
+        report := report || jsonb_build_object(
+            'savings', (
+                SELECT jsonb_build_object('list_cost', sum(c.list_cost), 'contracted_cost', sum(c.contracted_cost) FILTER (WHERE c.list_cost IS NOT NULL),
+                                          'savings_rate', tokenomics.savings_rate(sum(c.contracted_cost) FILTER (WHERE c.list_cost IS NOT NULL), sum(c.list_cost)))
+                FROM cost_per_token_between(begins, ends, in_zone) c WHERE c.currency = reporting),
+            'price_changes', (
+                SELECT coalesce(jsonb_agg(to_jsonb(p) ORDER BY abs(p.effect) DESC, p.provider, p.model, p.meter, p.changed_on), '[]')
+                FROM (SELECT l.provider, l.model, l.meter, (l.changed_at AT TIME ZONE in_zone)::date AS changed_on, l.old_rate, l.new_rate, l.currency, sum(l.effect) AS effect
+                      FROM price_change_log_between(begins, ends, in_zone) l
+                      WHERE l.effect <> 0 AND l.change = 'price' AND (l.book = (SELECT s.book FROM setting s) OR l.book = 'list')
+                      GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY abs(sum(l.effect)) DESC, 1, 2, 3 LIMIT 10) p),
+            'budgets', (
+                SELECT coalesce(jsonb_agg(to_jsonb(b) ORDER BY b.period_start, b.name), '[]')
+                FROM budget_status_at(as_of) b WHERE b.period_start < this + interval '1 month' AND b.period_end > this),
+            'unbudgeted', (
+                SELECT coalesce(jsonb_agg(to_jsonb(u) ORDER BY u.cost DESC, u.dimension, u.owner, u.currency), '[]')
+                FROM (SELECT u.dimension, coalesce(u.owner, 'all') AS owner, u.currency, sum(u.cost) AS cost
+                      FROM unbudgeted_spend_between(begins, ends, in_zone) u GROUP BY 1, 2, 3 HAVING sum(u.cost) <> 0) u),
+            'forecast', (
+                SELECT coalesce(jsonb_agg(to_jsonb(f) ORDER BY f.month), '[]')
+                FROM (SELECT date_trunc('month', f.period::timestamp)::date AS month, sum(f.tokens) FILTER (WHERE f.meter NOT IN ('tool_calls', 'cache_storage')) AS tokens,
+                             round(sum(f.spend) FILTER (WHERE f.currency = reporting), 2) AS spend, round(sum(f.spend_lower) FILTER (WHERE f.currency = reporting), 2) AS spend_lower,
+                             round(sum(f.spend_upper) FILTER (WHERE f.currency = reporting), 2) AS spend_upper
+                      FROM demand_forecast_between(NULL, as_of, in_zone, 'month', 3) f GROUP BY 1) f));
+
+        report := report || jsonb_build_object(
+            'quotes', (
+                SELECT coalesce(jsonb_agg(to_jsonb(q) ORDER BY q.workload, q.rank, q.quote), '[]')
+                FROM (SELECT q.workload, q.quote, q.rank, q.serves, q.reason, q.currency, q.cost_per_mtok, q.monthly_bill
+                      FROM quote_comparison_between(NULL, ends) q WHERE q.rank <= 3) q),
+            'worth_a_quote', (
+                SELECT coalesce(jsonb_agg(to_jsonb(w) ORDER BY w.spend DESC, w.provider, w.model), '[]')
+                FROM (SELECT c.provider, c.model, sum(c.effective_cost) AS spend, round(sum(c.effective_cost) / nullif(sum(sum(c.effective_cost)) OVER (), 0), 4) AS share
+                      FROM cost_per_token_between(begins, ends, in_zone) c WHERE c.currency = reporting GROUP BY 1, 2) w
+                WHERE w.share >= 0.1),
+            'underuse', (
+                SELECT coalesce(jsonb_agg(jsonb_build_object('scope', u.scope, 'name', u.owner, 'reason', u.reason) ORDER BY u.scope, u.owner), '[]')
+                FROM underuse_between(NULL, as_of, in_zone) u WHERE u.scope <> 'user'),
+            'unpriced', (
+                SELECT coalesce(jsonb_agg(to_jsonb(u) - 'month' ORDER BY u.tokens DESC, u.provider, u.model, u.service_tier, u.reason), '[]')
+                FROM unpriced_usage_between(begins, ends, in_zone) u WHERE u.tokens > 0),
+            'unreconciled', (
+                SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY abs(r.residual) DESC, r.provider, r.model, r.currency), '[]')
+                FROM (SELECT r.provider, r.model, r.currency, r.computed, coalesce(r.invoiced, r.billed) AS billed, r.residual
+                      FROM reconciliation_between(this::timestamp AT TIME ZONE 'UTC', (this + interval '1 month')::timestamp AT TIME ZONE 'UTC') r
+                      WHERE r.scope = 'model' AND round(r.residual, 2) <> 0) r));
+
+        SELECT sum(l.tokens) AS tokens, sum(l.tokens) FILTER (WHERE l.owner IS NULL) AS unowned INTO trend
+        FROM (SELECT o.tokens, CASE WHEN o.is_allocated THEN o.owner END AS owner FROM spend_by_owner_between(begins, ends, in_zone) o WHERE o.dimension = 'team') l;
+        RETURN report || jsonb_build_object('coverage', jsonb_strip_nulls(jsonb_build_array(
+            format('%s of the month''s tokens have a price.', tokenomics.report_percent(1 - coalesce((report ->> 'unpriced_tokens')::numeric / nullif(trend.tokens, 0), 0))),
+            format('%s of them belong to a team.', tokenomics.report_percent(1 - coalesce(trend.unowned / nullif(trend.tokens, 0), 0))),
+            coalesce(format('%s of the cost of the calls is of items that were there in the month before: that is what the real price is of.', tokenomics.report_percent((report -> 'unit_price' ->> 'coverage')::numeric)), ''),
+            CASE WHEN report ->> 'lacks_rate' IS NULL THEN format('All amounts are in %s.', reporting) ELSE format('Amounts in %s have no exchange rate, and are left out.', report ->> 'lacks_rate') END)));
+    END
+    $$;
+    COMMENT ON FUNCTION monthly_report(date) IS
+        'the report of the month that holds a day, as JSON: the two lines, why they moved, top movers, prices and savings, budgets, forecast, quotes, underuse, what is unpriced and unreconciled, and coverage; report_markdown() writes it for people';
+
+    CREATE OR REPLACE FUNCTION publish_report(month date) RETURNS integer
+        LANGUAGE plpgsql SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        this date := date_trunc('month', publish_report.month::timestamp)::date;
+        in_zone text := (SELECT s.zone FROM setting s);
+        begins timestamptz := this::timestamp AT TIME ZONE in_zone;
+        ends timestamptz := (this + interval '1 month')::timestamp AT TIME ZONE in_zone;
+        made jsonb;
+        last report;
+        by_prices numeric;
+        by_charges numeric;
+        changed numeric;
+    BEGIN
+        IF ends > now() OR ends IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('the month from %s on is not over', this),
+                HINT = 'monthly_report() shows it as it is now; published are months that are over.';
+        END IF;
+        -- one at a time: who comes second finds what the first has published
+        LOCK TABLE report IN SHARE ROW EXCLUSIVE MODE;
+        made := monthly_report(this);
+        SELECT r.* INTO last FROM report r WHERE r.month = this ORDER BY r.version DESC LIMIT 1;
+        IF last.body = made THEN
+            RETURN last.version;
+        END IF;
+        IF last.version IS NOT NULL THEN
+            -- what the same calls cost by the prices of then, and by those of now
+            SELECT coalesce(sum(convert_currency(r.difference, r.currency, (SELECT s.currency FROM setting s), this, 'month')), 0) INTO by_prices
+            FROM repriced_bill(begins, ends, book(), last.book) r;
+            changed := (made -> 'spend' ->> 'total')::numeric - (last.body -> 'spend' ->> 'total')::numeric;
+            by_charges := coalesce((made -> 'bridge' -> 'month' ->> 'purchase_effect')::numeric, 0) + coalesce((made -> 'bridge' -> 'month' ->> 'other_effect')::numeric, 0)
+                        - coalesce((last.body -> 'bridge' -> 'month' ->> 'purchase_effect')::numeric, 0) - coalesce((last.body -> 'bridge' -> 'month' ->> 'other_effect')::numeric, 0);
+        END IF;
+        INSERT INTO report (month, version, body, markdown, book, difference)
+        VALUES (this, coalesce(last.version, 0) + 1, made, tokenomics.report_markdown(made), book(),
+                CASE WHEN last.version IS NOT NULL THEN jsonb_build_object(
+                    'spend_before', last.body -> 'spend' -> 'total', 'spend', made -> 'spend' -> 'total', 'change', changed,
+                    'by_prices', by_prices, 'by_charges', by_charges, 'by_calls', changed - by_prices - by_charges,
+                    'changed', (SELECT jsonb_agg(k.key ORDER BY k.key) FROM jsonb_object_keys(made || last.body) k(key) WHERE made -> k.key IS DISTINCT FROM last.body -> k.key)) END);
+        RETURN coalesce(last.version, 0) + 1;
+    END
+    $$;
+    COMMENT ON FUNCTION publish_report(date) IS
+        'keeps the report of a month that is over, with the prices it was made with, and returns its version; again it changes nothing, and after a correction makes the next version with the difference: by prices, by charges, and by calls that came or went';
+
+    CREATE OR REPLACE FUNCTION publish_due_report(day integer, hour integer, zone text, at timestamptz DEFAULT now()) RETURNS date
+        LANGUAGE plpgsql SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        local timestamp := publish_due_report.at AT TIME ZONE publish_due_report.zone;
+        due date := (date_trunc('month', local) - interval '1 month')::date;
+    BEGIN
+        -- any time from then on: a server that was down at the hour is not late for ever
+        IF local < date_trunc('month', local) + make_interval(days => publish_due_report.day - 1, hours => publish_due_report.hour)
+            OR (due + interval '1 month')::timestamp AT TIME ZONE (SELECT s.zone FROM setting s) > now()
+            OR EXISTS (SELECT FROM report r WHERE r.month = due) THEN
+            RETURN NULL;
+        END IF;
+        PERFORM publish_report(due);
+        RETURN due;
+    END
+    $$;
+    COMMENT ON FUNCTION publish_due_report(integer, integer, text, timestamptz) IS
+        'what schedule_reports() runs: publishes the report of the month before, once, from a day and hour of the month on by the clock of a zone; returns its month, or NULL where nothing is due';
+
+    CREATE OR REPLACE FUNCTION schedule_reports(day integer DEFAULT 1, hour integer DEFAULT 6, zone text DEFAULT NULL) RETURNS text
+        LANGUAGE plpgsql SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(schedule_reports.zone, (SELECT s.zone FROM setting s));
+        install_schema text := (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = 'report'::regclass);
+        command text;
+        job bigint;
+    BEGIN
+        IF schedule_reports.day NOT BETWEEN 1 AND 28 OR schedule_reports.hour NOT BETWEEN 0 AND 23
+            OR schedule_reports.day IS NULL OR schedule_reports.hour IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('there is no day %s, hour %s in every month', schedule_reports.day, schedule_reports.hour),
+                HINT = 'The day is 1 to 28, the hour 0 to 23.';
+        END IF;
+        PERFORM tokenomics.period_start('day', in_zone, now());  -- an error of the zone comes now, not in the night
+        command := format('SELECT %I.publish_due_report(%s, %s, %L)', install_schema, schedule_reports.day, schedule_reports.hour, in_zone);
+        IF to_regprocedure('cron.schedule(text,text,text)') IS NULL THEN
+            RAISE NOTICE USING
+                MESSAGE = 'pg_cron is not in this database: put the line that this returns into a crontab',
+                HINT = 'It runs every quarter of an hour, and publishes once a month.';
+            RETURN format('*/15 * * * * psql -X -d %s -c "%s"', quote_ident(current_database()), replace(command, '"', '\"'));
+        END IF;
+        -- by the clock of the server, which is GMT: the function looks at the local time itself
+        EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job USING format('tokenomics report of %s', install_schema), '*/15 * * * *', command;
+        RETURN format('pg_cron job %s: %s', job, command);
+    END
+    $$;
+    COMMENT ON FUNCTION schedule_reports(integer, integer, text) IS
+        'publishes each month''s report by itself from a day and hour of the next on, by the clock of a zone (NULL: that of "setting"): as a job of pg_cron where that is in the database, else it returns the line for a crontab; again it changes the job';
+END
+$install$;
+COMMENT ON PROCEDURE install_report() IS 'part of install(): the report of a month, in the first schema of search_path';
+
+CREATE PROCEDURE uninstall_report() LANGUAGE plpgsql
+AS $uninstall$
+BEGIN
+    DROP FUNCTION IF EXISTS
+        schedule_reports(integer, integer, text),
+        publish_due_report(integer, integer, text, timestamptz),
+        publish_report(date),
+        monthly_report(date);
+    DROP TABLE IF EXISTS report;
+END
+$uninstall$;
+COMMENT ON PROCEDURE uninstall_report() IS 'part of uninstall(): drops what install_report() made';

@@ -70,6 +70,7 @@ BEGIN
     CALL tokenomics.install_charge();
     CALL tokenomics.install_price_panel();
     CALL tokenomics.install_trends();
+    CALL tokenomics.install_price_change();
 
     PERFORM pg_catalog.set_config('search_path', path_before, true);
     PERFORM pg_catalog.set_config('client_min_messages', messages_before, true);
@@ -106,6 +107,7 @@ BEGIN
     PERFORM pg_catalog.set_config('search_path', pg_catalog.format('%I, pg_temp', uninstall.schema), true);
     PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
 
+    CALL tokenomics.uninstall_price_change();
     CALL tokenomics.uninstall_trends();
     CALL tokenomics.uninstall_price_panel();
     CALL tokenomics.uninstall_charge();

@@ -72,6 +72,7 @@ BEGIN
     CALL tokenomics.install_charge();
     CALL tokenomics.install_settle();
     CALL tokenomics.install_trends();
+    CALL tokenomics.install_price_change();
     CALL tokenomics.install_focus();
     CALL tokenomics.install_factors();
     CALL tokenomics.install_growth();
@@ -126,6 +127,7 @@ BEGIN
     CALL tokenomics.uninstall_growth();
     CALL tokenomics.uninstall_factors();
     CALL tokenomics.uninstall_focus();
+    CALL tokenomics.uninstall_price_change();
     CALL tokenomics.uninstall_trends();
     CALL tokenomics.uninstall_settle();
     CALL tokenomics.uninstall_charge();

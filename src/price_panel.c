@@ -879,6 +879,7 @@ compare_periods(const Market *market, int base, int current, int needs, IndexSum
 		else
 			index_sums_item(sums, &(a++)->side, &(b++)->side, needs);
 	}
+	index_sums_check(sums);
 }
 
 static IndexMethod
@@ -973,7 +974,8 @@ comparison_of(const Market *market, int base, int current, IndexMethod method)
 	c.base_coverage = or_nan(is_defined, c.base_coverage);
 	is_defined = index_coverage(&sums, 1, &c.coverage);
 	c.coverage = or_nan(is_defined, c.coverage);
-	c.turnover = or_nan(c.base_coverage > 0 && c.coverage > 0, c.base_coverage / c.coverage);
+	is_defined = index_turnover(&sums, &c.turnover);
+	c.turnover = or_nan(is_defined, c.turnover);
 	total = sum_value(&sums.total[0]);
 	c.value = or_nan(sums.unknown[0] == 0 && sums.unknown[1] == 0 && total > 0,
 					 sum_value(&sums.total[1]) / total);
@@ -1194,7 +1196,7 @@ put_geks(ReturnSetInfo *rsinfo, const Market *market, IndexMethod method, int wi
 		/* the first window whole; then each adds its last movement */
 		int			last = Max(t, pairs.window - 1);
 		int			first = last - pairs.window + 1;
-		int			from = t < pairs.window ? 0 : t - 1;
+		int			from = t < pairs.window ? base : t - 1;
 		int			bridges = 0;
 		double		log_index = t == 0 ? 0 : geks_log(&pairs, from, t, first, last, &bridges);
 		double		coverage = geks_coverage(&pairs, t, first, last);
@@ -1205,16 +1207,14 @@ put_geks(ReturnSetInfo *rsinfo, const Market *market, IndexMethod method, int wi
 		bool	   *nulls = row_nulls + n_scope;
 
 		SET(GEKS_PERIOD, TimestampTzGetDatum(market->period[t]));
-		if (t < pairs.window)
-			level = log_index;
-		else if (isnan(level + log_index))
+		if (isnan(log_index))
 		{
-			/* the chain of movements ends; what follows is counted from here */
+			/* nothing links it to the base: what follows is counted from it */
 			base = t;
 			level = 0;
 		}
 		else
-			level += log_index;
+			level = t < pairs.window ? log_index : level + log_index;
 		if (!isnan(log_index) && (t == 0 || base != t))
 			SET_FLOAT(GEKS_INDEX, exp(level));
 		if (t > 0)

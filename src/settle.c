@@ -66,6 +66,7 @@
 SQL_FUNCTION(mark_usage);
 SQL_FUNCTION(usage_partitions);
 SQL_FUNCTION(price_digest);
+SQL_FUNCTION(reads_all_rows);
 SQL_FUNCTION(stored_usage);
 
 /*
@@ -825,6 +826,12 @@ reads_all(Oid relid, Oid role, int depth)
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return result;
+}
+
+Datum
+reads_all_rows(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(reads_all(PG_GETARG_OID(0), GetUserId(), 0));
 }
 
 /*

@@ -29,6 +29,11 @@ CREATE FUNCTION price_digest(book price_book, providers text[], models text[], f
 COMMENT ON FUNCTION price_digest(price_book, text[], text[], timestamptz, timestamptz) IS
     'a digest of all that a book says of some models (providers[i], models[i]) in a time: the same where it prices every call of them alike';
 
+CREATE FUNCTION reads_all_rows(relation regclass) RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION reads_all_rows(regclass) IS
+    'whether the current role reads every row of a table, or of all tables that a view is over: it has the right to, and no row security is active for it';
+
 CREATE FUNCTION stored_usage(
     usage regclass,
     grain text,
@@ -202,7 +207,7 @@ BEGIN
             EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', kept);
         END IF;
     END LOOP;
-    -- a row in which nothing but marks is in the way of a scan is rewritten often
+    -- many small rows that live for a short time
     ALTER TABLE usage_mark SET (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 10000);
 
     IF is_table THEN
@@ -277,14 +282,14 @@ BEGIN
         in_grain text := settled_ledger.grain;
         in_zone text := settled_ledger.zone;
         label text := coalesce(settled_ledger.dimension, '');
-        expression text := coalesce((SELECT d.expression FROM dimension d WHERE d.name = settled_ledger.dimension), label);
+        by_expression text := coalesce((SELECT d.expression FROM dimension d WHERE d.name = settled_ledger.dimension), label);
         lost timestamptz;
     BEGIN
         WITH unit AS MATERIALIZED (
             SELECT u.* FROM settled_units(from_at, to_at, settled_ledger.book) u WHERE u.problem IS NULL
         ), month AS MATERIALIZED (
             SELECT u.starts, u.ends, l.ledger
-            FROM unit u JOIN stored_ledger l ON l.zone = u.zone AND l.grain = 'month' AND l.starts = u.starts AND l.dimension = label AND l.expression = expression
+            FROM unit u JOIN stored_ledger l ON l.zone = u.zone AND l.grain = 'month' AND l.starts = u.starts AND l.dimension = label AND l.expression = by_expression
             WHERE u.grain = 'month' AND in_grain = 'month' AND u.zone = in_zone AND u.starts >= from_at AND u.ends <= to_at
         ), day AS MATERIALIZED (
             SELECT u.*, f.first, f.behind, f.first = u.starts AND f.behind = u.ends AND u.zone = in_zone AND in_grain IN ('day', 'month') AS is_whole
@@ -298,7 +303,7 @@ BEGIN
                  -- of an archived day all are unlabelled by a dimension of later on
                  LATERAL (SELECT s.ledger FROM stored_ledger s
                           WHERE s.zone = d.zone AND s.grain = 'day' AND s.starts = d.starts
-                            AND (s.dimension = label AND s.expression = expression OR d.is_archived AND s.dimension = '')
+                            AND (s.dimension = label AND s.expression = by_expression OR d.is_archived AND s.dimension = '')
                           ORDER BY s.dimension DESC LIMIT 1) l
             WHERE d.is_whole
             UNION ALL
@@ -376,11 +381,11 @@ BEGIN
                 MESSAGE = 'refresh() and archive() need isolation level READ COMMITTED',
                 DETAIL = format('In %s calls would be read by an older snapshot than their marks are deleted by.', upper(current_setting('transaction_isolation')));
         END IF;
-        IF row_security_active('usage') OR row_security_active('price') OR row_security_active('model_alias') THEN
+        IF NOT (tokenomics.reads_all_rows('usage') AND tokenomics.reads_all_rows('price') AND tokenomics.reads_all_rows('model_alias')) THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'insufficient_privilege',
                 MESSAGE = format('role "%s" does not read all calls and prices', current_user),
-                DETAIL = 'Row security is active for it: what it stored would be a part.',
+                DETAIL = 'It lacks the right to, or row security is active for it: what it stored would be a part.',
                 HINT = 'Let the owner of the install do it.';
         END IF;
         -- One at a time for each month: its days, and what is merged of them.  By
@@ -572,9 +577,7 @@ BEGIN
                   UNION
                   SELECT min(s.starts), max(s.ends) FROM settled s GROUP BY s.zone, tokenomics.period_start('month', in_zone, s.starts)
                   UNION
-                  SELECT max(s.ends), over FROM settled s
-                  UNION
-                  SELECT over, over + interval '1 microsecond') k,
+                  SELECT max(s.ends), over FROM settled s WHERE is_view) k,
                  tokenomics.periods('month', in_zone, k.starts, least(k.ends, over + interval '1 microsecond')) p
         ), valid AS MATERIALIZED (
             SELECT u.starts, u.ends FROM settled_units('-infinity', 'infinity', book()) u

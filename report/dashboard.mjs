@@ -1,6 +1,6 @@
 // dashboard.mjs [MONTH]: writes the dashboard to stdout, one HTML file that holds its
 // data, its charts and what draws them; it loads nothing.
-import { chart, escape, names, scope, source, Trouble, withDatabase } from './pictures.mjs';
+import { chart, complain, escape, names, scope, source, withDatabase } from './pictures.mjs';
 import { cards, headline } from './text.mjs';
 import { monthName } from './format.mjs';
 
@@ -51,6 +51,5 @@ ${await source('draw.js')}
 try {
     process.stdout.write(await withDatabase(dashboard));
 } catch (error) {
-    console.error(error instanceof Trouble ? `dashboard: ${error.message}` : error);
-    process.exitCode = 1;
+    complain('dashboard', error);
 }

@@ -5,7 +5,7 @@ const charts = JSON.parse(document.getElementById('charts').textContent);
 window.views = {};
 window.drawn = Promise.all(charts.map(async ({ name, spec, rows }) => {
     const figure = document.getElementById(name);
-    const { view } = await vegaEmbed(figure.querySelector('.picture'), { ...spec, data: { values: rows } },
+    const { view } = await vegaEmbed(figure.querySelector('.picture'), { ...fitted(spec, figure.clientWidth), data: { values: rows } },
         { renderer: 'svg', actions: { export: true, source: false, compiled: false, editor: false }, tooltip: { theme: 'light' }, downloadFileName: name });
     window.views[name] = view;
     figure.querySelector('details').addEventListener('toggle', ({ target }) => {

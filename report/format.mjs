@@ -55,3 +55,8 @@ export function amount(digits, currency) {
 export function monthName(month) {
     return month ? new Date(month + 'T00:00:00Z').toLocaleDateString('en', { month: 'long', year: 'numeric', timeZone: 'UTC' }) : '';
 }
+
+// A spec for a width: a legend of one line does not fit a narrow page.
+export function fitted(spec, width) {
+    return width >= 480 ? spec : { ...spec, config: { ...spec.config, legend: { ...spec.config.legend, columns: 2, labelLimit: 150 } } };
+}

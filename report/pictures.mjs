@@ -25,6 +25,13 @@ for (const name of ['money', 'rate', 'count', 'percent']) vega.expressionFunctio
 // An error that says what to do, instead of a stack.
 export class Trouble extends Error {}
 
+// What the database or the system says, with its code, is said as it is; the rest is
+// a fault of ours, and its stack is of use.
+export function complain(program, error) {
+    console.error(error instanceof Trouble || error.code ? `${program}: ${error.message || error.code}` : error);
+    process.exitCode = 1;
+}
+
 const source = (name) => readFile(new URL(name, import.meta.url), 'utf8');
 
 // Runs work on the database that DATABASE_URL or PGHOST, PGPORT, ... name, all of it on
@@ -118,7 +125,7 @@ function present(part, rows) {
 
 // The chart as SVG, as wide as asked.
 export async function svg({ spec, rows, title, description }, width) {
-    const sized = { ...spec, width, autosize: { type: 'fit-x', contains: 'padding' }, data: { values: rows } };
+    const sized = { ...format.fitted(spec, width), width, autosize: { type: 'fit-x', contains: 'padding' }, data: { values: rows } };
     const warnings = [];
     const logger = { level: () => logger, error: (...text) => { throw new Error(text.join(' ')); }, warn: (...text) => { warnings.push(text.join(' ')); return logger; }, info: () => logger, debug: () => logger };
     const view = new vega.View(vega.parse(compile(sized, { logger }).spec), { renderer: 'none', logger });

@@ -1,6 +1,6 @@
 // report.mjs [MONTH]: writes the report of a month to stdout, one HTML file without
 // script, to be mailed and printed.
-import { chart, escape, names, scope, source, svg, Trouble, withDatabase } from './pictures.mjs';
+import { chart, complain, escape, names, scope, source, svg, withDatabase } from './pictures.mjs';
 import { html } from './markdown.mjs';
 import { reportText } from './text.mjs';
 import { monthName } from './format.mjs';
@@ -42,6 +42,5 @@ const plain = (one) => ({ ...one, spec: { ...one.spec, title: undefined } });
 try {
     process.stdout.write(await withDatabase(report));
 } catch (error) {
-    console.error(error instanceof Trouble ? `report: ${error.message}` : error);
-    process.exitCode = 1;
+    complain('report', error);
 }

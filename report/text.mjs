@@ -68,7 +68,7 @@ export async function reportText(client, scope) {
     say('## Why they moved', '![Bridge of the bill](bill_bridge)');
 
     const movers = await data(`
-        SELECT owner, round(now, 2) AS now, round(before, 2) AS before, round(now - before, 2) AS change
+        SELECT owner, round(now, 2) AS now, round(before, 2) AS before, round(now, 2) - round(before, 2) AS change
         FROM (SELECT owner, coalesce(sum(a.amount) FILTER (WHERE month = $1::date), 0) AS now, coalesce(sum(a.amount) FILTER (WHERE month < $1::date), 0) AS before
               FROM spend_by_owner_between(${betweenTwo}), LATERAL (SELECT ${shown('total_spend_converted', 'total_spend')} AS amount) AS a
               WHERE dimension = 'team' AND currency IS NOT NULL

@@ -1,0 +1,123 @@
+# The report and the dashboard in a browser: of the demo company, of an empty
+# install, and of a single call with hostile names.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/..";
+use File::Path qw(make_path);
+use JSON::PP;
+use Test::More;
+use TokenomicsTest;
+
+my $built = $ENV{TOKENOMICS_REPORT_BUILD} //= project_file('build', 'report');
+my $shots = "$built/shots";
+make_path($shots);
+
+sub page {
+    my ($script, $name, $month) = @_;
+    my $file = "$shots/$name.html";
+    is(system(project_file('report', 'run.sh') . " $script.mjs $month >'$file'"), 0, "$name is written");
+    return $file;
+}
+
+my @pages;
+database();
+push @pages, page('report', 'report-empty', ''), page('dashboard', 'dashboard-empty', '');
+
+# One month, one call, and names that would be markup.
+psql(q(
+    SELECT correct_price('acme', 'big|<b>model</b>', '{"currency": "USD", "input": 3, "output": 15}', '(,)', 'x');
+    SELECT ensure_partitions('2026-03-01', '2026-03-31');
+    INSERT INTO usage (at, tokens, provider, model, team) VALUES
+        ('2026-03-05 12:00+00', '{"input": 1000000, "output": 100000}', 'acme', 'big|<b>model</b>', '</script><script>throw 1</script>'),
+        ('2026-03-05 12:00+00', '{"input": 10}', 'acme', '**x** <img src=x onerror=alert(1)>', 'b');
+));
+push @pages, page('report', 'report-single', ''), page('dashboard', 'dashboard-single', '2026-03');
+push @pages, page('report', 'report-other-month', '2024-01');
+
+my $company = database();
+psql('SELECT count(*) FROM load_default_prices()');
+is(system("psql -Xq -v ON_ERROR_STOP=1 -f '" . project_file('test', 'demo', 'company.sql') . "' >/dev/null"), 0, 'company.sql runs');
+push @pages, my $report = page('report', 'report', '2026-06'), page('dashboard', 'dashboard', '2026-06');
+page('report', 'report-again', '2026-06');
+is(system("cmp '$report' '$shots/report-again.html'"), 0, 'the report is the same bytes when it is written again');
+cmp_ok(-s $report, '<', 1_000_000, 'and fit to be mailed');
+
+my $run = project_file('report', 'run.sh');
+like(qx(TOKENOMICS_SCHEMA=nowhere '$run' report.mjs 2>&1), qr/^report: there is no install of tokenomics in schema "nowhere"\n\z/, 'a schema without an install is an error that says so');
+like(qx('$run' report.mjs 2026-13 2>&1), qr/^report: "2026-13" is no month/, 'and so is what is no month');
+like(qx(PGDATABASE=template1 '$run' report.mjs 2>&1), qr/^report: this database has no install of tokenomics/, 'and a database without one');
+like(qx(PGPORT=1 '$run' report.mjs 2>&1), qr/^report: .*ENOENT|^report: connect/, 'and no server');
+is(qx(PGOPTIONS='-c search_path=public' '$run' report.mjs 2026-06), qx(cat '$report'), 'without a search_path the install is found');
+
+my $script = project_file('test', 'pictures', 'browser.mjs');
+my $json = qx(node '$script' '$shots' @pages);
+is($?, 0, 'the browser ran');
+my %seen;
+for my $seen (@{ decode_json($json) }) {
+    my $name = "$seen->{page} at $seen->{width}";
+    $seen{$seen->{page}}{$seen->{width}} = $seen;
+    is_deeply($seen->{said}, [], "$name: no errors and warnings");
+    is_deeply($seen->{asked}, [], "$name: nothing is loaded");
+    is($seen->{overflow}, 0, "$name: as wide as its window");
+    unlike($seen->{text}, qr/NaN|undefined|\bnull\b|Infinity|\[object/, "$name: words where there are no figures");
+    is($seen->{scripts}, 0, "$name: no script") if $seen->{page} =~ /^report/;
+    is_deeply($seen->{figures}{$_}{outside}, [], "$name: no text of $_ is cut off") for sort keys %{ $seen->{figures} };
+    is_deeply([ grep { /NaN|undefined|null|Infinity/ } map { @{ $_->{labels} } } values %{ $seen->{figures} } ], [], "$name: no label is NaN");
+    for my $id (sort keys %{ $seen->{figures} }) {
+        my $figure = $seen->{figures}{$id};
+        if ($figure->{missing}) { like($figure->{missing}, qr/^no data: ./, "$name: $id says why it is missing: $figure->{missing}") }
+        else { cmp_ok($figure->{marks}, '>', 0, "$name: $id has marks") }
+    }
+}
+for my $kind ('report', 'dashboard') {
+    like($seen{"$kind-empty"}{1400}{text}, qr/No data: there were no calls and no charges yet\./, "an empty $kind says so");
+    like($seen{"$kind-single"}{1400}{text}, qr/\$4\.50/, "the $kind of a single call has its cost");
+}
+like($seen{'report-other-month'}{1400}{text}, qr/No data: there were no calls and no charges in January 2024\./, 'so does one of a month without any');
+like($seen{'report-single'}{1400}{text}, qr/<img src=x onerror=alert\(1\)>/, 'names are text');
+
+# Charts that need no view of another room have marks.
+my @ours = qw(two_lines total_spend unit_price models owners daily_spend);
+for my $width (1400, 400) {
+    is_deeply([ grep { $seen{dashboard}{$width}{figures}{$_}{missing} } @ours ], [], "all are drawn at $width");
+}
+
+# ---- the figures on the page are those of SQL ----
+my $dashboard = $seen{dashboard}{1400};
+my %card = map { $_->[0] => $_ } @{ $dashboard->{cards} };
+is($card{'Total spend'}[1], psql(q(SELECT to_char(sum(total_spend_converted), 'FM$999,999,990.00') FROM total_spend_trend WHERE month = '2026-06-01')), 'total spend');
+is($card{'Total spend'}[1], '$6,260.97', 'which is this');
+is($card{'A million tokens cost'}[1], psql(q(SELECT to_char(cost_per_mtok, 'FM$999,999,990.00') FROM unit_price_trend WHERE month = '2026-06-01' AND scope = 'total' AND currency = 'USD')), 'unit price');
+is($card{'Without a price'}[1], psql(q(SELECT round(sum(tokens) / 1e6, 2) || 'M' FROM unpriced_usage WHERE month = '2026-06-01')), 'unpriced tokens');
+is_deeply($seen{report}{1400}{cards}, $dashboard->{cards}, 'the report has the same cards');
+
+sub sum { my $total = 0; $total += $_ // 0 for @_; return sprintf '%.6f', $total }
+my %charts = %{ $dashboard->{charts} };
+is(sum(map { $_->{value} } grep { $_->{month} eq '2026-03-01' } @{ $charts{total_spend} }), psql(q(SELECT round(sum(total_spend_converted), 6) FROM total_spend_trend WHERE month = '2026-03-01')), 'the bars of a month add up to its spend');
+is(scalar(@{ $charts{total_spend} }), 42, 'of three kinds in 14 months');
+is(sum(map { $_->{value} } grep { $_->{day} eq '2026-06-16' } @{ $charts{daily_spend} }), psql(q(SELECT round(sum(total_spend_converted), 6) FROM daily_spend WHERE day = '2026-06-16')), 'the bars of a day to its');
+is(sum(map { $_->{value} } @{ $charts{owners} }), psql(q(SELECT round(sum(total_spend_converted), 6) FROM spend_by_owner WHERE dimension = 'team' AND month = '2026-06-01')), 'the teams to the month');
+is(sum(map { $_->{value} } @{ $charts{models} }), psql(q(SELECT round(sum(effective_cost_converted), 6) FROM cost_per_token WHERE month = '2026-06-01')), 'the models to its usage and purchases');
+is(sum(map { $_->{value} } grep { $_->{series} eq 'Paid' && $_->{month} eq '2025-12-01' } @{ $charts{unit_price} }), psql(q(SELECT round(cost_per_mtok, 6) FROM unit_price_trend WHERE scope = 'total' AND currency = 'USD' AND month = '2025-12-01')), 'a point of the unit price');
+my ($spend) = grep { $_->{series} eq 'Total spend' && $_->{month} eq '2026-06-01' } @{ $charts{two_lines} };
+is(sprintf('%.4f', $spend->{index}), psql(q(SELECT round(100 * sum(total_spend_converted) FILTER (WHERE month = '2026-06-01') / sum(total_spend_converted) FILTER (WHERE month = '2025-05-01'), 4) FROM total_spend_trend)), 'the index of spend');
+
+# A bar is as long as its figure, and labelled with it.
+my @bars = @{ $dashboard->{figures}{owners}{bars} };
+my @owners = grep { $_->{value} > 0 } @{ $charts{owners} };
+is(scalar(@bars), scalar(@{ $charts{owners} }), 'a bar for each team');
+my $scale = $bars[0]{width} / $owners[0]{value};
+is_deeply([ grep { abs($bars[$_]{width} - $owners[$_]{value} * $scale) > 1.5 } 0 .. $#owners ], [], 'as long as what it spent');
+is(scalar(grep { $_ eq '$447.47' } @{ $dashboard->{figures}{owners}{labels} }), 1, 'and labelled with it');
+
+# Tables of the report.
+my ($movers) = grep { $_->[0][0] eq 'Team' } @{ $seen{report}{1400}{tables} };
+is(join('|', @{ $movers->[1] }), psql(q(
+    SELECT owner, to_char(now, 'FM$999,990.00'), to_char(before, 'FM$999,990.00'), '+' || to_char(now - before, 'FM$999,990.00')
+    FROM (SELECT owner, round(sum(total_spend_converted) FILTER (WHERE month = '2026-06-01'), 2) AS now, round(sum(total_spend_converted) FILTER (WHERE month = '2026-05-01'), 2) AS before
+          FROM spend_by_owner WHERE dimension = 'team' GROUP BY owner) AS o ORDER BY abs(now - before) DESC LIMIT 1)), 'the first of the top movers');
+my ($unpriced) = grep { $_->[0][3] && $_->[0][3] eq 'Nearest priced model' } @{ $seen{report}{1400}{tables} };
+is(join('|', @{ $unpriced->[1] }), 'google|gemini-ultra-nightly|unknown model|google/gemini-3-pro-preview|180|4,464,764', 'what has no price');
+is(scalar(@{ $dashboard->{opened}[0] }), 1 + @{ $charts{two_lines} }, 'the figures behind a chart open');
+done_testing();

@@ -1,0 +1,62 @@
+// browser.mjs SHOTS PAGE...: opens pages (HTML files) in Chromium, wide and narrow, and
+// prints as JSON what a test asks of them; screenshots go to the folder SHOTS.
+import { createRequire } from 'node:module';
+import { basename } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const require = createRequire(`${process.env.TOKENOMICS_REPORT_BUILD}/package.json`);
+const { chromium } = require('playwright-core');
+const [shots, ...pages] = process.argv.slice(2);
+
+const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+});
+
+// Runs in the page.
+function look() {
+    const visible = (element) => element.getClientRects().length > 0;
+    const figures = {};
+    for (const figure of document.querySelectorAll('figure')) {
+        const drawn = [...figure.querySelectorAll('svg.marks, svg[role=img]')].find(visible);
+        const shapes = drawn ? [...drawn.querySelectorAll('.mark-rect.role-mark path, .mark-line.role-mark path, .mark-symbol.role-mark path, .mark-area.role-mark path, .mark-rule.role-mark line')] : [];
+        figures[figure.id] = {
+            missing: figure.querySelector('.missing')?.textContent ?? null,
+            marks: shapes.filter((shape) => { const box = shape.getBoundingClientRect(); return box.width > 0 || box.height > 0; }).length,
+            bars: drawn ? [...drawn.querySelectorAll('.mark-rect.role-mark.layer_0_marks path')].map((shape) => { const box = shape.getBBox(); return { x: box.x, y: box.y, width: box.width, height: box.height, name: shape.getAttribute('aria-label') }; }) : [],
+            labels: drawn ? [...drawn.querySelectorAll('text')].map((text) => text.textContent) : [],
+            outside: drawn ? [...drawn.querySelectorAll('text')].filter((text) => { const a = text.getBoundingClientRect(), b = figure.getBoundingClientRect(); return a.left < b.left - 1 || a.right > b.right + 1; }).map((text) => text.textContent) : [],
+        };
+    }
+    const embedded = document.getElementById('charts');
+    return {
+        figures,
+        charts: embedded ? Object.fromEntries(JSON.parse(embedded.textContent).map(({ name, rows }) => [name, rows])) : {},
+        cards: [...document.querySelectorAll('.card')].map((card) => [...card.children].map((part) => part.textContent)),
+        tables: [...document.querySelectorAll('table')].filter(visible).map((table) => [...table.rows].map((row) => [...row.cells].map((cell) => cell.textContent))),
+        text: document.body.innerText,
+        scripts: document.scripts.length,
+        overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    };
+}
+
+const seen = [];
+for (const file of pages) {
+    for (const width of [1400, 400]) {
+        const page = await browser.newPage({ viewport: { width, height: 900 } });
+        const said = [], asked = [];
+        page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) said.push(message.text()); });
+        page.on('pageerror', (error) => said.push(String(error)));
+        page.on('request', (request) => { if (!/^(file|data|blob):/.test(request.url())) asked.push(request.url()); });
+        await page.goto(pathToFileURL(file).href);
+        await page.evaluate(() => window.drawn);
+        await page.screenshot({ path: `${shots}/${basename(file, '.html')}-${width}.png`, fullPage: true });
+        const found = await page.evaluate(look);
+        const details = page.locator('figure > details').first();
+        if (await details.count()) await details.locator('summary').click();
+        seen.push({ page: basename(file, '.html'), width, said, asked, ...found, opened: (await page.evaluate(look)).tables });
+        await page.close();
+    }
+}
+await browser.close();
+console.log(JSON.stringify(seen));

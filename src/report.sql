@@ -68,7 +68,7 @@ BEGIN
             'A million tokens (blended price)', tokenomics.report_amount((price ->> 'cost_per_mtok')::numeric, unit, 4), tokenomics.report_amount((price ->> 'before')::numeric, unit, 4), tokenomics.report_amount((price ->> 'year_before')::numeric, unit, 4),
             'Real price (matched index, first month 1)', tokenomics.report_amount((price ->> 'matched_index')::numeric, NULL, 4), tokenomics.report_amount((price ->> 'matched_index_before')::numeric, NULL, 4), tokenomics.report_amount((price ->> 'matched_index_year_before')::numeric, NULL, 4),
             'Mix (blended over real price)', tokenomics.report_amount((price ->> 'mix_index')::numeric, NULL, 4), tokenomics.report_amount((price ->> 'mix_index_before')::numeric, NULL, 4), tokenomics.report_amount((price ->> 'mix_index_year_before')::numeric, NULL, 4)])
-        || coalesce('Of the price index: ' || tokenomics.report_text(price ->> 'note') || '.', NULL);
+        || ('Of the price index: ' || (price ->> 'note') || '.');
 
     said := said || '## Why the bill moved'::text
         || coalesce(tokenomics.report_table('{"Effect","On the month before:","On the year before:"}',
@@ -80,19 +80,27 @@ BEGIN
                                   (2, tokenomics.report_amount((bridge -> 'month' ->> e.key)::numeric, unit, 2, e.n BETWEEN 2 AND 9)),
                                   (3, tokenomics.report_amount((bridge -> 'year' ->> e.key)::numeric, unit, 2, e.n BETWEEN 2 AND 9))) x(n, c)
              WHERE jsonb_typeof(bridge -> 'month') = 'object' OR jsonb_typeof(bridge -> 'year') = 'object')), 'There is no earlier month to compare with.');
-    said := said || coalesce('Of the month before: ' || tokenomics.report_text(bridge -> 'month' ->> 'note') || '.', NULL)
+    said := said || ('Of the month before: ' || (bridge -> 'month' ->> 'note') || '.')
         || ('### Drivers' || E'\n\n' || tokenomics.report_table('{"What the change came from","Effect:"}',
             (SELECT array_agg(c ORDER BY d.n, x.n) FROM jsonb_array_elements(report -> 'drivers') WITH ORDINALITY d(d, n),
                     LATERAL (VALUES (1, tokenomics.report_text(d.d ->> 'driver')), (2, tokenomics.report_amount((d.d ->> 'effect')::numeric, unit, 2, true))) x(n, c))));
 
     said := said || '## Who and what'::text
-        || (SELECT string_agg(format(E'### %s\n\n%s', initcap(m.kind), coalesce(tokenomics.report_table(ARRAY[initcap(rtrim(m.kind, 's')), 'This month:', 'Month before:', 'Change:', 'Price:', 'Volume:', 'Mix:', 'New and gone:'],
+        || (SELECT string_agg(format(E'### %s\n\n%s', initcap(m.kind), coalesce(tokenomics.report_table(ARRAY[initcap(rtrim(m.kind, 's')), 'This month:', 'Month before:', 'Change:', 'Price:', 'Volume:', 'Mix:', 'New and gone:', 'Other:'],
                 (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'movers' -> m.kind) WITH ORDINALITY r(r, n),
                         LATERAL (VALUES (1, tokenomics.report_text(r.r ->> 'name')), (2, tokenomics.report_amount((r.r ->> 'spend')::numeric, unit)), (3, tokenomics.report_amount((r.r ->> 'spend_before')::numeric, unit)),
                                         (4, tokenomics.report_amount((r.r ->> 'change')::numeric, unit, 2, true)), (5, tokenomics.report_amount((r.r ->> 'price_effect')::numeric, unit, 2, true)),
                                         (6, tokenomics.report_amount((r.r ->> 'volume_effect')::numeric, unit, 2, true)), (7, tokenomics.report_amount((r.r ->> 'mix_effect')::numeric, unit, 2, true)),
-                                        (8, tokenomics.report_amount((r.r ->> 'new_effect')::numeric + (r.r ->> 'discontinued_effect')::numeric, unit, 2, true))) x(n, c))), 'Nothing changed.')),
+                                        (8, tokenomics.report_amount((r.r ->> 'new_effect')::numeric + (r.r ->> 'discontinued_effect')::numeric, unit, 2, true)),
+                                        -- exchange rates, purchases, credits and tax
+                                        (9, tokenomics.report_amount((r.r ->> 'change')::numeric - (r.r ->> 'price_effect')::numeric - (r.r ->> 'volume_effect')::numeric - (r.r ->> 'mix_effect')::numeric
+                                            - (r.r ->> 'new_effect')::numeric - (r.r ->> 'discontinued_effect')::numeric, unit, 2, true))) x(n, c))), 'Nothing changed.')),
                 E'\n\n' ORDER BY m.n) FROM unnest('{teams,projects,models}'::text[]) WITH ORDINALITY m(kind, n));
+
+    said := said || '## What stood out in a year'::text
+        || coalesce(tokenomics.report_table('{"Month","What","Amount:"}',
+            (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'findings') WITH ORDINALITY r(r, n),
+                    LATERAL (VALUES (1, to_char((r.r ->> 'month')::date, 'FMMonth YYYY')), (2, tokenomics.report_text(r.r ->> 'what')), (3, tokenomics.report_amount((r.r ->> 'amount')::numeric, coalesce(r.r ->> 'currency', unit), 2, true))) x(n, c))), 'Nothing.');
 
     said := said || '## Prices and savings'::text
         || format('At list prices the calls would have cost %s; they cost %s: %s saved.', tokenomics.report_amount((report -> 'savings' ->> 'list_cost')::numeric, unit),
@@ -270,6 +278,43 @@ BEGIN
                           WHERE b.change <> 0) r
                     WHERE r.place <= 6
                     GROUP BY r.kind) m ON m.kind = k.kind));
+
+        -- a year of what stood out: each names its cause and, where there is one, its amount
+        report := report || jsonb_build_object('findings', (
+            WITH model AS MATERIALIZED (
+                SELECT c.month, c.provider, c.model, sum(c.effective_cost_converted) AS cost, sum(c.cache_read_tokens) AS cache_read,
+                       sum(c.input_tokens) + sum(c.cache_read_tokens) + coalesce(sum(c.cache_write_tokens), 0) + coalesce(sum(c.cache_write_1h_tokens), 0) AS input, sum(sum(c.effective_cost_converted)) OVER (PARTITION BY c.month) AS bill
+                FROM cost_per_token_between((this - interval '13 months')::timestamp AT TIME ZONE in_zone, ends, in_zone) c GROUP BY 1, 2, 3
+            ), bridge AS MATERIALIZED (
+                -- of months with one before them
+                SELECT make_date(c.n / 12, c.n % 12 + 1, 1) AS month, c.provider, c.model, sum(c.spend_0) AS spend_0, sum(c.spend_1) AS spend_1, sum(c.price_effect) AS price_effect,
+                       sum(c.volume_effect) AS volume_effect, sum(c.mix_effect) AS mix_effect, sum(c.new_effect) AS new_effect, sum(c.discontinued_effect) AS discontinued_effect,
+                       sum(c.purchase_effect) AS purchase_effect, sum(c.other_effect) AS other_effect
+                FROM bill_contributions(ARRAY[tstzrange((this - interval '13 months')::timestamp AT TIME ZONE in_zone, ends)], true, '{1}', in_zone, NULL, reporting) c
+                WHERE c.currency = reporting AND EXISTS (SELECT FROM model x WHERE x.month = (make_date(c.n / 12, c.n % 12 + 1, 1) - interval '1 month')::date)
+                GROUP BY 1, 2, 3
+            ), bill AS (
+                SELECT b.month, greatest(sum(b.spend_0), sum(b.spend_1)) AS size FROM bridge b GROUP BY 1
+            ), finding AS (
+                SELECT b.month, e.n, format(e.what, concat_ws('/', b.provider, b.model)) AS what, e.amount, NULL::text AS currency
+                FROM bridge b JOIN bill s ON s.month = b.month,
+                     LATERAL (VALUES (1, 'price of %s', b.price_effect), (2, 'mix: %s', b.mix_effect), (3, 'new: %s', b.new_effect), (4, 'no longer used: %s', b.discontinued_effect),
+                                     (5, 'volume of %s', b.volume_effect), (6, 'credit, adjustment or tax of %s', b.other_effect), (7, 'purchase of %s', b.purchase_effect)) e(n, what, amount)
+                WHERE abs(e.amount) >= CASE e.n WHEN 1 THEN 0.01 WHEN 6 THEN 0 WHEN 5 THEN 0.1 ELSE 0.03 END * s.size AND e.amount <> 0
+                UNION ALL
+                SELECT m.month, 8, format('cache hit rate of %s/%s from %s to %s', m.provider, m.model, tokenomics.report_percent(b.rate), tokenomics.report_percent(a.rate)), NULL, NULL
+                FROM model m JOIN model l ON l.month = (m.month - interval '1 month')::date AND l.provider = m.provider AND l.model = m.model,
+                     LATERAL (SELECT m.cache_read / nullif(m.input, 0) AS rate) a, LATERAL (SELECT l.cache_read / nullif(l.input, 0) AS rate) b
+                WHERE abs(a.rate - b.rate) >= 0.1 AND m.cost >= 0.01 * m.bill AND m.month > this - interval '12 months'
+                UNION ALL
+                SELECT u.month, 9, format('no price: %s/%s, %s tokens', u.provider, u.model, tokenomics.report_amount(sum(u.tokens), NULL, 0)), NULL, NULL
+                FROM unpriced_usage_between((this - interval '12 months')::timestamp AT TIME ZONE in_zone, ends, in_zone) u WHERE u.tokens > 0 GROUP BY u.month, u.provider, u.model
+                UNION ALL
+                SELECT r.month, 10, format('billed and not explained: %s/%s', r.provider, r.model), r.residual, r.currency
+                FROM reconciliation_between((this - interval '12 months')::timestamp AT TIME ZONE 'UTC', (this + interval '1 month')::timestamp AT TIME ZONE 'UTC') r
+                WHERE r.scope = 'model' AND round(r.residual, 2) <> 0
+            )
+            SELECT coalesce(jsonb_agg(jsonb_build_object('month', f.month, 'what', f.what, 'amount', f.amount, 'currency', f.currency) ORDER BY f.month, f.n, abs(f.amount) DESC, f.what), '[]') FROM finding f));
 
         report := report || jsonb_build_object(
             'savings', (

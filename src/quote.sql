@@ -906,7 +906,7 @@ BEGIN
                            CASE WHEN q.units IS NOT NULL THEN 'as quoted'
                                 ELSE format('at least %s, by %s', coalesce(q.gpus_min, q.units_min), coalesce(q.gpus_step, q.units_increment)) END)::tokenomics.quote_step
                     || ROW(NULL, 'capacity', trim_scale(result.units * capacity * ceiling), CASE WHEN per_gpu THEN 'load/min' ELSE 'normalised tokens/min' END, NULL)::tokenomics.quote_step
-                    || ROW(NULL, CASE WHEN per_gpu THEN 'cost of GPUs over the span' ELSE 'cost of units over the span' END, trim_scale(spent), q.currency,
+                    || ROW(NULL, CASE WHEN per_gpu THEN 'cost of GPUs over the span' ELSE 'cost of units over the span' END, trim_scale(round(spent, 12)), q.currency,
                            format('%s x %s x %s hours', result.units, trim_scale(round(unit_price, 12)), trim_scale(round(paid_hours, 4))))::tokenomics.quote_step;
                 result.achieved_utilization := trim_scale(round(load.served::numeric(100, 30) / (result.units * capacity * paid_hours * 60), 12));
                 result.idle_share := 1 - result.achieved_utilization;
@@ -971,7 +971,7 @@ BEGIN
             IF result.cost_per_mtok_converted IS NULL AND result.cost_per_mtok IS NOT NULL THEN
                 notes := array_append(notes, format('there is no exchange rate from %s to %s on %s', result.currency, result.reporting_currency, day));
             END IF;
-            said := said || ROW(NULL, 'cost per million tokens', result.cost_per_mtok, result.currency, format('%s over %s tokens', trim_scale(spent), served))::tokenomics.quote_step
+            said := said || ROW(NULL, 'cost per million tokens', result.cost_per_mtok, result.currency, format('%s over %s tokens', trim_scale(round(spent, 12)), served))::tokenomics.quote_step
                 || ROW(NULL, 'cost per million output tokens', result.cost_per_mtok_output, result.currency, 'the whole bill; not to be added to that of input')::tokenomics.quote_step
                 || ROW(NULL, 'monthly bill', result.monthly_bill, result.currency, 'of 730 hours')::tokenomics.quote_step;
 

@@ -102,7 +102,13 @@ psql(q(INSERT INTO quote (name, kind, vendor, quoted_at, provider, model, curren
 psql(q(INSERT INTO operating_point SELECT 'H200', concurrency, interactivity, ttft, input_tokens_per_second, output_tokens_per_second, measured_together, input_length, output_length FROM operating_point WHERE quote = 'MiniMax-M2.5 isl 2048'));
 my $ten = q('{pay as you go,batch,reseller,mini,claude,committed,30 PTU,PTU for the peak,H200}');
 is(psql("SELECT count(*), count(DISTINCT kind), count(cost_per_mtok), count(*) FILTER (WHERE serves) FROM compare_quotes('code', $ten)"), '9|3|9|9', 'nine quotes of three kinds');
-note(psql("SELECT rank, quote, round(cost_per_mtok_converted, 4), round(monthly_bill_converted, 2), units, spillover_tokens, idle_share, break_even_volumes[1:3], break_even_utilization FROM compare_quotes('code', $ten)"));
+# the table in the README
+open my $in, '<', project_file('README.md') or die $!;
+my $readme = do { local $/; <$in> };
+for my $row (split /\n/, psql("SELECT rank, quote, round(cost_per_mtok_converted, 4), round(monthly_bill_converted, 2), units, round(idle_share, 3) FROM compare_quotes('code', $ten)")) {
+    my $line = '| ' . join(' | ', split /\|/, $row, -1) . ' |';
+    like($readme, qr/^\Q$line\E$/m, "README: $line");
+}
 my %cost = map { (split /\|/)[0, 1] } split /\n/, psql("SELECT quote, monthly_bill FROM compare_quotes('code', $ten)");
 # by their definition: 730 hours of a month for 2 of the span
 is($cost{'pay as you go'}, psql('SELECT trim_scale(round((18.059974 * 2 + 0.245896 * 8) * 730 / 2, 12))'), 'pay as you go');

@@ -16,6 +16,7 @@
 #include <float.h>
 
 #include "catalog/pg_type.h"
+#include "common/shortest_dec.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
 #include "miscadmin.h"
@@ -341,6 +342,16 @@ index_sums_check(const IndexSums *sums)
  * States as lists of doubles
  */
 
+/* Without loss, whatever extra_float_digits is. */
+void
+append_double(StringInfo buf, double value)
+{
+	char		digits[DOUBLE_SHORTEST_DECIMAL_LEN];
+
+	double_to_shortest_decimal_buf(value, digits);
+	appendStringInfoString(buf, digits);
+}
+
 static char *
 doubles_out(const double *values, int n)
 {
@@ -349,10 +360,8 @@ doubles_out(const double *values, int n)
 	initStringInfo(&buf);
 	for (int i = 0; i < n; i++)
 	{
-		char	   *digits = float8out_internal(values[i]);
-
-		appendStringInfo(&buf, "%s%s", i == 0 ? "[" : ", ", digits);
-		pfree(digits);
+		appendStringInfoString(&buf, i == 0 ? "[" : ", ");
+		append_double(&buf, values[i]);
 	}
 	appendStringInfoChar(&buf, ']');
 	return buf.data;

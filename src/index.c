@@ -246,7 +246,11 @@ index_value(const IndexSums *sums, IndexMethod method, IndexForm form, double *r
 		case METHOD_FISHER:
 			if (!has_both || !quotient(x1y0, v0, &a) || !quotient(v1, x0y1, &b) || a <= 0 || b <= 0)
 				return false;
-			/* the root of the product is right to the last digit, if that is a number */
+
+			/*
+			 * the root of the product is right to the last digit, if that is
+			 * a number
+			 */
 			*result = a * b > DBL_MIN && !isinf(a * b) ? sqrt(a * b) : sqrt(a) * sqrt(b);
 			return true;
 		case METHOD_MARSHALL_EDGEWORTH:

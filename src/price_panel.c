@@ -1254,8 +1254,8 @@ price_panel_geks(PG_FUNCTION_ARGS)
  */
 typedef struct ItemMap
 {
-	ItemPool	keys;			/* provider, a zero and model of the mapped ones
-								 * first */
+	ItemPool	keys;			/* provider, a zero and model of the mapped
+								 * ones first */
 	uint32		n;
 	Datum	   *items;			/* texts: what the n first are called */
 	ItemPool	names;			/* of the items */

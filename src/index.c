@@ -16,6 +16,7 @@
 #include <float.h>
 
 #include "catalog/pg_type.h"
+#include "common/shortest_dec.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
 #include "miscadmin.h"
@@ -245,7 +246,11 @@ index_value(const IndexSums *sums, IndexMethod method, IndexForm form, double *r
 		case METHOD_FISHER:
 			if (!has_both || !quotient(x1y0, v0, &a) || !quotient(v1, x0y1, &b) || a <= 0 || b <= 0)
 				return false;
-			/* the root of the product is right to the last digit, if that is a number */
+
+			/*
+			 * the root of the product is right to the last digit, if that is
+			 * a number
+			 */
 			*result = a * b > DBL_MIN && !isinf(a * b) ? sqrt(a * b) : sqrt(a) * sqrt(b);
 			return true;
 		case METHOD_MARSHALL_EDGEWORTH:
@@ -341,6 +346,16 @@ index_sums_check(const IndexSums *sums)
  * States as lists of doubles
  */
 
+/* Without loss, whatever extra_float_digits is. */
+void
+append_double(StringInfo buf, double value)
+{
+	char		digits[DOUBLE_SHORTEST_DECIMAL_LEN];
+
+	double_to_shortest_decimal_buf(value, digits);
+	appendStringInfoString(buf, digits);
+}
+
 static char *
 doubles_out(const double *values, int n)
 {
@@ -349,10 +364,8 @@ doubles_out(const double *values, int n)
 	initStringInfo(&buf);
 	for (int i = 0; i < n; i++)
 	{
-		char	   *digits = float8out_internal(values[i]);
-
-		appendStringInfo(&buf, "%s%s", i == 0 ? "[" : ", ", digits);
-		pfree(digits);
+		appendStringInfoString(&buf, i == 0 ? "[" : ", ");
+		append_double(&buf, values[i]);
 	}
 	appendStringInfoChar(&buf, ']');
 	return buf.data;

@@ -13,6 +13,8 @@
 
 #include <math.h>
 
+#include "lib/stringinfo.h"
+
 /*
  * A sum with the error of its additions beside it: as good as twice the digits,
  * so that neither the order of rows nor of merging shows in the result.
@@ -136,6 +138,7 @@ extern bool index_coverage(const IndexSums *sums, int side, double *result);
 extern bool index_turnover(const IndexSums *sums, double *result);
 extern void index_sums_check(const IndexSums *sums);
 extern IndexMethod index_method_by_name(const char *str, int len);
+extern void append_double(StringInfo buf, double value);
 extern double index_checked(double value, const char *what);
 
 #endif							/* TOKENOMICS_INDEX_H */

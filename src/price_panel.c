@@ -644,10 +644,8 @@ price_panel_out(PG_FUNCTION_ARGS)
 		cell_doubles(cell, values);
 		for (int v = 0; v < N_CELL_DOUBLES; v++)
 		{
-			char	   *digits = float8out_internal(values[v]);
-
-			appendStringInfo(&buf, ", %s", digits);
-			pfree(digits);
+			appendStringInfoString(&buf, ", ");
+			append_double(&buf, values[v]);
 		}
 		appendStringInfoChar(&buf, ']');
 		pfree(name);
@@ -1256,8 +1254,8 @@ price_panel_geks(PG_FUNCTION_ARGS)
  */
 typedef struct ItemMap
 {
-	ItemPool	keys;			/* provider, a zero and model of the mapped ones
-								 * first */
+	ItemPool	keys;			/* provider, a zero and model of the mapped
+								 * ones first */
 	uint32		n;
 	Datum	   *items;			/* texts: what the n first are called */
 	ItemPool	names;			/* of the items */

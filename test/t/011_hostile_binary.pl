@@ -19,12 +19,18 @@ my %valid = (
     rates => pack('H*', psql(q(SELECT encode(rates_send('{"currency": "USD", "input": 3, "output": 15}'), 'hex')))),
     price_book => pack('H*', psql("SELECT encode(price_book_send('$small'), 'hex')")),
     ledger => pack('H*', psql("SELECT encode(ledger_send(ledger('$layers', 'day', 'Europe/Berlin', at, 'a', m, NULL, t, l)), 'hex')
-        FROM (VALUES ('2026-01-05 00:02Z'::timestamptz, 'm', NULL, tokens(input => 20, output => 3)), ('2026-01-06Z', 'm', 'é', tokens(input => 5)), ('2026-01-06Z', 'x', '', tokens(input => 3, tool_calls => 2)), ('2026-01-06Z', 'y', NULL, NULL)) v(at, m, l, t)")));
+        FROM (VALUES ('2026-01-05 00:02Z'::timestamptz, 'm', NULL, tokens(input => 20, output => 3)), ('2026-01-06Z', 'm', 'é', tokens(input => 5)), ('2026-01-06Z', 'x', '', tokens(input => 3, tool_calls => 2)), ('2026-01-06Z', 'y', NULL, NULL)) v(at, m, l, t)")),
+    index_sums => pack('H*', psql("SELECT encode(index_sums_send(index_sums(p0, q0, p1, q1)), 'hex') FROM (VALUES (1, 2, 3, 4), (2, 1, 5, 3), (NULL, NULL, 1, 1)) v(p0, q0, p1, q1)")),
+    lmdi_sums => pack('H*', psql("SELECT encode(lmdi_sums_send(lmdi_sums('{1, 2, 3}', '{2, 1, 5}')), 'hex')")),
+    price_panel => pack('H*', psql("SELECT encode(price_panel_send(price_panel(at, i, p, q)), 'hex') FROM (VALUES ('2026-01-01Z'::timestamptz, 'a', 1, 2), ('2026-02-01Z', 'a', 1, 2), ('2026-02-01Z', 'é', 1, NULL)) v(at, i, p, q)")));
 my %check = (
     tokens => "count(v::text::tokens), count(total(v) + input_total(v))",
     rates => "count(v::text::rates), count(cost(v, tokens(input => 5, cache_write_1h => 7)))",
     price_book => "count(v::text), count(cost(v, 'a', 'm', '2026-01-05', tokens(input => 5, output => 7))), count(cost(v, 'a', 'xy', now(), tokens(input => 50), 'batch'))",
-    ledger => "1 / (v::text::ledger = v)::int, (SELECT count(*) FROM lines(v)), (SELECT count(*) FROM meter_lines(v)), zone(reprice(v, '$small', true)), (SELECT calls(merge(x)) FROM (VALUES (v)) y(x))");
+    ledger => "1 / (v::text::ledger = v)::int, (SELECT count(*) FROM lines(v)), (SELECT count(*) FROM meter_lines(v)), zone(reprice(v, '$small', true)), (SELECT calls(merge(x)) FROM (VALUES (v)) y(x))",
+    index_sums => "1 / (v::text::index_sums::text = v::text)::int, fisher_index(v), tornqvist_quantity_index(v), turnover_index(v), bennet(v)",
+    lmdi_sums => "1 / (v::text::lmdi_sums::text = v::text)::int, lmdi(v), lmdi_index(v)",
+    price_panel => "1 / (v::text::price_panel::text = v::text)::int, (SELECT count(*) FROM price_panel_cells(v)), (SELECT count(*) FROM chained_index(v, 'fisher')), (SELECT count(*) FROM geks_index(v, 'jevons', 2))");
 
 # One COPY for each value: a file of rows would end at the first bad one.
 sub copy_in {

@@ -13,6 +13,8 @@
  */
 #include "index.h"
 
+#include <float.h>
+
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
@@ -243,7 +245,8 @@ index_value(const IndexSums *sums, IndexMethod method, IndexForm form, double *r
 		case METHOD_FISHER:
 			if (!has_both || !quotient(x1y0, v0, &a) || !quotient(v1, x0y1, &b) || a <= 0 || b <= 0)
 				return false;
-			*result = sqrt(a) * sqrt(b);
+			/* the root of the product is right to the last digit, if that is a number */
+			*result = a * b > DBL_MIN && !isinf(a * b) ? sqrt(a * b) : sqrt(a) * sqrt(b);
 			return true;
 		case METHOD_MARSHALL_EDGEWORTH:
 			return has_both && quotient(x1y0 + v1, v0 + x0y1, result);
@@ -306,6 +309,32 @@ index_coverage(const IndexSums *sums, int side, double *result)
 	if (sum_value(&sums->total[side]) > 0 || sums->unknown[side] < items)
 		return false;
 	return quotient(sums->matched, items, result);
+}
+
+/*
+ * What items that come and go do to the value: the matched share before over
+ * that after, where what all items are worth is known.
+ */
+bool
+index_turnover(const IndexSums *sums, double *result)
+{
+	double		base,
+				current;
+
+	return sums->unknown[0] == 0 && sums->unknown[1] == 0 &&
+		index_coverage(sums, 0, &base) && index_coverage(sums, 1, &current) &&
+		base > 0 && quotient(base, current, result);
+}
+
+/* Refuses sums that were too large for a double. */
+void
+index_sums_check(const IndexSums *sums)
+{
+	const double *values = &sums->matched;
+
+	for (int i = 0; i < N_INDEX_DOUBLES; i++)
+		if (isnan(values[i]) || isinf(values[i]))
+			float_overflow_error();
 }
 
 /*
@@ -541,12 +570,22 @@ index_sums_merge(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(sums);
 }
 
+/* The state of a final function; sums that overflowed are no numbers. */
+static IndexSums *
+final_sums(FunctionCallInfo fcinfo)
+{
+	IndexSums  *sums = index_sums_arg(fcinfo, 0);
+
+	index_sums_check(sums);
+	return sums;
+}
+
 static Datum
 index_final(FunctionCallInfo fcinfo, IndexMethod method, IndexForm form)
 {
 	double		result;
 
-	if (PG_ARGISNULL(0) || !index_value(index_sums_arg(fcinfo, 0), method, form, &result))
+	if (PG_ARGISNULL(0) || !index_value(final_sums(fcinfo), method, form, &result))
 		PG_RETURN_NULL();
 	if (isnan(result) || isinf(result))
 		float_overflow_error();
@@ -566,7 +605,7 @@ coverage_final(FunctionCallInfo fcinfo, int side)
 {
 	double		result;
 
-	if (PG_ARGISNULL(0) || !index_coverage(index_sums_arg(fcinfo, 0), side, &result))
+	if (PG_ARGISNULL(0) || !index_coverage(final_sums(fcinfo), side, &result))
 		PG_RETURN_NULL();
 	PG_RETURN_FLOAT8(result);
 }
@@ -583,20 +622,16 @@ index_current_coverage(PG_FUNCTION_ARGS)
 	return coverage_final(fcinfo, 1);
 }
 
-/* What items that come and go do to the value: matched share before over that after. */
 Datum
 turnover_index(PG_FUNCTION_ARGS)
 {
 	const IndexSums *sums;
-	double		base,
-				current,
-				result;
+	double		result;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	sums = index_sums_arg(fcinfo, 0);
-	if (!index_coverage(sums, 0, &base) || !index_coverage(sums, 1, &current) || base <= 0 ||
-		!quotient(base, current, &result))
+	sums = final_sums(fcinfo);
+	if (!index_turnover(sums, &result))
 		PG_RETURN_NULL();
 	PG_RETURN_FLOAT8(result);
 }
@@ -610,7 +645,7 @@ bennet_final(FunctionCallInfo fcinfo, IndexForm form)
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	sums = index_sums_arg(fcinfo, 0);
+	sums = final_sums(fcinfo);
 	if (sums->matched == 0 || sums->lacking[0] > 0 || sums->lacking[1] > 0)
 		PG_RETURN_NULL();
 	/* (x1 y0 - v0) + (v1 - x0 y1) */

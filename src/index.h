@@ -133,6 +133,8 @@ extern double log_mean(double a, double b);
 extern void index_sums_item(IndexSums *sums, const ItemSide *base, const ItemSide *current, int needs);
 extern bool index_value(const IndexSums *sums, IndexMethod method, IndexForm form, double *result);
 extern bool index_coverage(const IndexSums *sums, int side, double *result);
+extern bool index_turnover(const IndexSums *sums, double *result);
+extern void index_sums_check(const IndexSums *sums);
 extern IndexMethod index_method_by_name(const char *str, int len);
 extern double index_checked(double value, const char *what);
 

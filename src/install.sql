@@ -68,9 +68,11 @@ BEGIN
     CALL tokenomics.install_usage(source, CASE jsonb_typeof(install.mapping)
         WHEN 'string' THEN tokenomics.usage_mapping(install.mapping #>> '{}', source) ELSE install.mapping END);
     CALL tokenomics.install_charge();
+    CALL tokenomics.install_price_panel();
     CALL tokenomics.install_trends();
     CALL tokenomics.install_factors();
     CALL tokenomics.install_growth();
+    CALL tokenomics.install_price_change();
 
     PERFORM pg_catalog.set_config('search_path', path_before, true);
     PERFORM pg_catalog.set_config('client_min_messages', messages_before, true);
@@ -109,7 +111,9 @@ BEGIN
 
     CALL tokenomics.uninstall_growth();
     CALL tokenomics.uninstall_factors();
+    CALL tokenomics.uninstall_price_change();
     CALL tokenomics.uninstall_trends();
+    CALL tokenomics.uninstall_price_panel();
     CALL tokenomics.uninstall_charge();
     CALL tokenomics.uninstall_usage();
     CALL tokenomics.uninstall_default_prices();

@@ -43,7 +43,8 @@ SQL_FUNCTION(price_panel_cells);
 SQL_FUNCTION(price_panel_chained);
 SQL_FUNCTION(price_panel_fixed_base);
 SQL_FUNCTION(price_panel_geks);
-SQL_FUNCTION(ledger_price_panels);
+SQL_FUNCTION(ledger_chained_index);
+SQL_FUNCTION(ledger_geks_index);
 
 /* An item in a period; no padding. */
 typedef struct PanelCell
@@ -64,6 +65,17 @@ typedef struct PanelItem
 	int			len;
 } PanelItem;
 
+/* Strings of bytes, numbered as they come. */
+typedef struct ItemPool
+{
+	MemoryContext context;
+	PanelItem  *items;
+	uint32		n_items;
+	uint32		max_items;
+	uint32	   *slots;			/* item number + 1; 0: free */
+	uint32		n_slots;		/* a power of two */
+} ItemPool;
+
 /* The stored form: cells, then where each name ends, then the names. */
 typedef struct FlatPanel
 {
@@ -78,11 +90,7 @@ typedef struct Panel
 {
 	ExpandedObjectHeader hdr;
 	int			magic;
-	PanelItem  *items;
-	uint32		n_items;
-	uint32		max_items;
-	uint32	   *item_slots;		/* item number + 1; 0: free */
-	uint32		n_item_slots;	/* a power of two */
+	ItemPool	names;
 	PanelCell  *cells;
 	uint32		n_cells;
 	uint32		max_cells;
@@ -127,7 +135,7 @@ flat_item(const FlatPanel *flat, uint32 item)
 static PanelItem
 view_item(const PanelView *view, uint32 item)
 {
-	return view->flat != NULL ? flat_item(view->flat, item) : view->panel->items[item];
+	return view->flat != NULL ? flat_item(view->flat, item) : view->panel->names.items[item];
 }
 
 static NO_RETURN void
@@ -181,24 +189,24 @@ panel_flat(Panel *panel)
 
 	if (panel->flat != NULL)
 		return panel->flat;
-	size += (Size) panel->n_cells * sizeof(PanelCell) + (Size) panel->n_items * sizeof(uint32);
-	for (uint32 i = 0; i < panel->n_items; i++)
-		size += panel->items[i].len;
+	size += (Size) panel->n_cells * sizeof(PanelCell) + (Size) panel->names.n_items * sizeof(uint32);
+	for (uint32 i = 0; i < panel->names.n_items; i++)
+		size += panel->names.items[i].len;
 	if (size > MaxAllocSize)
 		panel_too_large();
 
-	order = palloc(Max(panel->n_items, 1) * sizeof(uint32));
-	rank = palloc(Max(panel->n_items, 1) * sizeof(uint32));
-	for (uint32 i = 0; i < panel->n_items; i++)
+	order = palloc(Max(panel->names.n_items, 1) * sizeof(uint32));
+	rank = palloc(Max(panel->names.n_items, 1) * sizeof(uint32));
+	for (uint32 i = 0; i < panel->names.n_items; i++)
 		order[i] = i;
-	qsort_arg(order, panel->n_items, sizeof(uint32), compare_item_names, panel->items);
-	for (uint32 i = 0; i < panel->n_items; i++)
+	qsort_arg(order, panel->names.n_items, sizeof(uint32), compare_item_names, panel->names.items);
+	for (uint32 i = 0; i < panel->names.n_items; i++)
 		rank[order[i]] = i;
 
 	flat = MemoryContextAlloc(panel->hdr.eoh_context, size);
 	SET_VARSIZE(flat, size);
 	flat->format = PANEL_FORMAT;
-	flat->n_items = panel->n_items;
+	flat->n_items = panel->names.n_items;
 	flat->n_cells = panel->n_cells;
 	for (uint32 i = 0; i < panel->n_cells; i++)
 	{
@@ -208,9 +216,9 @@ panel_flat(Panel *panel)
 	qsort(flat->cells, flat->n_cells, sizeof(PanelCell), compare_cells);
 	ends = (uint32 *) flat_ends(flat);
 	name = (char *) &ends[flat->n_items];
-	for (uint32 i = 0; i < panel->n_items; i++)
+	for (uint32 i = 0; i < panel->names.n_items; i++)
 	{
-		const PanelItem *item = &panel->items[order[i]];
+		const PanelItem *item = &panel->names.items[order[i]];
 
 		memcpy(name, item->data, item->len);
 		name += item->len;
@@ -250,6 +258,7 @@ panel_make(MemoryContext parent)
 
 	EOH_init_header(&panel->hdr, &expanded_panel_methods, mine);
 	panel->magic = EXPANDED_PANEL_MAGIC;
+	panel->names.context = mine;
 	return panel;
 }
 
@@ -258,54 +267,61 @@ panel_make(MemoryContext parent)
  */
 
 static void
-rehash_items(Panel *panel, uint32 n_slots)
+pool_rehash(ItemPool *pool, uint32 n_slots)
 {
-	if (panel->item_slots != NULL)
-		pfree(panel->item_slots);
-	panel->item_slots = MemoryContextAllocZero(panel->hdr.eoh_context, n_slots * sizeof(uint32));
-	panel->n_item_slots = n_slots;
-	for (uint32 i = 0; i < panel->n_items; i++)
+	if (pool->slots != NULL)
+		pfree(pool->slots);
+	pool->slots = MemoryContextAllocExtended(pool->context, n_slots * sizeof(uint32),
+											 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	pool->n_slots = n_slots;
+	for (uint32 i = 0; i < pool->n_items; i++)
 	{
-		uint32		slot = hash_bytes((const unsigned char *) panel->items[i].data,
-									  panel->items[i].len) & (n_slots - 1);
+		uint32		slot = hash_bytes((const unsigned char *) pool->items[i].data,
+									  pool->items[i].len) & (n_slots - 1);
 
-		while (panel->item_slots[slot] != 0)
+		while (pool->slots[slot] != 0)
 			slot = (slot + 1) & (n_slots - 1);
-		panel->item_slots[slot] = i + 1;
+		pool->slots[slot] = i + 1;
 	}
 }
 
-/* The number of an item, which is added where the panel lacks it. */
+/* The number of a string, which is added where the pool lacks it. */
 static uint32
-panel_item(Panel *panel, const char *data, int len)
+pool_item(ItemPool *pool, const char *data, int len)
 {
 	PanelItem  *item;
 	char	   *copy;
 	uint32		slot;
 
-	if (panel->n_items * 2 >= panel->n_item_slots)
-		rehash_items(panel, Max(panel->n_item_slots * 2, 64));
-	slot = hash_bytes((const unsigned char *) data, len) & (panel->n_item_slots - 1);
-	while (panel->item_slots[slot] != 0)
+	if (pool->n_items * 2 >= pool->n_slots)
+		pool_rehash(pool, Max(pool->n_slots * 2, 64));
+	slot = hash_bytes((const unsigned char *) data, len) & (pool->n_slots - 1);
+	while (pool->slots[slot] != 0)
 	{
-		item = &panel->items[panel->item_slots[slot] - 1];
+		item = &pool->items[pool->slots[slot] - 1];
 		if (item->len == len && memcmp(item->data, data, len) == 0)
-			return panel->item_slots[slot] - 1;
-		slot = (slot + 1) & (panel->n_item_slots - 1);
+			return pool->slots[slot] - 1;
+		slot = (slot + 1) & (pool->n_slots - 1);
 	}
-	if (panel->n_items >= panel->max_items)
+	if (pool->n_items >= pool->max_items)
 	{
-		panel->max_items = Max(panel->max_items * 2, 32);
-		panel->items = panel->items == NULL ?
-			MemoryContextAlloc(panel->hdr.eoh_context, panel->max_items * sizeof(PanelItem)) :
-			repalloc_huge(panel->items, panel->max_items * sizeof(PanelItem));
+		pool->max_items = Max(pool->max_items * 2, 32);
+		pool->items = pool->items == NULL ?
+			MemoryContextAlloc(pool->context, pool->max_items * sizeof(PanelItem)) :
+			repalloc_huge(pool->items, pool->max_items * sizeof(PanelItem));
 	}
-	copy = MemoryContextAlloc(panel->hdr.eoh_context, len + 1);
+	copy = MemoryContextAlloc(pool->context, len + 1);
 	memcpy(copy, data, len);
-	panel->items[panel->n_items].data = copy;
-	panel->items[panel->n_items].len = len;
-	panel->item_slots[slot] = ++panel->n_items;
-	return panel->n_items - 1;
+	pool->items[pool->n_items].data = copy;
+	pool->items[pool->n_items].len = len;
+	pool->slots[slot] = ++pool->n_items;
+	return pool->n_items - 1;
+}
+
+static inline uint32
+panel_item(Panel *panel, const char *data, int len)
+{
+	return pool_item(&panel->names, data, len);
 }
 
 static inline uint32
@@ -418,7 +434,7 @@ panel_arg(FunctionCallInfo fcinfo, int argno)
 			panel_corrupted();
 		view.cells = panel->cells;
 		view.n_cells = panel->n_cells;
-		view.n_items = panel->n_items;
+		view.n_items = panel->names.n_items;
 		view.panel = panel;
 	}
 	else
@@ -807,7 +823,7 @@ typedef struct Market
 } Market;
 
 static Market
-market_of(FunctionCallInfo fcinfo)
+market_of_panel(FunctionCallInfo fcinfo)
 {
 	PanelView	view = panel_arg(fcinfo, 0);
 	const PanelCell *cells = view.cells;
@@ -863,6 +879,7 @@ compare_periods(const Market *market, int base, int current, int needs, IndexSum
 		else
 			index_sums_item(sums, &(a++)->side, &(b++)->side, needs);
 	}
+	index_sums_check(sums);
 }
 
 static IndexMethod
@@ -889,6 +906,29 @@ typedef enum PointColumn
 	POINT_BASE_PERIOD,
 	N_POINT_COLUMNS
 } PointColumn;
+
+/* What a row of a ledger's index is of. */
+typedef struct Scope
+{
+	Datum		provider;		/* 0: all */
+	Datum		currency;
+} Scope;
+
+#define N_SCOPE_COLUMNS 2
+
+/* Fills the columns before those of a point, if there are any; nulls the rest. */
+static int
+put_scope(const Scope *scope, Datum *values, bool *nulls, int n)
+{
+	memset(nulls, true, n * sizeof(bool));
+	if (scope == NULL)
+		return 0;
+	values[0] = scope->provider;
+	nulls[0] = scope->provider == 0;
+	values[1] = scope->currency;
+	nulls[1] = false;
+	return N_SCOPE_COLUMNS;
+}
 
 #define SET(column, datum) (values[column] = (datum), nulls[column] = false)
 
@@ -925,7 +965,7 @@ comparison_of(const Market *market, int base, int current, IndexMethod method)
 	bool		is_defined;
 	double		total;
 
-	compare_periods(market, base, current, NEEDS_ALL, &sums);
+	compare_periods(market, base, current, index_method_needs[method], &sums);
 	is_defined = index_value(&sums, method, FORM_PRICE, &c.price);
 	c.price = or_nan(is_defined, c.price);
 	is_defined = index_value(&sums, method, FORM_QUANTITY, &c.quantity);
@@ -934,7 +974,8 @@ comparison_of(const Market *market, int base, int current, IndexMethod method)
 	c.base_coverage = or_nan(is_defined, c.base_coverage);
 	is_defined = index_coverage(&sums, 1, &c.coverage);
 	c.coverage = or_nan(is_defined, c.coverage);
-	c.turnover = or_nan(c.base_coverage > 0 && c.coverage > 0, c.base_coverage / c.coverage);
+	is_defined = index_turnover(&sums, &c.turnover);
+	c.turnover = or_nan(is_defined, c.turnover);
 	total = sum_value(&sums.total[0]);
 	c.value = or_nan(sums.unknown[0] == 0 && sums.unknown[1] == 0 && total > 0,
 					 sum_value(&sums.total[1]) / total);
@@ -947,26 +988,24 @@ comparison_of(const Market *market, int base, int current, IndexMethod method)
  * Where two periods have no comparison the chain ends: the period has no
  * index, and what follows is counted from it.
  */
-static Datum
-index_points(FunctionCallInfo fcinfo, bool is_chained)
+static void
+put_points(ReturnSetInfo *rsinfo, const Market *market, IndexMethod method, bool is_chained, const Scope *scope)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	IndexMethod method = method_arg(fcinfo, 1);
-	Market		market = market_of(fcinfo);
 	Comparison	level = {1, 1, 1, 1};
 	int			base = 0;
 
-	InitMaterializedSRF(fcinfo, 0);
-	for (int t = 0; t < market.n_periods; t++)
+	for (int t = 0; t < market->n_periods; t++)
 	{
-		Datum		values[N_POINT_COLUMNS] = {0};
-		bool		nulls[N_POINT_COLUMNS];
+		Datum		row[N_SCOPE_COLUMNS + N_POINT_COLUMNS] = {0};
+		bool		row_nulls[N_SCOPE_COLUMNS + N_POINT_COLUMNS];
+		int			n_scope = put_scope(scope, row, row_nulls, lengthof(row));
+		Datum	   *values = row + n_scope;
+		bool	   *nulls = row_nulls + n_scope;
 
-		memset(nulls, true, sizeof(nulls));
-		SET(POINT_PERIOD, TimestampTzGetDatum(market.period[t]));
+		SET(POINT_PERIOD, TimestampTzGetDatum(market->period[t]));
 		if (t > 0)
 		{
-			Comparison	link = comparison_of(&market, is_chained ? t - 1 : 0, t, method);
+			Comparison	link = comparison_of(market, is_chained ? t - 1 : 0, t, method);
 
 			if (is_chained && isnan(link.price))
 				base = t;
@@ -991,9 +1030,19 @@ index_points(FunctionCallInfo fcinfo, bool is_chained)
 		}
 		else
 			level.price = level.quantity = level.turnover = level.value = 1;
-		SET(POINT_BASE_PERIOD, TimestampTzGetDatum(market.period[base]));
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		SET(POINT_BASE_PERIOD, TimestampTzGetDatum(market->period[base]));
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row, row_nulls);
 	}
+}
+
+static Datum
+panel_points(FunctionCallInfo fcinfo, bool is_chained)
+{
+	IndexMethod method = method_arg(fcinfo, 1);
+	Market		market = market_of_panel(fcinfo);
+
+	InitMaterializedSRF(fcinfo, 0);
+	put_points((ReturnSetInfo *) fcinfo->resultinfo, &market, method, is_chained, NULL);
 	PG_RETURN_NULL();
 }
 
@@ -1001,14 +1050,14 @@ index_points(FunctionCallInfo fcinfo, bool is_chained)
 Datum
 price_panel_chained(PG_FUNCTION_ARGS)
 {
-	return index_points(fcinfo, true);
+	return panel_points(fcinfo, true);
 }
 
 /* fixed_base_index(panel, method) */
 Datum
 price_panel_fixed_base(PG_FUNCTION_ARGS)
 {
-	return index_points(fcinfo, false);
+	return panel_points(fcinfo, false);
 }
 
 /* Logarithms of the indices between the periods of a window; NaN: not defined. */
@@ -1083,38 +1132,29 @@ typedef enum GeksColumn
 	N_GEKS_COLUMNS
 } GeksColumn;
 
-/* geks_index(panel, method [, window]) */
-Datum
-price_panel_geks(PG_FUNCTION_ARGS)
+static void
+check_geks(IndexMethod method, int window)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	IndexMethod method = method_arg(fcinfo, 1);
-	Market		market = market_of(fcinfo);
-	PairTable	pairs;
-	Size		n_pairs;
-	double		level = 0;
-	int			base = 0;
-
-	pairs.n_periods = market.n_periods;
-	pairs.window = market.n_periods;
-	if (PG_NARGS() > 2)
-	{
-		int32		window = PG_GETARG_INT32(2);
-
-		if (window < 2)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("a window of %d periods is too short", window),
-					 errhint("It has at least 2; without one it is all periods.")));
-		pairs.window = Min(window, market.n_periods);
-	}
+	if (window < 2)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a window of %d periods is too short", window),
+				 errhint("It has at least 2; without one it is all periods.")));
 	if (method != METHOD_FISHER && method != METHOD_TORNQVIST && method != METHOD_WALSH && method != METHOD_JEVONS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("an index of GEKS is made of indices that reverse in time"),
 				 errhint("These methods are fisher, tornqvist, walsh and jevons.")));
+}
 
-	InitMaterializedSRF(fcinfo, 0);
+static PairTable
+compare_pairs(const Market *market, IndexMethod method, int window)
+{
+	PairTable	pairs;
+	Size		n_pairs;
+
+	pairs.n_periods = market->n_periods;
+	pairs.window = Min(window, market->n_periods);
 	n_pairs = Max((Size) pairs.n_periods * pairs.window, 1);
 	pairs.log_index = MemoryContextAllocHuge(CurrentMemoryContext, n_pairs * sizeof(double));
 	for (int s = 0; s < 2; s++)
@@ -1132,7 +1172,7 @@ price_panel_geks(PG_FUNCTION_ARGS)
 				pairs.log_index[at] = 0;
 				continue;
 			}
-			compare_periods(&market, t, t + d, index_method_needs[method], &sums);
+			compare_periods(market, t, t + d, index_method_needs[method], &sums);
 			is_defined = index_value(&sums, method, FORM_PRICE, &value) && value > 0;
 			pairs.log_index[at] = is_defined ? log(value) : get_float8_nan();
 			for (int s = 0; s < 2; s++)
@@ -1141,240 +1181,404 @@ price_panel_geks(PG_FUNCTION_ARGS)
 				pairs.coverage[s][at] = or_nan(is_defined, value);
 			}
 		}
+	return pairs;
+}
 
-	for (int t = 0; t < market.n_periods; t++)
+static void
+put_geks(ReturnSetInfo *rsinfo, const Market *market, IndexMethod method, int window, const Scope *scope)
+{
+	PairTable	pairs = compare_pairs(market, method, window);
+	double		level = 0;
+	int			base = 0;
+
+	for (int t = 0; t < market->n_periods; t++)
 	{
 		/* the first window whole; then each adds its last movement */
 		int			last = Max(t, pairs.window - 1);
 		int			first = last - pairs.window + 1;
-		int			from = t < pairs.window ? 0 : t - 1;
+		int			from = t < pairs.window ? base : t - 1;
 		int			bridges = 0;
 		double		log_index = t == 0 ? 0 : geks_log(&pairs, from, t, first, last, &bridges);
 		double		coverage = geks_coverage(&pairs, t, first, last);
-		Datum		values[N_GEKS_COLUMNS] = {0};
-		bool		nulls[N_GEKS_COLUMNS];
+		Datum		row[N_SCOPE_COLUMNS + N_GEKS_COLUMNS] = {0};
+		bool		row_nulls[N_SCOPE_COLUMNS + N_GEKS_COLUMNS];
+		int			n_scope = put_scope(scope, row, row_nulls, lengthof(row));
+		Datum	   *values = row + n_scope;
+		bool	   *nulls = row_nulls + n_scope;
 
-		memset(nulls, true, sizeof(nulls));
-		SET(GEKS_PERIOD, TimestampTzGetDatum(market.period[t]));
-		if (t < pairs.window)
-			level = log_index;
-		else if (isnan(level + log_index))
+		SET(GEKS_PERIOD, TimestampTzGetDatum(market->period[t]));
+		if (isnan(log_index))
 		{
-			/* the chain of movements ends; what follows is counted from here */
+			/* nothing links it to the base: what follows is counted from it */
 			base = t;
 			level = 0;
 		}
 		else
-			level += log_index;
+			level = t < pairs.window ? log_index : level + log_index;
 		if (!isnan(log_index) && (t == 0 || base != t))
 			SET_FLOAT(GEKS_INDEX, exp(level));
 		if (t > 0)
 			SET(GEKS_BRIDGES, Int32GetDatum(bridges));
 		SET_FLOAT(GEKS_COVERAGE, coverage);
-		SET(GEKS_BASE_PERIOD, TimestampTzGetDatum(market.period[base]));
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		SET(GEKS_BASE_PERIOD, TimestampTzGetDatum(market->period[base]));
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row, row_nulls);
 	}
+	pfree(pairs.log_index);
+	pfree(pairs.coverage[0]);
+	pfree(pairs.coverage[1]);
+}
+
+/* geks_index(panel, method [, window]) */
+Datum
+price_panel_geks(PG_FUNCTION_ARGS)
+{
+	IndexMethod method = method_arg(fcinfo, 1);
+	int			window = PG_NARGS() > 2 ? PG_GETARG_INT32(2) : PG_INT32_MAX;
+	Market		market = market_of_panel(fcinfo);
+
+	check_geks(method, window);
+	InitMaterializedSRF(fcinfo, 0);
+	put_geks((ReturnSetInfo *) fcinfo->resultinfo, &market, method, window, NULL);
 	PG_RETURN_NULL();
 }
 
 /*
- * Panels of a ledger
+ * Indices of a ledger
+ *
+ * The same as of the panels of its lines, without the panels: there are
+ * hundreds of thousands of meters of lines in some ledgers, and a line's items
+ * are numbers here.
  */
 
-/* Names that are taken for an item of the index instead of the model's own. */
+/*
+ * Models that count as another item.  A model is known by its provider and
+ * name, an item by what it is called: provider/model, unless it is mapped.
+ */
 typedef struct ItemMap
 {
-	int			n;
-	Datum	   *part[3];		/* provider, model, item */
+	ItemPool	keys;			/* provider, a zero and model of the mapped ones
+								 * first */
+	uint32		n;
+	Datum	   *items;			/* texts: what the n first are called */
+	ItemPool	names;			/* of the items */
+	StringInfoData buf;
 } ItemMap;
 
-static ItemMap
-item_map_args(FunctionCallInfo fcinfo)
+static void
+pair_into(StringInfo buf, const char *a, int a_len, char between, const char *b, int b_len)
 {
-	ItemMap		map = {0};
+	resetStringInfo(buf);
+	if (a != NULL)
+		appendBinaryStringInfo(buf, a, a_len);
+	appendStringInfoChar(buf, between);
+	if (b != NULL)
+		appendBinaryStringInfo(buf, b, b_len);
+}
 
-	for (int i = 0; i < 3 && PG_NARGS() > 1; i++)
+/* The map in three arrays: providers, models, items; an empty one without. */
+static void
+item_map_args(FunctionCallInfo fcinfo, int argno, ItemMap *map)
+{
+	Datum	   *part[3];
+	int			n[3];
+
+	memset(map, 0, sizeof(ItemMap));
+	map->keys.context = map->names.context = CurrentMemoryContext;
+	initStringInfo(&map->buf);
+	if (PG_NARGS() <= argno)
+		return;
+	for (int i = 0; i < 3; i++)
 	{
 		bool	   *nulls;
-		int			n;
 
-		deconstruct_array(PG_GETARG_ARRAYTYPE_P(i + 1), TEXTOID, -1, false, TYPALIGN_INT,
-						  &map.part[i], &nulls, &n);
-		if (i > 0 && n != map.n)
+		deconstruct_array(PG_GETARG_ARRAYTYPE_P(argno + i), TEXTOID, -1, false, TYPALIGN_INT,
+						  &part[i], &nulls, &n[i]);
+		if (n[i] != n[0])
 			ereport(ERROR,
 					(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-					 errmsg("providers, models and items differ in number")));
-		map.n = n;
-		for (int j = 0; j < n; j++)
+					 errmsg("there are %d providers and %d %s", n[0], n[i], i == 1 ? "models" : "items")));
+		for (int j = 0; j < n[i]; j++)
 			if (nulls[j])
 				ereport(ERROR,
 						(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-						 errmsg("name %d is null", j + 1)));
+						 errmsg("%s %d is null", i == 0 ? "provider" : i == 1 ? "model" : "item", j + 1)));
 	}
-	return map;
-}
-
-static bool
-same_text(Datum text_datum, const LedgerString *string)
-{
-	Bytes		bytes = packed_bytes(text_datum);
-
-	return string->data != NULL && bytes.len == string->len && memcmp(bytes.data, string->data, bytes.len) == 0;
-}
-
-static void
-append_json_string(StringInfo buf, const char *data, int len)
-{
-	char	   *str;
-
-	if (data == NULL)
+	map->n = n[0];
+	map->items = part[2];
+	for (uint32 i = 0; i < map->n; i++)
 	{
-		appendStringInfoString(buf, "null");
-		return;
+		Bytes		provider = packed_bytes(part[0][i]);
+		Bytes		model = packed_bytes(part[1][i]);
+
+		pair_into(&map->buf, provider.data, provider.len, '\0', model.data, model.len);
+		if (pool_item(&map->keys, map->buf.data, map->buf.len) != i)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("model \"%.*s\" of provider \"%.*s\" is mapped twice",
+							model.len, model.data, provider.len, provider.data)));
 	}
-	str = pnstrdup(data, len);
-	escape_json(buf, str);
-	pfree(str);
 }
 
-/* The item of a line, but for its meter: a JSON list, so that names cannot run into each other. */
-static void
-append_item(StringInfo buf, const Ledger *ledger, const LineKey *key, const ItemMap *map)
+/* What a line's item is made of, but for the meter; no padding. */
+typedef struct LineItem
+{
+	uint32		name;
+	uint32		service_tier;
+	int64		above;
+	int64		off_peak;
+} LineItem;
+
+static uint32
+line_item(ItemMap *map, ItemPool *items, const Ledger *ledger, const LineKey *key)
 {
 	const LedgerString *provider = &ledger->strings[key->provider];
 	const LedgerString *model = &ledger->strings[key->model];
-	const LedgerString *tier = &ledger->strings[key->service_tier];
-	const LineSide *side = &key->side[CONTRACTED];
-	int			i = 0;
+	LineItem	item;
+	uint32		number;
 
-	while (i < map->n && !(same_text(map->part[1][i], model) && same_text(map->part[0][i], provider)))
-		i++;
-	appendStringInfoChar(buf, '[');
-	if (i < map->n)
+	pair_into(&map->buf, provider->data, provider->len, '\0', model->data, model->len);
+	number = map->n == 0 ? 0 : pool_item(&map->keys, map->buf.data, map->buf.len);
+	if (number < map->n)
 	{
-		Bytes		item = packed_bytes(map->part[2][i]);
+		Bytes		name = packed_bytes(map->items[number]);
 
-		append_json_string(buf, item.data, item.len);
+		item.name = pool_item(&map->names, name.data, name.len);
 	}
 	else
 	{
-		StringInfoData name;
-
-		initStringInfo(&name);
-		if (provider->data != NULL)
-			appendBinaryStringInfo(&name, provider->data, provider->len);
-		appendStringInfoChar(&name, '/');
-		if (model->data != NULL)
-			appendBinaryStringInfo(&name, model->data, model->len);
-		append_json_string(buf, name.data, name.len);
-		pfree(name.data);
+		pair_into(&map->buf, provider->data, provider->len, '/', model->data, model->len);
+		item.name = pool_item(&map->names, map->buf.data, map->buf.len);
 	}
-	appendStringInfoString(buf, ", ");
-	append_json_string(buf, tier->data, tier->len);
-	appendStringInfo(buf, ", " INT64_FORMAT ", %s, ", side->above, side->off_peak ? "true" : "false");
+	item.service_tier = key->service_tier;
+	item.above = key->side[CONTRACTED].above;
+	item.off_peak = key->side[CONTRACTED].off_peak;
+	return pool_item(items, (const char *) &item, sizeof(item));
 }
 
-/* The panel of one scope: all providers, or one, in a currency. */
-typedef struct ScopePanel
+/* All providers, or one, in a currency. */
+typedef struct LedgerMarket
 {
-	bool		is_total;
-	uint32		provider;
+	uint32		provider;		/* ALL_PROVIDERS, or a string of the ledger */
 	Currency	currency;
-	Panel	   *panel;
-} ScopePanel;
+	Market		market;
+	uint32		n_offers;
+	uint32		max_offers;
+	int			max_periods;
+} LedgerMarket;
 
-static Panel *
-scope_panel(List **scopes, bool is_total, uint32 provider, const Currency *currency)
+#define ALL_PROVIDERS PG_UINT32_MAX
+
+static LedgerMarket *
+ledger_market(List **markets, uint32 provider, const Currency *currency)
 {
 	ListCell   *lc;
-	ScopePanel *scope;
+	LedgerMarket *m;
 
-	foreach(lc, *scopes)
+	foreach(lc, *markets)
 	{
-		scope = lfirst(lc);
-		if (scope->is_total == is_total && (is_total || scope->provider == provider) &&
-			currency_equal(&scope->currency, currency))
-			return scope->panel;
+		m = lfirst(lc);
+		if (m->provider == provider && currency_equal(&m->currency, currency))
+			return m;
 	}
-	scope = palloc0(sizeof(ScopePanel));
-	scope->is_total = is_total;
-	scope->provider = provider;
-	scope->currency = *currency;
-	scope->panel = panel_make(CurrentMemoryContext);
-	*scopes = lappend(*scopes, scope);
-	return scope->panel;
+	m = palloc0(sizeof(LedgerMarket));
+	m->provider = provider;
+	m->currency = *currency;
+	m->max_offers = 256;
+	m->market.offers = palloc(m->max_offers * sizeof(Offer));
+	m->max_periods = 16;
+	m->market.period = palloc(m->max_periods * sizeof(TimestampTz));
+	m->market.first = palloc((m->max_periods + 1) * sizeof(uint32));
+	*markets = lappend(*markets, m);
+	return m;
 }
 
+/* Offers come in the order of period and item. */
 static void
-add_meter(Panel *panel, TimestampTz period, const StringInfoData *item, double cost, double count)
+add_offer(LedgerMarket *m, TimestampTz period, uint32 item, double cost, double count)
 {
-	PanelCell  *cell = panel_cell(panel, period, panel_item(panel, item->data, item->len));
+	Market	   *market = &m->market;
+	Offer	   *offer;
 
-	cell->observations++;
-	sum_add(&cell->value, cost);
-	sum_add(&cell->quantity, count);
-	sum_add(&cell->price, cost / count);
+	if (market->n_periods == 0 || market->period[market->n_periods - 1] != period)
+	{
+		if (market->n_periods == m->max_periods)
+		{
+			m->max_periods *= 2;
+			market->period = repalloc_huge(market->period, m->max_periods * sizeof(TimestampTz));
+			market->first = repalloc_huge(market->first, (m->max_periods + 1) * sizeof(uint32));
+		}
+		market->period[market->n_periods] = period;
+		market->first[market->n_periods++] = m->n_offers;
+	}
+	if (m->n_offers == m->max_offers)
+	{
+		m->max_offers *= 2;
+		market->offers = repalloc_huge(market->offers, m->max_offers * sizeof(Offer));
+	}
+	offer = &market->offers[m->n_offers++];
+	offer->item = item;
+	offer->side.price = cost / count;
+	offer->side.quantity = count;
+	market->first[market->n_periods] = m->n_offers;
+}
+
+/* A line and its item, to be sorted. */
+typedef struct ItemLine
+{
+	TimestampTz period;
+	Currency	currency;
+	uint32		item;
+	uint32		provider;
+	const LedgerLine *line;
+} ItemLine;
+
+static int
+compare_item_lines(const void *a, const void *b)
+{
+	const ItemLine *x = a;
+	const ItemLine *y = b;
+	int			order;
+
+	if (x->period != y->period)
+		return x->period < y->period ? -1 : 1;
+	if (x->item != y->item)
+		return x->item < y->item ? -1 : 1;
+	order = memcmp(&x->currency, &y->currency, sizeof(Currency));
+	if (order != 0)
+		return order;
+	return x->provider < y->provider ? -1 : x->provider > y->provider;
 }
 
 /*
- * price_panels(ledger [, providers, models, items]): (provider, currency,
- * panel), of all providers where provider is NULL.
+ * Adds the meters of lines of one period, item and currency, and of one
+ * provider or all.  Their sums are exact; a price is a quotient of two.
  */
-Datum
-ledger_price_panels(PG_FUNCTION_ARGS)
+static void
+add_lines(LedgerMarket *m, const ItemLine *lines, uint32 n)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	Ledger	   *ledger = ledger_arg(fcinfo, 0);
-	ItemMap		map = item_map_args(fcinfo);
-	List	   *scopes = NIL;
-	ListCell   *lc;
-	StringInfoData item;
+	MeterSet	reported = 0;
+	Meter		meter;
 
-	InitMaterializedSRF(fcinfo, 0);
-	initStringInfo(&item);
+	for (uint32 i = 0; i < n; i++)
+		reported |= lines[i].line->tokens.reported;
+	FOR_EACH_METER(meter, reported)
+	{
+		Money		cost = 0;
+		int128		count = 0;
+
+		for (uint32 i = 0; i < n; i++)
+		{
+			if ((lines[i].line->tokens.reported & METER_BIT(meter)) == 0)
+				continue;
+			cost = money_add(cost, lines[i].line->cost[CONTRACTED][meter]);
+			count += lines[i].line->tokens.count[meter];
+		}
+		if (count > 0)
+			add_offer(m, lines[0].period, lines[0].item * N_METERS + meter,
+					  (double) cost / 1e15, (double) count);
+	}
+}
+
+/* The markets of a ledger's priced lines, by currency: of all providers, and of each. */
+static List *
+markets_of_ledger(Ledger *ledger, ItemMap *map)
+{
+	ItemPool	items = {CurrentMemoryContext};
+	ItemLine   *lines = MemoryContextAllocHuge(CurrentMemoryContext, Max(ledger->n_lines, 1) * sizeof(ItemLine));
+	uint32		n = 0;
+	List	   *markets = NIL;
+
 	for (uint32 i = 0; i < ledger->n_lines; i++)
 	{
 		const LedgerLine *line = &ledger->lines[i];
-		const LineSide *side = &line->key.side[CONTRACTED];
-		MeterSet	rest = line->tokens.reported;
-		Panel	   *total;
-		Panel	   *of_provider;
-		int			prefix;
-		Meter		m;
 
-		if (side->unpriced != PRICED)
-			continue;
 		CHECK_FOR_INTERRUPTS();
-		total = scope_panel(&scopes, true, 0, &side->currency);
-		of_provider = scope_panel(&scopes, false, line->key.provider, &side->currency);
-		resetStringInfo(&item);
-		append_item(&item, ledger, &line->key, &map);
-		prefix = item.len;
-		FOR_EACH_METER(m, rest)
+		if (line->key.side[CONTRACTED].unpriced != PRICED)
+			continue;
+		lines[n].period = line->key.period;
+		lines[n].currency = line->key.side[CONTRACTED].currency;
+		lines[n].item = line_item(map, &items, ledger, &line->key);
+		lines[n].provider = line->key.provider;
+		lines[n++].line = line;
+	}
+	qsort(lines, n, sizeof(ItemLine), compare_item_lines);
+	for (uint32 from = 0, to; from < n; from = to)
+	{
+		to = from + 1;
+		while (to < n && lines[to].period == lines[from].period && lines[to].item == lines[from].item &&
+			   currency_equal(&lines[to].currency, &lines[from].currency))
+			to++;
+		add_lines(ledger_market(&markets, ALL_PROVIDERS, &lines[from].currency), &lines[from], to - from);
+		/* one item has several providers where it is mapped so */
+		for (uint32 first = from, next; first < to; first = next)
 		{
-			double		cost = (double) line->cost[CONTRACTED][m] / 1e15;
-			double		count = line->tokens.count[m];
-
-			if (count == 0)
-				continue;
-			item.len = prefix;
-			appendStringInfo(&item, "\"%s\"]", meter_info[m].name);
-			add_meter(total, line->key.period, &item, cost, count);
-			add_meter(of_provider, line->key.period, &item, cost, count);
+			next = first + 1;
+			while (next < to && lines[next].provider == lines[first].provider)
+				next++;
+			add_lines(ledger_market(&markets, lines[first].provider, &lines[first].currency),
+					  &lines[first], next - first);
 		}
 	}
-	foreach(lc, scopes)
-	{
-		ScopePanel *scope = lfirst(lc);
-		const LedgerString *provider = &ledger->strings[scope->provider];
-		Datum		values[3] = {0};
-		bool		nulls[3] = {scope->is_total, false, false};
+	pfree(lines);
+	return markets;
+}
 
-		if (!scope->is_total && provider->data != NULL)
-			values[0] = PointerGetDatum(cstring_to_text_with_len(provider->data, provider->len));
-		values[1] = PointerGetDatum(currency_text(&scope->currency));
-		values[2] = EOHPGetRODatum(&scope->panel->hdr);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+static Scope
+scope_of(const Ledger *ledger, const LedgerMarket *m)
+{
+	const LedgerString *provider = m->provider == ALL_PROVIDERS ? NULL : &ledger->strings[m->provider];
+	Scope		scope;
+
+	scope.provider = provider == NULL || provider->data == NULL ? 0 :
+		PointerGetDatum(cstring_to_text_with_len(provider->data, provider->len));
+	scope.currency = PointerGetDatum(currency_text(&m->currency));
+	return scope;
+}
+
+/* chained_index(ledger, method [, providers, models, items]) */
+Datum
+ledger_chained_index(PG_FUNCTION_ARGS)
+{
+	Ledger	   *ledger = ledger_arg(fcinfo, 0);
+	IndexMethod method = method_arg(fcinfo, 1);
+	ItemMap		map;
+	List	   *markets;
+	ListCell   *lc;
+
+	item_map_args(fcinfo, 2, &map);
+	markets = markets_of_ledger(ledger, &map);
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(lc, markets)
+	{
+		LedgerMarket *m = lfirst(lc);
+		Scope		scope = scope_of(ledger, m);
+
+		put_points((ReturnSetInfo *) fcinfo->resultinfo, &m->market, method, true, &scope);
+	}
+	PG_RETURN_NULL();
+}
+
+/* geks_index(ledger, method, window) */
+Datum
+ledger_geks_index(PG_FUNCTION_ARGS)
+{
+	Ledger	   *ledger = ledger_arg(fcinfo, 0);
+	IndexMethod method = method_arg(fcinfo, 1);
+	int			window = PG_GETARG_INT32(2);
+	ItemMap		map;
+	List	   *markets;
+	ListCell   *lc;
+
+	check_geks(method, window);
+	item_map_args(fcinfo, 3, &map);
+	markets = markets_of_ledger(ledger, &map);
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(lc, markets)
+	{
+		LedgerMarket *m = lfirst(lc);
+		Scope		scope = scope_of(ledger, m);
+
+		put_geks((ReturnSetInfo *) fcinfo->resultinfo, &m->market, method, window, &scope);
 	}
 	PG_RETURN_NULL();
 }

@@ -113,11 +113,56 @@ COMMENT ON FUNCTION geks_index(price_panel, text) IS
 COMMENT ON FUNCTION geks_index(price_panel, text, integer) IS
     'the same over windows of some periods: the first whole, each later period by its movement in the window that ends with it (movement splice); published numbers never change';
 
-CREATE FUNCTION price_panels(ledger, OUT provider text, OUT currency text, OUT panel price_panel) RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'ledger_price_panels' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 10;
-CREATE FUNCTION price_panels(ledger, providers text[], models text[], items text[], OUT provider text, OUT currency text, OUT panel price_panel) RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'ledger_price_panels' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 10;
-COMMENT ON FUNCTION price_panels(ledger) IS
-    'the panels of a ledger''s priced lines by currency, of all providers (provider NULL) and of each: an item is (provider/model, service tier, threshold, off-peak, meter), its price the contracted cost by its tokens';
-COMMENT ON FUNCTION price_panels(ledger, text[], text[], text[]) IS
-    'the same, with items in place of some models: the n-th item for the n-th provider and model';
+-- The same of a ledger's lines: an item is (provider, model, service tier,
+-- threshold, off-peak, meter).
+
+CREATE FUNCTION chained_index(ledger, method text, OUT provider text, OUT currency text,
+                              OUT period timestamptz, OUT index double precision, OUT quantity_index double precision, OUT turnover_index double precision,
+                              OUT value_index double precision, OUT link double precision, OUT quantity_link double precision, OUT matched_items bigint,
+                              OUT base_coverage double precision, OUT coverage double precision, OUT base_period timestamptz) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'ledger_chained_index' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 300;
+CREATE FUNCTION chained_index(ledger, method text, providers text[], models text[], items text[], OUT provider text, OUT currency text,
+                              OUT period timestamptz, OUT index double precision, OUT quantity_index double precision, OUT turnover_index double precision,
+                              OUT value_index double precision, OUT link double precision, OUT quantity_link double precision, OUT matched_items bigint,
+                              OUT base_coverage double precision, OUT coverage double precision, OUT base_period timestamptz) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'ledger_chained_index' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 300;
+CREATE FUNCTION geks_index(ledger, method text, window_length integer, OUT provider text, OUT currency text,
+                           OUT period timestamptz, OUT index double precision, OUT bridges integer, OUT coverage double precision, OUT base_period timestamptz) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'ledger_geks_index' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 300 COST 1000;
+COMMENT ON FUNCTION chained_index(ledger, text) IS
+    'the chained indices of a ledger''s priced lines by currency, of all providers (provider NULL) and of each: an item is (provider, model, service tier, threshold, off-peak, meter), its price the contracted cost by its count';
+COMMENT ON FUNCTION chained_index(ledger, text, text[], text[], text[]) IS
+    'the same, with items in place of some models: the n-th item for the n-th provider and model; an item may be named provider/model, which is what any other model is called';
+COMMENT ON FUNCTION geks_index(ledger, text, integer) IS 'the GEKS indices of the same over windows of some periods';
+
+-- Makes the table in the schema that comes first in search_path; called by
+-- install().
+CREATE PROCEDURE install_price_panel() LANGUAGE plpgsql
+AS $install$
+BEGIN
+    CREATE TABLE IF NOT EXISTS index_item (
+        provider text NOT NULL,
+        model text NOT NULL,
+        index_item text NOT NULL,
+        note text,
+        PRIMARY KEY (provider, model),
+        CONSTRAINT index_item_names_not_empty CHECK (provider <> '' AND model <> '' AND index_item <> '')
+    );
+    COMMENT ON TABLE index_item IS
+        'tokenomics: which models count as one item of the generation index: a successor and its predecessor, or all models of a band of intelligence';
+    COMMENT ON COLUMN index_item.provider IS 'provider of the model';
+    COMMENT ON COLUMN index_item.model IS 'the model, as the calls name it';
+    COMMENT ON COLUMN index_item.index_item IS
+        'what it counts as: provider/model of its predecessor, which needs no row of its own; or the name of a band, which each of its models has';
+    COMMENT ON COLUMN index_item.note IS 'why: a remark of yours';
+END
+$install$;
+COMMENT ON PROCEDURE install_price_panel() IS 'part of install(): the table of items of the generation index, in the first schema of search_path';
+
+CREATE PROCEDURE uninstall_price_panel() LANGUAGE plpgsql
+AS $uninstall$
+BEGIN
+    DROP TABLE IF EXISTS index_item;
+END
+$uninstall$;
+COMMENT ON PROCEDURE uninstall_price_panel() IS 'part of uninstall(): drops what install_price_panel() made';

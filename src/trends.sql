@@ -301,6 +301,51 @@ BEGIN
     COMMENT ON COLUMN cost_per_token.reporting_currency IS 'currency of effective_cost_converted';
     COMMENT ON COLUMN cost_per_token.effective_cost_converted IS 'effective cost at the month''s exchange rate; NULL where there is none';
 
+    CREATE OR REPLACE FUNCTION index_trend(
+        counted tokenomics.ledger,
+        from_at timestamptz,
+        to_at timestamptz,
+        zone text
+    ) RETURNS TABLE (
+        month date,
+        provider text,
+        currency text,
+        price_index double precision,
+        quantity_index double precision,
+        turnover_index double precision,
+        spend_index double precision,
+        base_coverage double precision,
+        coverage double precision,
+        matched_items bigint,
+        index_base date,
+        note text
+    )
+        LANGUAGE sql STABLE SET search_path FROM CURRENT
+    AS $$
+        WITH point AS (
+            SELECT c.*, (c.period AT TIME ZONE zone)::date AS month,
+                   (lag(c.period) OVER (PARTITION BY c.provider, c.currency ORDER BY c.period) AT TIME ZONE zone)::date AS compared_with
+            FROM tokenomics.chained_index(counted, 'fisher') c
+        )
+        SELECT p.month, p.provider, p.currency, p.index, p.quantity_index, p.turnover_index, p.value_index,
+               p.base_coverage, p.coverage, p.matched_items, (p.base_period AT TIME ZONE zone)::date,
+               nullif(concat_ws('; ',
+                   CASE WHEN p.compared_with IS NULL THEN
+                       CASE WHEN p.month > min(p.month) OVER (PARTITION BY p.provider) THEN 'new currency: nothing to compare with'
+                            ELSE 'first month: nothing to compare with' END END,
+                   CASE WHEN p.compared_with < (p.month - interval '1 month')::date THEN
+                       'nothing used the month before: compared with ' || to_char(p.compared_with, 'YYYY-MM') END,
+                   CASE WHEN p.compared_with IS NOT NULL AND p.index IS NULL THEN
+                       'no item matched: the index begins anew'
+                        WHEN least(p.base_coverage, p.coverage) < 0.5 THEN
+                       format('low coverage: %s %%', round((least(p.base_coverage, p.coverage) * 100)::numeric)) END,
+                   CASE WHEN from_at > p.period OR least(to_at, now()) < tokenomics.period_end('month', zone, p.period) THEN
+                       'partial month' END), '')
+        FROM point p
+    $$;
+    COMMENT ON FUNCTION index_trend(tokenomics.ledger, timestamptz, timestamptz, text) IS
+        'the chained Fisher indices of a ledger of months, by currency, of all providers (provider NULL) and of each; with limits that say which months are partial; note: why a number is not to be trusted';
+
     CREATE OR REPLACE FUNCTION unit_price_trend_between(
         from_at timestamptz DEFAULT NULL,
         to_at timestamptz DEFAULT NULL,
@@ -323,13 +368,19 @@ BEGIN
         generation_index double precision,
         geks_index double precision,
         mix_index double precision,
-        coverage double precision
+        coverage double precision,
+        base_coverage double precision,
+        matched_items bigint,
+        index_base date,
+        note text
     )
-        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
     AS $$
     #variable_conflict use_column
     DECLARE
         in_zone text := coalesce(unit_price_trend_between.zone, (SELECT s.zone FROM setting s));
+        counted tokenomics.ledger := usage_ledger('month', from_at, to_at, in_zone);
+        successors boolean := EXISTS (SELECT FROM index_item);
     BEGIN
         RETURN QUERY
         WITH priced AS MATERIALIZED (
@@ -348,6 +399,17 @@ BEGIN
             SELECT g.*, tokenomics.cost_per_mtok(g.spend, tokenomics.total(g.tokens)) AS blended, l.tokens AS listed_tokens
             FROM grouped g LEFT JOIN listed l
                 ON l.month = g.month AND l.provider IS NOT DISTINCT FROM g.provider AND l.currency = g.currency
+        ), indexed AS MATERIALIZED (
+            SELECT * FROM index_trend(counted, from_at, to_at, in_zone)
+        ), geks AS MATERIALIZED (
+            SELECT (g.period AT TIME ZONE in_zone)::date AS month, g.provider, g.currency, g.index
+            FROM tokenomics.geks_index(counted, 'fisher', 25) g
+        ), generation AS MATERIALIZED (
+            SELECT (c.period AT TIME ZONE in_zone)::date AS month, c.provider, c.currency, c.index
+            FROM (SELECT coalesce(array_agg(i.provider), '{}') AS providers, coalesce(array_agg(i.model), '{}') AS models,
+                         coalesce(array_agg(i.index_item), '{}') AS items FROM index_item i) m,
+                 tokenomics.chained_index(counted, 'fisher', m.providers, m.models, m.items) c
+            WHERE successors
         )
         SELECT p.month, p.scope, p.provider, p.currency, tokenomics.total(p.tokens), p.spend, p.blended,
                tokenomics.cost_per_mtok(p.spend, tokenomics.output_total(p.tokens)),
@@ -357,8 +419,16 @@ BEGIN
                                                    AND b.scope = p.scope AND b.provider IS NOT DISTINCT FROM p.provider)),
                tokenomics.growth_rate(p.blended, (SELECT b.blended FROM price b WHERE b.month = (p.month - interval '1 year')::date AND b.currency = p.currency
                                                    AND b.scope = p.scope AND b.provider IS NOT DISTINCT FROM p.provider)),
-               NULL::double precision, NULL::double precision, NULL::double precision, NULL::double precision, NULL::double precision, NULL::double precision
+               p.blended::double precision / (array_agg(p.blended) FILTER (WHERE p.blended > 0) OVER (PARTITION BY p.scope, p.provider, p.currency ORDER BY p.month))[1]::double precision,
+               i.price_index, CASE WHEN successors THEN n.index ELSE i.price_index END, k.index,
+               p.blended::double precision / nullif(b.blended, 0)::double precision / i.price_index,
+               i.coverage, i.base_coverage, i.matched_items, i.index_base,
+               CASE WHEN i.month IS NULL THEN 'no usage with a price' ELSE i.note END
         FROM price p
+        LEFT JOIN indexed i ON i.month = p.month AND i.currency = p.currency AND coalesce(i.provider, '') = coalesce(p.provider, '')
+        LEFT JOIN geks k ON k.month = p.month AND k.currency = p.currency AND coalesce(k.provider, '') = coalesce(p.provider, '')
+        LEFT JOIN generation n ON n.month = p.month AND n.currency = p.currency AND coalesce(n.provider, '') = coalesce(p.provider, '')
+        LEFT JOIN price b ON b.month = i.index_base AND b.currency = p.currency AND coalesce(b.provider, '') = coalesce(p.provider, '')
         ORDER BY p.scope DESC, p.provider, p.currency, p.month;
     END
     $$;
@@ -379,12 +449,20 @@ BEGIN
     COMMENT ON COLUMN unit_price_trend.savings_rate IS 'what the contract saves against the list, a fraction';
     COMMENT ON COLUMN unit_price_trend.growth_month_on_month IS 'growth of cost_per_mtok on the month before, a fraction';
     COMMENT ON COLUMN unit_price_trend.growth_year_on_year IS 'growth of cost_per_mtok on the same month of the year before, a fraction';
-    COMMENT ON COLUMN unit_price_trend.blended_index IS 'index of cost_per_mtok; not yet computed: NULL';
-    COMMENT ON COLUMN unit_price_trend.matched_index IS 'price index of matched items; not yet computed: NULL';
-    COMMENT ON COLUMN unit_price_trend.generation_index IS 'price index with successors matched to their predecessors; not yet computed: NULL';
-    COMMENT ON COLUMN unit_price_trend.geks_index IS 'multilateral price index, a check of drift; not yet computed: NULL';
-    COMMENT ON COLUMN unit_price_trend.mix_index IS 'blended over matched index; not yet computed: NULL';
-    COMMENT ON COLUMN unit_price_trend.coverage IS 'matched share of spend; not yet computed: NULL';
+    COMMENT ON COLUMN unit_price_trend.blended_index IS 'cost_per_mtok, 1 in the first month: what purchases and idle capacity cost is in it';
+    COMMENT ON COLUMN unit_price_trend.matched_index IS
+        'chained Fisher price index of matched items at contracted cost, 1 in index_base; an item is (provider, model, service tier, threshold, off-peak, meter); purchases, which have no meter, are in no item; NULL where nothing matches the month before';
+    COMMENT ON COLUMN unit_price_trend.generation_index IS
+        'the same index with the models of index_item matched as it says: a cheaper successor is a price cut; the matched index where it says nothing';
+    COMMENT ON COLUMN unit_price_trend.geks_index IS
+        'GEKS index of Fisher indices over windows of 25 months, by movement splice: where the matched index strays from it, that has drifted';
+    COMMENT ON COLUMN unit_price_trend.mix_index IS
+        'blended price since index_base over the matched index: what cheaper or dearer models, meters and tiers, new and retired items, purchases and idle capacity did';
+    COMMENT ON COLUMN unit_price_trend.coverage IS 'matched share of the month''s cost of calls';
+    COMMENT ON COLUMN unit_price_trend.base_coverage IS 'matched share of the cost of calls of the month compared with';
+    COMMENT ON COLUMN unit_price_trend.matched_items IS 'number of matched items';
+    COMMENT ON COLUMN unit_price_trend.index_base IS 'month whose matched index counts as 1: the first, or one that matched nothing before it';
+    COMMENT ON COLUMN unit_price_trend.note IS 'why the indices are not to be trusted, or not there; NULL where nothing speaks against them';
 
     CREATE OR REPLACE FUNCTION total_spend_trend_between(
         from_at timestamptz DEFAULT NULL,
@@ -414,7 +492,11 @@ BEGIN
         spend_index double precision,
         price_index double precision,
         quantity_index double precision,
-        turnover_index double precision
+        turnover_index double precision,
+        base_coverage double precision,
+        coverage double precision,
+        index_base date,
+        note text
     )
         -- the few lines that there are look like many, and compiling takes longer
         LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
@@ -425,6 +507,7 @@ BEGIN
         reporting text := (SELECT s.currency FROM setting s);
         fiscal_year_start integer := (SELECT s.fiscal_year_start FROM setting s);
         today timestamp := now() AT TIME ZONE in_zone;
+        counted tokenomics.ledger := usage_ledger('month', from_at, to_at, in_zone);
     BEGIN
         RETURN QUERY
         WITH line AS MATERIALIZED (
@@ -475,6 +558,8 @@ BEGIN
                    min(d.month) OVER () <= d.year_before_start AND NOT bool_or(d.is_partial) OVER (PARTITION BY d.currency, d.fiscal_year ORDER BY d.month) AS is_whole,
                    from_at AT TIME ZONE in_zone > d.year_before_start AS is_cut
             FROM daily d WINDOW w AS (PARTITION BY d.currency ORDER BY d.month)
+        ), indexed AS MATERIALIZED (
+            SELECT * FROM index_trend(counted, from_at, to_at, in_zone) i WHERE i.provider IS NULL
         )
         -- growth on a month in which more came back than was spent says nothing
         SELECT c.month, c.currency, c.calls, c.tokens, c.unpriced, c.usage_cost, c.purchase_cost, c.other_charges, c.total_spend,
@@ -485,8 +570,9 @@ BEGIN
                c.fiscal_year, c.to_date,
                CASE WHEN c.is_whole AND c.is_cut IS NOT TRUE AND c.to_date_before > 0 THEN tokenomics.growth_rate(c.to_date, c.to_date_before) END,
                reporting, convert_currency(c.total_spend, c.currency, reporting, c.month, 'month'),
-               NULL::double precision, NULL::double precision, NULL::double precision, NULL::double precision
-        FROM compared c
+               i.spend_index, i.price_index, i.quantity_index, i.turnover_index, i.base_coverage, i.coverage, i.index_base,
+               CASE WHEN i.month IS NULL THEN 'no usage with a price' ELSE i.note END
+        FROM compared c LEFT JOIN indexed i ON i.month = c.month AND i.currency = c.currency
         ORDER BY c.currency, c.month;
     END
     $$;
@@ -515,10 +601,16 @@ BEGIN
     COMMENT ON COLUMN total_spend_trend.growth_fiscal_year_to_date IS 'growth of it on the same part of the fiscal year before, a fraction; NULL where that is not there from its beginning';
     COMMENT ON COLUMN total_spend_trend.reporting_currency IS 'currency of total_spend_converted';
     COMMENT ON COLUMN total_spend_trend.total_spend_converted IS 'total_spend at the month''s exchange rate; NULL where there is none';
-    COMMENT ON COLUMN total_spend_trend.spend_index IS 'index of total_spend; not yet computed: NULL';
-    COMMENT ON COLUMN total_spend_trend.price_index IS 'matched price index; not yet computed: NULL';
-    COMMENT ON COLUMN total_spend_trend.quantity_index IS 'matched quantity index; not yet computed: NULL';
-    COMMENT ON COLUMN total_spend_trend.turnover_index IS 'what new and discontinued items add; not yet computed: NULL';
+    COMMENT ON COLUMN total_spend_trend.spend_index IS
+        'index of the computed cost of calls at contracted prices, 1 in index_base: price_index * quantity_index * turnover_index; purchases and other charges are in none of these';
+    COMMENT ON COLUMN total_spend_trend.price_index IS 'chained Fisher price index of matched items, as matched_index of unit_price_trend';
+    COMMENT ON COLUMN total_spend_trend.quantity_index IS 'chained Fisher quantity index of matched items';
+    COMMENT ON COLUMN total_spend_trend.turnover_index IS
+        'what new and retired items did to the bill: the chained quotient base_coverage / coverage; above 1 more came than went';
+    COMMENT ON COLUMN total_spend_trend.base_coverage IS 'matched share of the cost of calls of the month compared with';
+    COMMENT ON COLUMN total_spend_trend.coverage IS 'matched share of the month''s cost of calls';
+    COMMENT ON COLUMN total_spend_trend.index_base IS 'month whose indices count as 1: the first, or one that matched nothing before it';
+    COMMENT ON COLUMN total_spend_trend.note IS 'why the indices are not to be trusted, or not there; NULL where nothing speaks against them';
 
     CREATE OR REPLACE FUNCTION daily_spend_between(
         from_at timestamptz DEFAULT NULL,
@@ -771,6 +863,7 @@ BEGIN
         daily_spend_between(timestamptz, timestamptz, text),
         total_spend_trend_between(timestamptz, timestamptz, text),
         unit_price_trend_between(timestamptz, timestamptz, text),
+        index_trend(tokenomics.ledger, timestamptz, timestamptz, text),
         cost_per_token_between(timestamptz, timestamptz, text),
         convert_currency(numeric, text, text, date, text),
         spend_lines(text, timestamptz, timestamptz, text, text),

@@ -4,10 +4,8 @@ EXTENSION  = tokenomics
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" tokenomics.control)
 
 # The rooms, in the order of dependency: each has a NAME.sql, most a NAME.c.
-ROOMS   = tokens vendor rates price_book ratio cost period ledger price price_import default_prices usage charge index price_panel trends factors bridge growth install
+ROOMS   = tokens vendor rates price_book ratio cost period ledger price price_import default_prices usage charge index price_panel trends factors price_change bridge growth install
 C_FILES = module scan json money tokens vendor rates price_book ratio cost period ledger ledger_io booking charge index price_panel factors bridge
-ROOMS   = tokens vendor rates price_book ratio cost period ledger price price_import default_prices usage charge index price_panel trends price_change install
-C_FILES = module scan json money tokens vendor rates price_book ratio cost period ledger ledger_io booking charge index price_panel
 
 MODULE_big  = tokenomics
 OBJS        = $(C_FILES:%=src/%.o)
@@ -17,8 +15,7 @@ DATA        = $(wildcard src/upgrade/tokenomics--*--*.sql)
 DOCS        = README.md
 EXTRA_CLEAN = src/tokenomics--*.sql build
 
-REGRESS      = tokens vendor rates price_book cost period ledger price price_import usage charge trends factors bridge growth malformed
-REGRESS      = tokens vendor rates price_book cost period ledger price price_import usage charge index trends index_trend price_change malformed
+REGRESS      = tokens vendor rates price_book cost period ledger price price_import usage charge index trends index_trend factors price_change bridge growth malformed
 REGRESS_OUT  = $(or $(TOKENOMICS_OUT),build/regress)
 REGRESS_OPTS = --inputdir=. --outputdir=$(REGRESS_OUT) --load-extension=btree_gist --load-extension=tokenomics
 

@@ -29,3 +29,9 @@ FROM reconciliation WHERE scope = 'model' AND residual <> 0 ORDER BY month, prov
 \echo 'And whose it all is, in the last month:'
 SELECT owner, currency, sum(calls) AS calls, sum(tokens) AS tokens, round(sum(total_spend), 2) AS total_spend, round(sum(total_spend_converted), 2) AS in_usd
 FROM spend_by_owner WHERE dimension = 'team' AND month = '2026-06-01' AND total_spend IS NOT NULL GROUP BY owner, currency ORDER BY in_usd DESC;
+
+\echo 'Why, in one table: what a million tokens costs (blended), what the same tokens would cost (real price, May 2025 = 100),'
+\echo 'and the bill: its change by prices, by mix (models, caches, output), by volume, by new and discontinued models, and by charges.'
+SELECT p.month, round(p.cost_per_mtok, 2) AS blended_price, round(100 * p.matched_index::numeric, 1) AS real_price, round(g.spend) AS bill, round(g.change) AS change, round(g.price_effect) AS price,
+       round(g.mix_effect) AS mix, round(g.volume_effect) AS volume, round(g.new_effect + g.discontinued_effect) AS models, round(g.purchase_effect + g.other_effect) AS charges
+FROM unit_price_trend p JOIN bill_growth g USING (month, currency) WHERE p.scope = 'total' AND p.currency = 'USD' AND g.comparison = 'month on month' ORDER BY p.month;

@@ -19,12 +19,17 @@ my %valid = (
     rates => pack('H*', psql(q(SELECT encode(rates_send('{"currency": "USD", "input": 3, "output": 15}'), 'hex')))),
     price_book => pack('H*', psql("SELECT encode(price_book_send('$small'), 'hex')")),
     ledger => pack('H*', psql("SELECT encode(ledger_send(ledger('$layers', 'day', 'Europe/Berlin', at, 'a', m, NULL, t, l)), 'hex')
-        FROM (VALUES ('2026-01-05 00:02Z'::timestamptz, 'm', NULL, tokens(input => 20, output => 3)), ('2026-01-06Z', 'm', 'é', tokens(input => 5)), ('2026-01-06Z', 'x', '', tokens(input => 3, tool_calls => 2)), ('2026-01-06Z', 'y', NULL, NULL)) v(at, m, l, t)")));
+        FROM (VALUES ('2026-01-05 00:02Z'::timestamptz, 'm', NULL, tokens(input => 20, output => 3)), ('2026-01-06Z', 'm', 'é', tokens(input => 5)), ('2026-01-06Z', 'x', '', tokens(input => 3, tool_calls => 2)), ('2026-01-06Z', 'y', NULL, NULL)) v(at, m, l, t)")),
+    demand_profile => pack('H*', psql("SELECT encode(demand_profile_send(with_span(demand_profile('Europe/Berlin', at, t, n, 'second'), '2026-01-04Z', '2026-01-07Z')), 'hex')
+        FROM (VALUES ('2026-01-05 00:02:03Z'::timestamptz, tokens(input => 20, output => 3), 1), ('2026-01-05 00:02:04Z', tokens(cache_storage => 300), 200), ('2026-01-06Z', NULL, 1)) v(at, t, n)")));
 my %check = (
     tokens => "count(v::text::tokens), count(total(v) + input_total(v))",
     rates => "count(v::text::rates), count(cost(v, tokens(input => 5, cache_write_1h => 7)))",
     price_book => "count(v::text), count(cost(v, 'a', 'm', '2026-01-05', tokens(input => 5, output => 7))), count(cost(v, 'a', 'xy', now(), tokens(input => 50), 'batch'))",
-    ledger => "1 / (v::text::ledger = v)::int, (SELECT count(*) FROM lines(v)), (SELECT count(*) FROM meter_lines(v)), zone(reprice(v, '$small', true)), (SELECT calls(merge(x)) FROM (VALUES (v)) y(x))");
+    ledger => "1 / (v::text::ledger = v)::int, (SELECT count(*) FROM lines(v)), (SELECT count(*) FROM meter_lines(v)), zone(reprice(v, '$small', true)), (SELECT calls(merge(x)) FROM (VALUES (v)) y(x))",
+    # a span may be as long as time, and takes hours to walk: not here
+    demand_profile => "1 / (v::text::demand_profile = v)::int, (SELECT count(*) FROM minutes(v)), span(v), capacity_at(v, 0.5), peak_to_average(v, 'hour'), lost_tokens(v, 5), calls(side(in_zone(v, 'UTC'), 'input')), (SELECT calls(merge(x)) FROM (VALUES (v)) y(x)),
+        CASE WHEN upper(span(v)) - lower(span(v)) < interval '10 years' THEN (SELECT sum(minutes) FROM hour_of_week(v)) END");
 
 # One COPY for each value: a file of rows would end at the first bad one.
 sub copy_in {

@@ -332,7 +332,7 @@ BEGIN
                 FROM (SELECT c.turn_id, c.currency, sum(c.cost) AS cost, count(*) AS calls,
                              min(min(c.at)) OVER (PARTITION BY c.turn_id) AS at
                       FROM call c GROUP BY c.turn_id, c.currency) s,
-                     LATERAL (SELECT CASE WHEN s.currency = $3 THEN s.cost ELSE convert_currency(s.cost, s.currency, $3, (s.at AT TIME ZONE $4)::date) END AS cost) c
+                     LATERAL (SELECT CASE WHEN s.currency = $3 THEN s.cost WHEN s.currency IS NOT NULL THEN convert_currency(s.cost, s.currency, $3, (s.at AT TIME ZONE $4)::date) END AS cost) c
                 GROUP BY s.turn_id
             ), chosen AS (
                 SELECT t.*, s.currency, s.cost, s.unpriced_calls, s.cost_converted

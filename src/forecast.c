@@ -65,6 +65,10 @@ typedef struct TimeSeries
 
 #define SERIES_SIZE(n) (offsetof(TimeSeries, points) + (Size) (n) * sizeof(SeriesPoint))
 #define SERIES_SPACE(series) ((VARSIZE(series) - offsetof(TimeSeries, points)) / sizeof(SeriesPoint))
+/* The first instants of the years 1 and 10000. */
+#define START_OF_SERIES INT64CONST(-63082281600000000)
+#define END_OF_SERIES INT64CONST(252455616000000000)
+
 #define GET_SERIES(n) ((TimeSeries *) PG_GETARG_VARLENA_P(n))
 
 /* The steps of a regular series. */
@@ -176,10 +180,7 @@ shown_time(Timestamp at)
 static void
 check_point(Timestamp at, double value)
 {
-	static const int years[2] = {1, 10000};
-
-	if (at < (date2j(years[0], 1, 1) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY ||
-		at >= (date2j(years[1], 1, 1) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
+	if (at < START_OF_SERIES || at >= END_OF_SERIES)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("a time of a time_series is out of range"),
@@ -604,6 +605,14 @@ step_of(const Regular *regular, Timestamp at)
 	return months / grain->months;
 }
 
+static NO_RETURN void
+beyond_series(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+			 errmsg("the forecast goes beyond the year 9999")));
+}
+
 /* When a step begins. */
 static Timestamp
 time_of_step(const Regular *regular, int64 step)
@@ -616,12 +625,16 @@ time_of_step(const Regular *regular, int64 step)
 	int			year;
 
 	if (grain->months == 0)
-		return regular->first + step * grain->length;
+	{
+		Timestamp	at = regular->first + step * grain->length;
+
+		if (at >= END_OF_SERIES)
+			beyond_series();
+		return at;
+	}
 	month = month_number(regular->first, &day, &days) + step * grain->months;
 	if (month >= 10000 * 12)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("the forecast goes beyond the year 9999")));
+		beyond_series();
 	year = month / 12;
 	days_then = day_tab[isleap(year)][month % 12];
 	return (date2j(year, month % 12 + 1, regular->month_ends ? days_then : day) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY +
@@ -692,7 +705,7 @@ make_regular(Regular *regular, const TimeSeries *series, const char *grain_name_
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("the times of the series are not regular"),
-					 errdetail("They are whole minutes, or a whole number of them, apart at no grain from minute to year."),
+					 errdetail("At no grain from minute to year do all of them lie whole steps apart."),
 					 errhint("Group the values by time first, as with date_trunc().")));
 	}
 	else

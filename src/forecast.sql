@@ -357,7 +357,7 @@ BEGIN
             FROM tokenomics.meter_lines(counted) l
         ), history AS (
             -- a day without calls is a day of none, up to the last one
-            SELECT d.provider, d.model, d.service_tier, d.meter, max(d.day) FILTER (WHERE d.tokens > 0) AS last_day,
+            SELECT d.provider, d.model, d.service_tier, d.meter, min(d.since) AS first_used, max(d.day) FILTER (WHERE d.tokens > 0) AS last_day,
                    tokenomics.time_series(d.day, d.tokens) FILTER (WHERE d.day >= d.since) AS series
             FROM (SELECT e.*, min(e.day) FILTER (WHERE e.tokens > 0) OVER (PARTITION BY e.provider, e.model, e.service_tier, e.meter) AS since
                   FROM (SELECT u.provider, u.model, u.service_tier, u.meter, u.day, sum(u.tokens)::double precision AS tokens
@@ -369,7 +369,8 @@ BEGIN
             GROUP BY 1, 2, 3, 4
         ), expected AS MATERIALIZED (
             SELECT h.provider, h.model, h.service_tier, h.meter, f.first_time::date AS starts, f.steps, f.forecast, f.lower, f.upper, f.by_step,
-                   f.model AS forecast_model, f.mase, f.note
+                   f.model AS forecast_model, f.mase,
+                   concat_ws('; ', f.note, CASE WHEN first_day - h.first_used < 56 THEN format('history only since %s', h.first_used) END) AS note
             FROM history h,
                  tokenomics.forecast_totals(h.series, behind - first_day, 7, level => demand_forecast_between.level, grain => 'day', missing => 'zero',
                                             minimum => 0, period => demand_forecast_between.grain) f
@@ -405,10 +406,10 @@ BEGIN
         )
         SELECT e.starts, e.steps, e.provider, e.model, e.service_tier, e.meter, coalesce(c.tokens, e.tokens),
                round((e.lower * coalesce(c.share, 1))::numeric)::bigint, round((e.upper * coalesce(c.share, 1))::numeric)::bigint,
-               c.currency, c.cost,
+               c.currency, trim_scale(c.cost),
                trim_scale(round(c.cost * (e.lower / nullif(e.forecast, 0))::numeric, 6)), trim_scale(round(c.cost * (e.upper / nullif(e.forecast, 0))::numeric, 6)),
                CASE WHEN c.tokens > 0 THEN d.unpriced WHEN e.tokens > 0 THEN 'unknown model' END, coalesce(d.is_approximate, false),
-               e.forecast_model, e.mase, e.note
+               e.forecast_model, e.mase, nullif(e.note, '')
         FROM (SELECT e.*, (SELECT sum(round(s.value::numeric)) FROM unnest(e.by_step) s(value))::bigint AS tokens FROM expected e) e
              LEFT JOIN meter_cost c ON c.provider = e.provider AND c.model = e.model AND c.service_tier = e.service_tier
                  AND c.meter = e.meter AND c.starts = e.starts AND c.tokens > 0

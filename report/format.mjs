@@ -58,5 +58,6 @@ export function monthName(month) {
 
 // A spec for a width: a legend of one line does not fit a narrow page.
 export function fitted(spec, width) {
-    return width >= 480 ? spec : { ...spec, config: { ...spec.config, legend: { ...spec.config.legend, columns: 2, labelLimit: 150 } } };
+    const { config } = spec;
+    return width >= 480 ? spec : { ...spec, config: { ...config, legend: { ...config.legend, columns: 2, labelLimit: 150 }, axis: { ...config.axis, labelLimit: 130 } } };
 }

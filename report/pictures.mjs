@@ -7,7 +7,7 @@ import { compile } from 'vega-lite';
 import * as format from './format.mjs';
 
 // In the order of the pages.
-export const names = ['two_lines', 'total_spend', 'unit_price', 'models', 'owners', 'daily_spend'];
+export const names = ['two_lines', 'total_spend', 'unit_price', 'bill_bridge', 'models', 'owners', 'daily_spend', 'peak_week', 'forecast', 'quotes'];
 
 // Dates as they are written: a Date of JavaScript would be one of its own zone.
 pg.types.setTypeParser(1082, (text) => text);
@@ -16,7 +16,7 @@ pg.types.setTypeParser(1082, (text) => text);
 // wide as the widest; these are the widths of a usual sans serif, in ems.
 vega.textMetrics.width = (item, text) => {
     const { fontSize = 11, fontWeight } = item;
-    const wide = [...String(text ?? '')].reduce((sum, c) => sum + (/[ilj.,:;'|!·()\[\] ft1I/-]/.test(c) ? 0.36 : /[mwMW%@]/.test(c) ? 0.88 : /[A-Z0-9$€£¥]/.test(c) ? 0.64 : 0.56), 0);
+    const wide = [...String(text ?? '')].reduce((sum, c) => sum + (/[ilj.,:;'|!·()\[\] ft1I/-]/.test(c) ? 0.37 : /[mwMW%@<>=+&]/.test(c) ? 0.88 : /[A-Z0-9$€£¥_]/.test(c) ? 0.66 : 0.6), 0);
     return wide * fontSize * (Number(fontWeight) >= 600 || fontWeight === 'bold' ? 1.08 : 1);
 };
 

@@ -53,7 +53,10 @@ for (const file of pages) {
         await page.screenshot({ path: `${shots}/${basename(file, '.html')}-${width}.png`, fullPage: true });
         const found = await page.evaluate(look);
         const details = page.locator('figure > details').first();
-        if (await details.count()) await details.locator('summary').click();
+        if (await details.count()) {
+            await details.locator('summary').click();
+            await details.locator('table').waitFor();
+        }
         seen.push({ page: basename(file, '.html'), width, said, asked, ...found, opened: (await page.evaluate(look)).tables });
         await page.close();
     }

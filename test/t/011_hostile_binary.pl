@@ -22,7 +22,7 @@ my %valid = (
         FROM (VALUES ('2026-01-05 00:02Z'::timestamptz, 'm', NULL, tokens(input => 20, output => 3)), ('2026-01-06Z', 'm', 'é', tokens(input => 5)), ('2026-01-06Z', 'x', '', tokens(input => 3, tool_calls => 2)), ('2026-01-06Z', 'y', NULL, NULL)) v(at, m, l, t)")),
     index_sums => pack('H*', psql("SELECT encode(index_sums_send(index_sums(p0, q0, p1, q1)), 'hex') FROM (VALUES (1, 2, 3, 4), (2, 1, 5, 3), (NULL, NULL, 1, 1)) v(p0, q0, p1, q1)")),
     lmdi_sums => pack('H*', psql("SELECT encode(lmdi_sums_send(lmdi_sums('{1, 2, 3}', '{2, 1, 5}')), 'hex')")),
-    price_panel => pack('H*', psql("SELECT encode(price_panel_send(price_panel(at, i, p, q)), 'hex') FROM (VALUES ('2026-01-01Z'::timestamptz, 'a', 1, 2), ('2026-02-01Z', 'a', 1, 2), ('2026-02-01Z', 'é', 1, NULL)) v(at, i, p, q)")));
+    price_panel => pack('H*', psql("SELECT encode(price_panel_send(price_panel(at, i, p, q)), 'hex') FROM (VALUES ('2026-01-01Z'::timestamptz, 'a', 1, 2), ('2026-02-01Z', 'a', 1, 2), ('2026-02-01Z', 'é', 1, NULL)) v(at, i, p, q)")),
     demand_profile => pack('H*', psql("SELECT encode(demand_profile_send(with_span(demand_profile('Europe/Berlin', at, t, n, 'second'), '2026-01-04Z', '2026-01-07Z')), 'hex')
         FROM (VALUES ('2026-01-05 00:02:03Z'::timestamptz, tokens(input => 20, output => 3), 1), ('2026-01-05 00:02:04Z', tokens(cache_storage => 300), 200), ('2026-01-06Z', NULL, 1)) v(at, t, n)")));
 my %check = (
@@ -32,7 +32,7 @@ my %check = (
     ledger => "1 / (v::text::ledger = v)::int, (SELECT count(*) FROM lines(v)), (SELECT count(*) FROM meter_lines(v)), zone(reprice(v, '$small', true)), (SELECT calls(merge(x)) FROM (VALUES (v)) y(x))",
     index_sums => "1 / (v::text::index_sums::text = v::text)::int, fisher_index(v), tornqvist_quantity_index(v), turnover_index(v), bennet(v)",
     lmdi_sums => "1 / (v::text::lmdi_sums::text = v::text)::int, lmdi(v), lmdi_index(v)",
-    price_panel => "1 / (v::text::price_panel::text = v::text)::int, (SELECT count(*) FROM price_panel_cells(v)), (SELECT count(*) FROM chained_index(v, 'fisher')), (SELECT count(*) FROM geks_index(v, 'jevons', 2))");
+    price_panel => "1 / (v::text::price_panel::text = v::text)::int, (SELECT count(*) FROM price_panel_cells(v)), (SELECT count(*) FROM chained_index(v, 'fisher')), (SELECT count(*) FROM geks_index(v, 'jevons', 2))",
     # a span may be as long as time, and takes hours to walk: not here
     demand_profile => "1 / (v::text::demand_profile = v)::int, (SELECT count(*) FROM minutes(v)), span(v), capacity_at(v, 0.5), peak_to_average(v, 'hour'), lost_tokens(v, 5), calls(side(in_zone(v, 'UTC'), 'input')), (SELECT calls(merge(x)) FROM (VALUES (v)) y(x)),
         CASE WHEN upper(span(v)) - lower(span(v)) < interval '10 years' THEN (SELECT sum(minutes) FROM hour_of_week(v)) END");

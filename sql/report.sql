@@ -1,0 +1,61 @@
+-- The report of a month: text, publication, schedule.
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET datestyle = 'ISO';
+SET timezone = 'UTC';
+CALL tokenomics.install('rep');
+SET search_path = rep, tokenomics, public;
+
+SELECT report_amount(1234567.895, 'USD'), report_amount(-0.004, 'EUR'), report_amount(-0.006, 'EUR'), report_amount(12, 'CHF', 0, true), report_amount(NULL, 'USD'), report_amount(0.12345, NULL, 4);
+SELECT report_percent(0.1234), report_percent(-0.0004, true), report_percent(0.5, true), report_percent(-1.5), report_percent(NULL);
+-- names come from logs
+SELECT report_text(E'a|b\n*c* [d](e) <f> _g_ `h` \\'), report_text(''), report_text(NULL);
+SELECT report_table('{"A","B:"}', '{x,1,y,NULL}'), report_table('{"A"}', '{}');
+
+-- nothing at all; and no month
+SELECT report_markdown(monthly_report('2026-02-10'));
+SELECT monthly_report(NULL);
+SELECT monthly_report('infinity');
+
+-- A million input tokens of "m" cost 2 dollars, then 1; of "n" 3 euros.
+INSERT INTO price (provider, model, rates, valid) VALUES
+    ('a', 'm', '{"currency": "USD", "input": 2}', '[2026-01-01,2026-02-01)'),
+    ('a', 'm', '{"currency": "USD", "input": 1}', '[2026-02-01,)'),
+    ('e', 'n', '{"currency": "EUR", "input": 3}', '[2026-01-01,)');
+INSERT INTO usage (at, tokens, provider, model, team, user_id, session_id, turn_id, request_id) VALUES
+    ('2026-01-10', '{"input": 10000000}', 'a', 'm', 'search', 'u', 's', 't1', 'r1'),
+    ('2026-02-10', '{"input": 30000000}', 'a', 'm', 'search', 'u', 's', 't2', 'r2');
+SELECT report_markdown(monthly_report('2026-02-10'));
+-- effects add up to the change, the change to the bill
+SELECT b ->> 'change' AS change, (b ->> 'price_effect')::numeric + (b ->> 'volume_effect')::numeric + (b ->> 'mix_effect')::numeric + (b ->> 'new_effect')::numeric
+       + (b ->> 'discontinued_effect')::numeric + (b ->> 'currency_effect')::numeric + (b ->> 'purchase_effect')::numeric + (b ->> 'other_effect')::numeric = (b ->> 'change')::numeric AS adds_up
+FROM (SELECT monthly_report('2026-02-01') -> 'bridge' -> 'month' AS b) r;
+-- the first month has none before it; one that is not over has not grown
+SELECT r -> 'bridge' AS bridge, r -> 'drivers' AS drivers FROM (SELECT monthly_report('2026-01-01') AS r) r;
+SELECT r -> 'is_partial' AS is_partial, r -> 'spend' AS spend FROM (SELECT monthly_report((now() + interval '1 month')::date) AS r) r;
+
+-- published: once, whoever asks, and to the byte
+SELECT publish_report('2026-02-10'), publish_report('2026-02-28');
+SELECT month, version, difference, published_by = current_user AS by_me, body = monthly_report(month) AS same, markdown = report_markdown(body) AS written FROM report;
+SELECT publish_report((now() + interval '1 month')::date);
+-- a correction of a price and a late call make the next version, with what each did
+SELECT correct_price('a', 'm', '{"currency": "USD", "input": 1.5}', '[2026-02-01,)', 'wrong') > 0 AS corrected;
+INSERT INTO usage (at, tokens, provider, model, team, request_id) VALUES ('2026-02-11', '{"input": 2000000}', 'a', 'm', 'search', 'r3');
+SELECT publish_report('2026-02-10');
+SELECT version, body -> 'spend' -> 'total' AS total, difference FROM report ORDER BY version;
+-- an amount that cannot be converted is said
+INSERT INTO usage (at, tokens, provider, model, request_id) VALUES ('2026-02-12', '{"input": 1000000}', 'e', 'n', 'r4');
+SELECT split_part(report_markdown(monthly_report('2026-02-10')), E'\n\n', 2) AS said;
+
+-- when it is due: from a day and hour on, by the clock of a zone, once
+DELETE FROM report;
+SELECT publish_due_report(2, 6, 'Asia/Kolkata', '2026-03-02 00:29Z'), publish_due_report(2, 6, 'Asia/Kolkata', '2026-03-02 00:30Z'), publish_due_report(2, 6, 'Asia/Kolkata', '2026-03-05 00:30Z');
+SELECT month, version FROM report;
+SELECT schedule_reports(1, 6, 'Europe/Berlin');
+SELECT schedule_reports(29, 6);
+SELECT schedule_reports(1, 6, 'Europe/Atlantis');
+
+RESET search_path;
+CALL tokenomics.uninstall('rep');
+SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'rep';
+DROP SCHEMA rep;

@@ -27,7 +27,7 @@ PG_CFLAGS   = -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field
 PG_MAJOR   ?= 15
 BUILD_DEPS  = gcc libc6-dev make postgresql-$(PG_MAJOR) \
               postgresql-server-dev-$(PG_MAJOR):/usr/include/postgresql/$(PG_MAJOR)/server/postgres.h
-CHECK_DEPS  = $(BUILD_DEPS) postgresql-$(PG_MAJOR)-pgtap libtap-parser-sourcehandler-pgtap-perl gzip xz-utils
+CHECK_DEPS  = $(BUILD_DEPS) postgresql-$(PG_MAJOR)-cron postgresql-$(PG_MAJOR)-pgtap libtap-parser-sourcehandler-pgtap-perl gzip xz-utils
 LINT_DEPS   = pg-bsd-indent cppcheck codespell
 NODE_DEPS   = nodejs:$(or $(shell command -v node),/usr/bin/node) npm:$(or $(shell command -v npm),/usr/bin/npm)
 # the temporary server needs what builds the extension; a database of yours does not
@@ -39,6 +39,8 @@ PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_confi
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 
 SERVER = PG_CONFIG=$(PG_CONFIG) test/with_server.sh
+# pg_cron runs where it is there
+CRON   = $(if $(wildcard $(shell $(PG_CONFIG) --pkglibdir 2>/dev/null)/pg_cron.so),-o shared_preload_libraries=pg_cron -o cron.use_background_workers=on)
 
 # The targets for people need neither a server nor its files: they install
 # what is missing and go on in a make of their own.  All else is PGXS.
@@ -75,7 +77,7 @@ demo-with-server:
 check-pictures-with-server:
 	$(SERVER) prove --timer --ext .pl test/pictures
 check-with-server:
-	$(SERVER) $(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG) check-server
+	$(SERVER) $(CRON) $(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG) check-server
 bench-with-server:
 	$(SERVER) -o shared_buffers=$(BUFFERS) -o jit=off test/bench/engines.sh $(CALLS) $(ROUNDS)
 bench-cost-with-server:

@@ -357,6 +357,9 @@ BEGIN
         in_zone text := coalesce(bill_growth_of.zone, (SELECT s.zone FROM setting s));
         today timestamp := now() AT TIME ZONE in_zone;
     BEGIN
+        IF from_at >= to_at THEN
+            RETURN;
+        END IF;
         RETURN QUERY
         WITH contribution AS MATERIALIZED (
             -- at a distance of 0: what each month is by itself
@@ -796,6 +799,9 @@ BEGIN
         in_zone text := coalesce(bill_growth_by_driver_between.zone, (SELECT s.zone FROM setting s));
         factors tokenomics.demand_factors[] := (SELECT array_agg(f) FROM measured_factors_between(from_at, to_at, in_zone) f);
     BEGIN
+        IF from_at >= to_at THEN
+            RETURN;
+        END IF;
         RETURN QUERY
         SELECT g.month, g.comparison, g.currency, g.spend_before, g.spend, g.change,
                coalesce(d.users_effect, z.zero), coalesce(d.sessions_per_user_effect, z.zero), coalesce(d.turns_per_session_effect, z.zero), coalesce(d.calls_per_turn_effect, z.zero), coalesce(d.tokens_per_call_effect, z.zero), coalesce(d.reasoning_effect, z.zero), coalesce(d.coverage_effect, z.zero), coalesce(d.tokens_effect, z.zero), coalesce(d.cache_effect, z.zero), coalesce(d.mix_effect, z.zero), coalesce(d.price_effect, z.zero), coalesce(d.purchase_effect, z.zero), coalesce(d.other_effect, z.zero),

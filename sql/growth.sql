@@ -69,7 +69,7 @@ SELECT currency, spend_0, spend_1, discontinued_effect AS gone FROM bill_bridge(
 
 -- limits that cut a month say so
 SELECT month, currency, spend_before, spend, change, growth, is_partial, note FROM bill_growth_between('2025-01-15', '2025-02-15') WHERE comparison = 'month on month';
-SELECT count(*) FROM bill_growth_between('2025-01-15', '2025-01-15');
+SELECT (SELECT count(*) FROM bill_growth_between('2025-01-15', '2025-01-15')) AS none, (SELECT count(*) FROM bill_growth_by_team_between('2025-02-15', '2025-01-15')) AS reversed, (SELECT count(*) FROM bill_growth_by_driver_between('2025-02-15', '2025-01-15')) AS by_driver;
 
 -- by driver: in February the same two people with twice the tokens a call; in
 -- March the price; in May one of two people of "big", and a new one

@@ -152,15 +152,15 @@ typedef struct Product
 static void
 shapley(const Product *product, Numeric *effect)
 {
-	static const int64 factorial[] = {1, 1, 2, 6, 24, 120, 720, 5040, 40320, 362880,
-		INT64CONST(3628800), INT64CONST(39916800), INT64CONST(479001600),
-		INT64CONST(6227020800), INT64CONST(87178291200),
-		INT64CONST(1307674368000), INT64CONST(20922789888000)};
 	int			changed[MAX_FACTORS];
 	int			n = 0;
 	Numeric		constant = product->constant;
 	Numeric		divisor;
+	int64		factorial[MAX_FACTORS + 1];
 
+	factorial[0] = 1;
+	for (int i = 1; i <= MAX_FACTORS; i++)
+		factorial[i] = factorial[i - 1] * i;
 	for (int k = 0; k < product->n; k++)
 	{
 		effect[k] = zero();
@@ -197,9 +197,8 @@ shapley(const Product *product, Numeric *effect)
 		}
 		for (int s = 0; s <= degree; s++)
 		{
-			int64		orders = factorial[s] * factorial[degree - s];
-			Numeric		term = orders == 1 ? coefficient[s] :
-				multiply(coefficient[s], int64_to_numeric(orders));
+			Numeric		orders = int64_to_numeric(factorial[s] * factorial[degree - s]);
+			Numeric		term = multiply(coefficient[s], orders);
 
 			sum = sum == NULL ? term : add(sum, term);
 		}

@@ -179,7 +179,8 @@ BEGIN
         WITH pair AS MATERIALIZED (
             SELECT p.*, CASE WHEN p.is_there_0 THEN coalesce(p.tokens_0, 0)::numeric END AS quantity_0, CASE WHEN p.is_there_1 THEN coalesce(p.tokens_1, 0)::numeric END AS quantity_1
             FROM bill_pairs(spans, by_month, distances, bill_contributions.zone, dimension, in_currency) p
-        ), whole AS (
+        ), whole AS MATERIALIZED (
+            -- once: each field of what it returns would call it again
             SELECT p.*, CASE WHEN p.currency = p.own_currency
                 THEN tokenomics.bill_effects(coalesce(p.cost_0, 0), p.quantity_0, coalesce(p.cost_1, 0), p.quantity_1, p.total_tokens_0, p.total_tokens_1)
                 ELSE tokenomics.bill_effects(coalesce(p.cost_0, 0), p.quantity_0, coalesce(p.cost_1, 0), p.quantity_1, p.total_tokens_0, p.total_tokens_1,
@@ -196,7 +197,7 @@ BEGIN
             WINDOW item AS (PARTITION BY p.distance, p.n, p.own_currency, p.provider, p.model, p.service_tier, p.above_input_tokens, p.off_peak, p.meter),
                    part AS (PARTITION BY p.distance, p.n, p.own_currency, p.provider, p.model, p.service_tier, p.above_input_tokens, p.off_peak, p.meter
                             ORDER BY p.label NULLS FIRST ROWS UNBOUNDED PRECEDING)
-        ), up_to AS (
+        ), up_to AS MATERIALIZED (
             SELECT r.*, CASE WHEN r.currency = r.own_currency
                 THEN tokenomics.bill_effects_of_part(r.up_to_cost_0, r.up_to_quantity_0, r.up_to_cost_1, r.up_to_quantity_1,
                                                      r.item_cost_0, r.item_quantity_0, r.item_cost_1, r.item_quantity_1, r.total_tokens_0, r.total_tokens_1)
@@ -357,6 +358,9 @@ BEGIN
         in_zone text := coalesce(bill_growth_of.zone, (SELECT s.zone FROM setting s));
         today timestamp := now() AT TIME ZONE in_zone;
     BEGIN
+        IF from_at >= to_at THEN
+            RETURN;
+        END IF;
         RETURN QUERY
         WITH contribution AS MATERIALIZED (
             -- at a distance of 0: what each month is by itself
@@ -674,7 +678,7 @@ BEGIN
                  LATERAL (SELECT CASE WHEN p.is_cacheable THEN p.input_0 ELSE p.q0 END / nullif(p.total_0, 0) AS mix_0,
                                  CASE WHEN p.is_cacheable THEN p.input_1 ELSE p.q1 END / nullif(p.total_1, 0) AS mix_1) m
             WHERE p.charge_category = 'Usage'
-        ), split AS (
+        ), split AS MATERIALIZED (
             SELECT i.distance, i.n, i.currency, i.cost_0, i.cost_1, i.is_measured,
                    tokenomics.lmdi_effects(i.cost_0, i.cost_1,
                        CASE WHEN i.is_measured THEN i.drivers_0 || i.total_0::double precision / i.product_0 ELSE ARRAY[i.total_0::double precision] END
@@ -796,6 +800,9 @@ BEGIN
         in_zone text := coalesce(bill_growth_by_driver_between.zone, (SELECT s.zone FROM setting s));
         factors tokenomics.demand_factors[] := (SELECT array_agg(f) FROM measured_factors_between(from_at, to_at, in_zone) f);
     BEGIN
+        IF from_at >= to_at THEN
+            RETURN;
+        END IF;
         RETURN QUERY
         SELECT g.month, g.comparison, g.currency, g.spend_before, g.spend, g.change,
                coalesce(d.users_effect, z.zero), coalesce(d.sessions_per_user_effect, z.zero), coalesce(d.turns_per_session_effect, z.zero), coalesce(d.calls_per_turn_effect, z.zero), coalesce(d.tokens_per_call_effect, z.zero), coalesce(d.reasoning_effect, z.zero), coalesce(d.coverage_effect, z.zero), coalesce(d.tokens_effect, z.zero), coalesce(d.cache_effect, z.zero), coalesce(d.mix_effect, z.zero), coalesce(d.price_effect, z.zero), coalesce(d.purchase_effect, z.zero), coalesce(d.other_effect, z.zero),

@@ -63,7 +63,8 @@ SELECT is(count(*), 0::bigint, 'and however they were merged, by way of the text
 FROM market JOIN (SELECT m, fisher_index(s) AS f, tornqvist_index(s) AS t, jevons_index(s) AS j, montgomery_vartia_index(s) AS v, turnover_index(s) AS o FROM (SELECT m, merge(sums::text::index_sums ORDER BY part DESC) AS s FROM part GROUP BY m) x) r USING (m)
 WHERE NOT (near(fisher, f) AND near(tornqvist, t) AND near(jevons, j) AND near(vartia, v) AND near(turnover, o));
 -- sums that cancel: what is left is right to the last digits
-SELECT ok(near(jevons_index(1, 1, exp(x), 1), exp(sum(x::numeric)::float8 / count(*))), 'large changes that cancel leave the small one') FROM (SELECT 20 * (-1) ^ i + 1e-6 AS x FROM generate_series(1, 100000) i) v;
+SELECT ok(near(jevons_index(1, 1, exp(x), 1), exp(sum(x::numeric)::float8 / count(*))), 'large changes that cancel leave the small ones')
+FROM (SELECT CASE WHEN i <= 100000 THEN 600 ELSE -600 END + sin(i) AS x FROM generate_series(1, 200000) i OFFSET 0) v;
 
 -- LMDI of three factors, zeros among them
 CREATE TABLE product (m integer, x0 float8[], x1 float8[]);

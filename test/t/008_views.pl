@@ -81,17 +81,17 @@ psql("DROP ROLE IF EXISTS tap_owner; DROP ROLE IF EXISTS tap_reader; CREATE ROLE
       SET ROLE tap_owner; CALL tokenomics.install('mine');
       SELECT mine.correct_price('v', 'm', '{\"currency\": \"USD\", \"input\": 1}', '(,)', 'x');
       INSERT INTO mine.usage (at, provider, model, tokens, team) VALUES ('2025-01-05', 'v', 'm', '{\"input\": 1000000}', 'search'), ('2025-01-06', 'v', 'm', '{\"input\": 3000000}', 'ads');
-      GRANT USAGE ON SCHEMA mine TO tap_reader; GRANT SELECT ON mine.cost_per_token, mine.unit_price_trend, mine.total_spend_trend, mine.daily_spend, mine.spend_by_owner, mine.unpriced_usage, mine.reconciliation TO tap_reader");
+      GRANT USAGE ON SCHEMA mine TO tap_reader; GRANT SELECT ON mine.cost_per_token, mine.unit_price_trend, mine.total_spend_trend, mine.daily_spend, mine.spend_by_owner, mine.unpriced_usage, mine.reconciliation, mine.price_change_log TO tap_reader");
 is(psql('SET ROLE tap_owner; SELECT sum(total_spend) FROM mine.total_spend_trend'), '4', 'the owner reads');
-my $read = 'SET ROLE tap_reader; ' . join '; ', map { "SELECT count(*) FROM mine.$_" } @views;
-my @tables = qw(usage charge setting price model_alias fx_rate);
+my $read = 'SET ROLE tap_reader; ' . join '; ', map { "SELECT count(*) FROM mine.$_" } @views, 'price_change_log';
+my @tables = qw(usage charge setting price model_alias index_item fx_rate);
 for my $table (@tables) {
     psql(join '; ', map { ($_ eq $table ? 'REVOKE' : 'GRANT') . " SELECT ON mine.$_ " . ($_ eq $table ? 'FROM' : 'TO') . ' tap_reader' } @tables);
     # where nothing is to be converted, a server may see that before it asks for the table
     like(psql_error("$read; SELECT mine.convert_currency(1, 'EUR', 'USD', '2025-01-05')"), qr/permission denied for table $table\b/, "a reader needs SELECT on $table");
 }
 psql('GRANT SELECT ON mine.fx_rate TO tap_reader');
-is(psql($read), "1\n2\n1\n2\n4\n0\n2", 'and on no more');
+is(psql($read), "1\n2\n1\n2\n4\n0\n2\n0", 'and on no more');
 psql("ALTER TABLE mine.usage ENABLE ROW LEVEL SECURITY; CREATE POLICY own_team ON mine.usage TO tap_reader USING (team = 'search')");
 is(psql('SET ROLE tap_reader; SELECT sum(total_spend) FROM mine.total_spend_trend; SELECT owner, sum(total_spend) FROM mine.spend_by_owner WHERE dimension = $$team$$ GROUP BY 1; SELECT computed FROM mine.reconciliation WHERE scope = $$model$$'),
     "1\nsearch|1\n1", 'row security is the reader\'s');

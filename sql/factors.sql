@@ -152,7 +152,7 @@ SELECT * FROM compare_scenarios(NULL, '{}', '{}', book(), 'acme', 'big', '2025-0
 SELECT * FROM compare_scenarios(factors_of_counts(0, 0, 0, NULL, 0, 7), '{}', '{}', book(), 'acme', 'big', '2025-01-15');
 SELECT with_factors_of(f, f, '{calls}') FROM plan WHERE name = 'agent';
 -- what each cause contributes: two gloves make a pair, and the owner of both left ones has less of it
-SELECT shapley_values('{0,10,20,30}'), shapley_values('{0,0,0,0,0,6,6,6}', 0), shapley_values('{0,0,0,1,0,1,1,1}', 2), shapley_values('{7}'), shapley_values('{1,NULL}'), shapley_values('{0,-1,-1,-1}', 0);
+SELECT shapley_values('{0,10,20,30}'), shapley_values('{0,10,20,30,30,40,50,60}'), shapley_values('{0,0,0,0,0,6,6,6}', 0), shapley_values('{0,0,0,1,0,1,1,1}', 2), shapley_values('{7}'), shapley_values('{1,NULL}'), shapley_values('{0,-1,-1,-1}', 0);
 SELECT shapley_values('{1,2,3}');
 SELECT shapley_values('{1,NaN}');
 SELECT shapley_values('{1,2}', 31);

@@ -1090,7 +1090,41 @@ BEGIN
         from_at timestamptz DEFAULT NULL,
         to_at timestamptz DEFAULT NULL,
         zone text DEFAULT NULL
-    ) RETURNS SETOF tokenomics.quoted_cost
+    ) RETURNS TABLE (
+        workload text,
+        quote text,
+        vendor text,
+        kind text,
+        rank bigint,
+        serves boolean,
+        reason text,
+        notes text[],
+        currency text,
+        cost_per_mtok numeric,
+        cost_per_mtok_input numeric,
+        cost_per_mtok_output numeric,
+        cost_per_mtok_visible_output numeric,
+        monthly_bill numeric,
+        cost_per_call numeric,
+        cost_per_turn numeric,
+        cost_per_session numeric,
+        interactivity numeric,
+        units_needed numeric,
+        units numeric,
+        shortfall_tokens bigint,
+        shortfall_hours numeric,
+        spillover_tokens bigint,
+        spillover_hours numeric,
+        spillover_cost numeric,
+        achieved_utilization numeric,
+        idle_share numeric,
+        baseline text,
+        break_even_volumes numeric[],
+        break_even_utilization numeric,
+        reporting_currency text,
+        cost_per_mtok_converted numeric,
+        monthly_bill_converted numeric
+    )
         LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
     AS $$
     #variable_conflict use_column
@@ -1105,7 +1139,7 @@ BEGIN
     COMMENT ON FUNCTION quote_comparison_between(timestamptz, timestamptz, text) IS
         'the rows of quote_comparison of quotes made from from_at up to, not including, to_at; NULL: no limit; of workloads of a zone; NULL: of any';
     CREATE OR REPLACE VIEW quote_comparison WITH (security_invoker = true) AS SELECT * FROM quote_comparison_between();
-    COMMENT ON VIEW quote_comparison IS 'tokenomics: every quote on every workload, the best first, at its cheapest operating point and covering the peak minute; columns as of type quoted_cost';
+    COMMENT ON VIEW quote_comparison IS 'tokenomics: every quote on every workload, the best first, at its cheapest operating point and covering the peak minute';
     FOR col IN SELECT a.attname, col_description(a.attrelid, a.attnum) AS description
                FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid WHERE t.oid = 'tokenomics.quoted_cost'::regtype AND a.attnum > 0 LOOP
         EXECUTE format('COMMENT ON COLUMN quote_comparison.%I IS %L', col.attname, col.description);

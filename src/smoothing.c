@@ -35,7 +35,8 @@
 #include "miscadmin.h"
 
 #define MAX_ITERATIONS 60
-#define ROUGH 1e-3				/* gain of a step, as a share, below which a search ends */
+#define ROUGH 1e-3				/* gain of a step, as a share, below which a
+								 * search ends */
 #define FINE 1e-11
 #define LEAST_WEIGHT 1e-4		/* bounds of what is fitted, as R has them */
 #define MOST_WEIGHT 0.9999
@@ -704,7 +705,11 @@ finish(SmoothFit *fit, const Search *search, const double *x, double unit)
 	fit->sse *= unit * unit;
 	n = fit->n_errors;
 	fit->scale = n > 0 ? sqrt(squares / Max(n - (k - 1), 1)) * factor : NAN;
-	/* a perfect fit is one to twelve digits: which of several is, does not matter */
+
+	/*
+	 * a perfect fit is one to twelve digits: which of several is, does not
+	 * matter
+	 */
 	fit->log_likelihood = -0.5 * n * (log(Max(squares, n * 1e-24)) + 2 * log_mean) - n * log(unit);
 	fit->aic = -2 * fit->log_likelihood + 2 * k;
 	fit->aicc = n - k - 1 > 0 ? fit->aic + 2.0 * k * (k + 1) / (n - k - 1) : INFINITY;

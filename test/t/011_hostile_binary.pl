@@ -19,12 +19,14 @@ my %valid = (
     rates => pack('H*', psql(q(SELECT encode(rates_send('{"currency": "USD", "input": 3, "output": 15}'), 'hex')))),
     price_book => pack('H*', psql("SELECT encode(price_book_send('$small'), 'hex')")),
     ledger => pack('H*', psql("SELECT encode(ledger_send(ledger('$layers', 'day', 'Europe/Berlin', at, 'a', m, NULL, t, l)), 'hex')
-        FROM (VALUES ('2026-01-05 00:02Z'::timestamptz, 'm', NULL, tokens(input => 20, output => 3)), ('2026-01-06Z', 'm', 'é', tokens(input => 5)), ('2026-01-06Z', 'x', '', tokens(input => 3, tool_calls => 2)), ('2026-01-06Z', 'y', NULL, NULL)) v(at, m, l, t)")));
+        FROM (VALUES ('2026-01-05 00:02Z'::timestamptz, 'm', NULL, tokens(input => 20, output => 3)), ('2026-01-06Z', 'm', 'é', tokens(input => 5)), ('2026-01-06Z', 'x', '', tokens(input => 3, tool_calls => 2)), ('2026-01-06Z', 'y', NULL, NULL)) v(at, m, l, t)")),
+    time_series => pack('H*', psql(q(SELECT encode(time_series_send('{"2026-01-01": 1.5, "2026-01-02": null, "2026-01-04T12:00:00": 3}'), 'hex')))));
 my %check = (
     tokens => "count(v::text::tokens), count(total(v) + input_total(v))",
     rates => "count(v::text::rates), count(cost(v, tokens(input => 5, cache_write_1h => 7)))",
     price_book => "count(v::text), count(cost(v, 'a', 'm', '2026-01-05', tokens(input => 5, output => 7))), count(cost(v, 'a', 'xy', now(), tokens(input => 50), 'batch'))",
-    ledger => "1 / (v::text::ledger = v)::int, (SELECT count(*) FROM lines(v)), (SELECT count(*) FROM meter_lines(v)), zone(reprice(v, '$small', true)), (SELECT calls(merge(x)) FROM (VALUES (v)) y(x))");
+    ledger => "1 / (v::text::ledger = v)::int, (SELECT count(*) FROM lines(v)), (SELECT count(*) FROM meter_lines(v)), zone(reprice(v, '$small', true)), (SELECT calls(merge(x)) FROM (VALUES (v)) y(x))",
+    time_series => "count(v::text::time_series), (SELECT count(*) FROM points(v)), (SELECT count(*) FROM forecast(v, 2, model => 'naive', missing => 'null'))");
 
 # One COPY for each value: a file of rows would end at the first bad one.
 sub copy_in {

@@ -672,14 +672,8 @@ finish(SmoothFit *fit, const Search *search, const double *x, double unit)
 	fit->beta_star = run.beta_star;
 	fit->gamma = run.gamma;
 	fit->phi = run.phi;
-	fit->level0 = run.level * unit;
-	fit->trend0 = run.trend * (fit->shape.trend == COMPONENT_MULTIPLIED ? 1 : unit);
 	fit->start = search->start;
-	fit->seasonals0 = palloc0(period * sizeof(double));
 	fit->seasonals = palloc0(period * sizeof(double));
-	if (fit->shape.season != COMPONENT_NONE)
-		for (int j = 0; j < period; j++)
-			fit->seasonals0[j] = run.seasonals[j] * (fit->shape.season == COMPONENT_MULTIPLIED ? 1 : unit);
 	fit->errors = palloc(search->n * sizeof(double));
 	fit->fitted = palloc(search->n * sizeof(double));
 	for (int t = 0; t < search->start; t++)
@@ -877,7 +871,6 @@ smooth_fit(SmoothFit *fit, SmoothShape shape, const double *values, int n, int p
 static void
 free_fit(SmoothFit *fit)
 {
-	pfree(fit->seasonals0);
 	pfree(fit->seasonals);
 	pfree(fit->errors);
 	pfree(fit->fitted);
@@ -980,7 +973,6 @@ smooth_seasonal_naive(SmoothFit *fit, const double *y, int n, int period)
 	fit->gamma = period > 1 ? 1 : 0;
 	fit->phi = 1;
 	fit->start = Min(period, n);
-	fit->seasonals0 = palloc0(period * sizeof(double));
 	fit->seasonals = palloc0(period * sizeof(double));
 	fit->errors = palloc(n * sizeof(double));
 	fit->fitted = palloc(n * sizeof(double));
@@ -996,16 +988,9 @@ smooth_seasonal_naive(SmoothFit *fit, const double *y, int n, int period)
 		}
 	}
 	if (period > 1)
-		for (int j = 0; j < period; j++)
-		{
-			fit->seasonals0[j] = filled[j];
-			fit->seasonals[j] = filled[n - period + j];
-		}
+		memcpy(fit->seasonals, filled + n - period, period * sizeof(double));
 	else
-	{
-		fit->level0 = filled[0];
 		fit->level = filled[n - 1];
-	}
 	fit->scale = fit->n_errors > 0 ? sqrt(fit->sse / fit->n_errors) : NAN;
 	fit->log_likelihood = fit->aic = fit->aicc = fit->bic = NAN;
 	pfree(filled);

@@ -51,9 +51,6 @@ typedef struct SmoothFit
 	double		beta_star;		/* beta / alpha */
 	double		gamma;			/* of the recursion */
 	double		phi;			/* 1 where not damped */
-	double		level0;
-	double		trend0;
-	double	   *seasonals0;		/* that of the first value first */
 	double		level;			/* the states after the last value */
 	double		trend;
 	double	   *seasonals;		/* that of the next value first */

@@ -4,7 +4,7 @@ EXTENSION  = tokenomics
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" tokenomics.control)
 
 # The rooms, in the order of dependency: each has a NAME.sql, most a NAME.c.
-ROOMS   = tokens vendor rates price_book ratio cost period ledger price price_import default_prices usage charge settle trends install
+ROOMS   = tokens vendor rates price_book ratio cost period ledger price price_import default_prices usage charge settle trends reader install
 C_FILES = module scan json money tokens vendor rates price_book ratio cost period ledger ledger_io booking charge settle
 
 MODULE_big  = tokenomics

@@ -70,6 +70,7 @@ BEGIN
     CALL tokenomics.install_charge();
     CALL tokenomics.install_settle();
     CALL tokenomics.install_trends();
+    CALL tokenomics.install_reader();
 
     PERFORM pg_catalog.set_config('search_path', path_before, true);
     PERFORM pg_catalog.set_config('client_min_messages', messages_before, true);
@@ -106,6 +107,7 @@ BEGIN
     PERFORM pg_catalog.set_config('search_path', pg_catalog.format('%I, pg_temp', uninstall.schema), true);
     PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
 
+    CALL tokenomics.uninstall_reader();
     CALL tokenomics.uninstall_trends();
     CALL tokenomics.uninstall_settle();
     CALL tokenomics.uninstall_charge();

@@ -476,10 +476,13 @@ partition_period(Oid partition, bool by_time)
 	return period;
 }
 
-/* The inserting transaction of a row of a catalog, the newest one committed. */
+/*
+ * Appends the number of a row of a catalog, as it is now, and of the transaction
+ * that wrote it; clears *is_seen where the snapshot does not see that one.
+ */
 static bool
 catalog_row(Oid catalog, Oid index, AttrNumber key_column, Oid key,
-			bool (*wanted) (HeapTuple tuple, Oid arg), Oid arg, StringInfo stamp)
+			bool (*wanted) (HeapTuple tuple, Oid arg), Oid arg, StringInfo stamp, bool *is_seen)
 {
 	Relation	rel = table_open(catalog, AccessShareLock);
 	ScanKeyData scankey;
@@ -498,6 +501,10 @@ catalog_row(Oid catalog, Oid index, AttrNumber key_column, Oid key,
 						 catalog == TriggerRelationId ? ((Form_pg_trigger) GETSTRUCT(tuple))->oid :
 						 ((Form_pg_rewrite) GETSTRUCT(tuple))->oid,
 						 HeapTupleHeaderGetRawXmin(tuple->t_data));
+		if (!HeapTupleHeaderXminFrozen(tuple->t_data) &&
+			!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetRawXmin(tuple->t_data)) &&
+			XidInMVCCSnapshot(HeapTupleHeaderGetRawXmin(tuple->t_data), GetActiveSnapshot()))
+			*is_seen = false;
 		found = true;
 	}
 	systable_endscan(scan);
@@ -529,7 +536,7 @@ is_any(HeapTuple tuple, Oid arg)
  * it changes.
  */
 static char *
-relation_stamp(Oid relid, Oid trigger_function)
+relation_stamp(Oid relid, Oid trigger_function, bool *is_seen)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	Form_pg_class class;
@@ -543,12 +550,12 @@ relation_stamp(Oid relid, Oid trigger_function)
 	appendStringInfo(&stamp, UINT64_FORMAT ".%u.%u.%u", GetSystemIdentifier(), MyDatabaseId, relid, class->relfilenode);
 	if (class->relkind == RELKIND_VIEW)
 		is_known = catalog_row(RewriteRelationId, RewriteRelRulenameIndexId,
-							   Anum_pg_rewrite_ev_class, relid, is_any, InvalidOid, &stamp);
+							   Anum_pg_rewrite_ev_class, relid, is_any, InvalidOid, &stamp, is_seen);
 	else
 		is_known = class->relkind == RELKIND_RELATION &&
 			class->relpersistence != RELPERSISTENCE_UNLOGGED && /* emptied by a crash */
 			catalog_row(TriggerRelationId, TriggerRelidNameIndexId,
-						Anum_pg_trigger_tgrelid, relid, is_mark_trigger, trigger_function, &stamp);
+						Anum_pg_trigger_tgrelid, relid, is_mark_trigger, trigger_function, &stamp, is_seen);
 	ReleaseSysCache(tuple);
 	return is_known ? stamp.data : NULL;
 }
@@ -556,14 +563,16 @@ relation_stamp(Oid relid, Oid trigger_function)
 static void
 put_partition(ReturnSetInfo *rsinfo, Oid relid, Period period, Oid trigger_function)
 {
-	char	   *stamp = relation_stamp(relid, trigger_function);
-	Datum		values[4];
-	bool		nulls[4] = {false, false, false, stamp == NULL};
+	bool		is_seen = true;
+	char	   *stamp = relation_stamp(relid, trigger_function, &is_seen);
+	Datum		values[5];
+	bool		nulls[5] = {false, false, false, stamp == NULL, false};
 
 	values[0] = ObjectIdGetDatum(relid);
 	values[1] = TimestampTzGetDatum(period.from);
 	values[2] = TimestampTzGetDatum(period.to);
 	values[3] = stamp == NULL ? (Datum) 0 : CStringGetTextDatum(stamp);
+	values[4] = BoolGetDatum(is_seen);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 

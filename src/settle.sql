@@ -18,11 +18,12 @@ CREATE FUNCTION usage_partitions(
     OUT partition regclass,
     OUT starts timestamptz,
     OUT ends timestamptz,
-    OUT stamp text
+    OUT stamp text,
+    OUT is_seen boolean
 ) RETURNS SETOF record
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 20;
 COMMENT ON FUNCTION usage_partitions(regclass, timestamptz, timestamptz) IS
-    'the partitions of a table of calls that may hold calls of a time, with a stamp that changes where one is emptied, rewritten, detached and attached, or without its trigger for a while; NULL where its changes are not marked; they stay locked as if read';
+    'the partitions of a table of calls that may hold calls of a time, with a stamp that changes where one is emptied, rewritten, detached and attached, or without its trigger for a while; NULL where its changes are not marked; and whether the snapshot sees that it was attached; they stay locked as if read';
 
 CREATE FUNCTION price_digest(book price_book, providers text[], models text[], from_at timestamptz, to_at timestamptz) RETURNS uuid
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;

@@ -15,7 +15,7 @@ DATA        = $(wildcard src/upgrade/tokenomics--*--*.sql)
 DOCS        = README.md
 EXTRA_CLEAN = src/tokenomics--*.sql build
 
-REGRESS      = tokens vendor rates price_book cost period ledger price price_import usage charge trends malformed
+REGRESS      = tokens vendor rates price_book cost period ledger price price_import usage charge trends focus malformed
 REGRESS_OUT  = $(or $(TOKENOMICS_OUT),build/regress)
 REGRESS_OPTS = --inputdir=. --outputdir=$(REGRESS_OUT) --load-extension=btree_gist --load-extension=tokenomics
 

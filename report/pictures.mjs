@@ -109,7 +109,7 @@ export async function chart(client, name, { month, currency }) {
     const drawn = rows.some((row) => row.value !== null);
     return {
         name, spec, rows: drawn ? rows : [], title: spec.title, description: spec.description,
-        missing: drawn ? null : `no data: ${why && !isThere ? `this install has no ${views.join(' and ')}` : why ?? `${views.join(' and ')} ${views.length > 1 ? 'have' : 'has'} nothing for ${format.monthName(month) || 'any month'}`}`,
+        missing: drawn ? null : `no data: ${why && !isThere ? `this install has no view ${views.join(' and ')}` : why ?? `${views.join(' and ')} ${views.length > 1 ? 'have' : 'has'} nothing for ${format.monthName(month) || 'any month'}`}`,
     };
 }
 

@@ -44,8 +44,7 @@ CRON   = $(if $(wildcard $(shell $(PG_CONFIG) --pkglibdir 2>/dev/null)/pg_cron.s
 
 # The targets for people need neither a server nor its files: they install
 # what is missing and go on in a make of their own.  All else is PGXS.
-OURS = help demo report dashboard check check-pictures bench bench-cost fuzz sanitize lint indent
-OURS = help demo check bench bench-settle bench-cost fuzz sanitize lint indent
+OURS = help demo report dashboard check check-pictures bench bench-settle bench-cost fuzz sanitize lint indent
 ifneq ($(filter-out $(OURS),$(or $(MAKECMDGOALS),all)),)
 
 include $(or $(PGXS),$(error There are no PostgreSQL server files. As root: apt-get install -y postgresql-server-dev-$(PG_MAJOR)))

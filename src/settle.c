@@ -377,7 +377,7 @@ mark(MarkSet *set, TimestampTz at)
 }
 
 static TimestampTz
-slot_at(TupleTableSlot *slot, AttrNumber column)
+slot_at(TupleTableSlot * slot, AttrNumber column)
 {
 	bool		is_null;
 	Datum		at = slot_getattr(slot, column, &is_null);
@@ -391,7 +391,7 @@ slot_at(TupleTableSlot *slot, AttrNumber column)
 
 /* Whether two versions of a row differ in what a ledger may depend on. */
 static bool
-row_differs(const MarkedTable *table, TupleTableSlot *old, TupleTableSlot *new)
+row_differs(const MarkedTable *table, TupleTableSlot * old, TupleTableSlot * new)
 {
 	TupleDesc	desc = old->tts_tupleDescriptor;
 
@@ -629,7 +629,7 @@ usage_partitions(PG_FUNCTION_ARGS)
 		leaves = find_all_inheritors(child, AccessShareLock, NULL);
 		foreach(leaf, leaves)
 			if (get_rel_relkind(lfirst_oid(leaf)) != RELKIND_PARTITIONED_TABLE)
-				put_partition(rsinfo, lfirst_oid(leaf), period, function);
+			put_partition(rsinfo, lfirst_oid(leaf), period, function);
 	}
 	relation_close(rel, NoLock);
 	PG_RETURN_NULL();
@@ -893,7 +893,7 @@ stored_usage(PG_FUNCTION_ARGS)
 	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for function %u", fcinfo->flinfo->fn_oid);
-	argtypes[5] = ((Form_pg_proc) GETSTRUCT(tuple))->proargtypes.values[6];	/* price_book */
+	argtypes[5] = ((Form_pg_proc) GETSTRUCT(tuple))->proargtypes.values[6]; /* price_book */
 	ReleaseSysCache(tuple);
 	function = LookupFuncName(list_make2(makeString(schema_name), makeString("settled_ledger")),
 							  lengthof(argtypes), argtypes, true);

@@ -314,7 +314,7 @@ BEGIN
               AND extract(epoch FROM d.first) % 900 = 0 AND extract(epoch FROM d.behind) % 900 = 0
               AND extract(epoch FROM d.first AT TIME ZONE in_zone) % 900 = 0
         )
-        SELECT tokenomics.merge(p.ledger), range_agg(tstzrange(p.starts, p.ends)),
+        SELECT CASE WHEN tokenomics.calls(tokenomics.merge(p.ledger)) > 0 THEN tokenomics.merge(p.ledger) END, range_agg(tstzrange(p.starts, p.ends)),
                (SELECT min(d.first) FROM day d WHERE d.is_archived AND NOT EXISTS (SELECT FROM piece p WHERE p.starts <= d.first AND p.ends >= d.behind))
         INTO ledger, covered, lost
         FROM piece p;

@@ -48,7 +48,7 @@ BEGIN
             FROM tokenomics.usage_partitions('usage', first, behind) p;
             -- what is settled, as it is stored; the calls of all other time
             SELECT s.ledger, s.covered INTO stored FROM tokenomics.stored_usage('usage', grain, in_zone, first, behind, dimension, prices) s;
-            parts := ARRAY[stored.ledger];
+            parts := NULL;
             FOR part IN
                 SELECT r FROM unnest(tstzmultirange(tstzrange(first, behind)) - CASE WHEN all_seen THEN coalesce(stored.covered, '{}') ELSE '{}' END) r
             LOOP
@@ -60,12 +60,14 @@ BEGIN
                 IF stored.covered IS NULL THEN
                     RETURN counted;
                 END IF;
-                parts := parts || counted;
+                IF counted IS NOT NULL THEN
+                    parts := parts || counted;
+                END IF;
             END LOOP;
             -- no snapshot holds partitions: another one attached in between
             -- would be in one of the two alone
             IF stamps IS NOT DISTINCT FROM (SELECT string_agg(coalesce(p.stamp, p.partition::oid::text), ' ' ORDER BY p.partition) FROM tokenomics.usage_partitions('usage', first, behind) p) THEN
-                RETURN (SELECT CASE WHEN tokenomics.calls(m) > 0 THEN m END FROM (SELECT tokenomics.merge(p) AS m FROM unnest(parts) p) x);
+                RETURN CASE WHEN parts IS NULL THEN stored.ledger ELSE (SELECT tokenomics.merge(p) FROM unnest(parts || stored.ledger) p) END;
             END IF;
         END LOOP;
         RAISE EXCEPTION USING

@@ -45,7 +45,7 @@ measure() {
 $2;" | sed -n "s/^Time: \([0-9.]*\) ms.*/$1 \1/p" >>"$times"
 }
 median() { sort -k1,1 -k2,2n "$times" | awk -v name="$1" '$1 == name { v[++n] = $2 } END { print n ? v[int((n + 1) / 2)] : 0 }'; }
-ratio() { awk -v a="$(median "$1")" -v b="$(median "$2")" 'BEGIN { printf "%.2f", b > 0 ? a / b : 0 }'; }
+ratio() { awk -v a="$(median "$1")" -v b="$(median "$2")" 'BEGIN { printf("%.2f", (b > 0 ? a / b : 0)) }'; }
 
 by_model="SELECT count(*) FROM (SELECT l.period, l.model, sum(l.cost) FROM lines(usage_ledger('month')) l GROUP BY 1, 2) x"
 by_team="SELECT count(*) FROM (SELECT l.period, l.label, l.model, sum(l.cost) FROM lines(usage_ledger('month', dimension => 'team')) l GROUP BY 1, 2, 3) x"

@@ -82,6 +82,7 @@ BEGIN
     CALL tokenomics.install_value();
     CALL tokenomics.install_budget();
     CALL tokenomics.install_report();
+    CALL tokenomics.install_reader();
 
     PERFORM pg_catalog.set_config('search_path', path_before, true);
     PERFORM pg_catalog.set_config('client_min_messages', messages_before, true);
@@ -118,6 +119,7 @@ BEGIN
     PERFORM pg_catalog.set_config('search_path', pg_catalog.format('%I, pg_temp', uninstall.schema), true);
     PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
 
+    CALL tokenomics.uninstall_reader();
     CALL tokenomics.uninstall_report();
     CALL tokenomics.uninstall_budget();
     CALL tokenomics.uninstall_value();

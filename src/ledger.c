@@ -25,6 +25,7 @@
 #include "varint.h"
 
 SQL_FUNCTION(ledger_merge);
+SQL_FUNCTION(ledger_final);
 SQL_FUNCTION(ledger_regrain);
 SQL_FUNCTION(ledger_clip);
 SQL_FUNCTION(ledger_lines);
@@ -136,6 +137,26 @@ ledger_arg(FunctionCallInfo fcinfo, int argno)
 	return ledger_read(CurrentMemoryContext, (bytea *) PG_DETOAST_DATUM(datum));
 }
 
+/*
+ * Final function of the aggregates.  PostgreSQL 15 copies a result that does not
+ * lie in the memory of the row, which would write the ledger out and read it
+ * again: a pointer to it that does saves both.  A window's state goes on to
+ * change, and is copied.
+ */
+Datum
+ledger_final(PG_FUNCTION_ARGS)
+{
+	Datum		datum = PG_GETARG_DATUM(0);
+	void	   *pointer;
+
+	if (!VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(datum)) ||
+		AggCheckCallContext(fcinfo, NULL) != AGG_CONTEXT_AGGREGATE)
+		return datum;
+	pointer = palloc(EXPANDED_POINTER_SIZE);
+	memcpy(pointer, DatumGetPointer(EOHPGetRODatum(&expanded_arg(datum)->hdr)), EXPANDED_POINTER_SIZE);
+	PG_RETURN_POINTER(pointer);
+}
+
 /* A state of an aggregate that is not ours to change yet. */
 Ledger *
 ledger_state_copy(Datum datum, MemoryContext aggcontext)
@@ -218,19 +239,22 @@ key_hash(const LineKey *key)
 static void
 rehash_lines(Ledger *ledger, uint32 n_slots)
 {
+	LineSlot   *slots = MemoryContextAllocExtended(ledger->hdr.eoh_context, n_slots * sizeof(LineSlot),
+												   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+	for (uint32 i = 0; i < ledger->n_line_slots; i++)
+		if (ledger->line_slots[i].line != 0)
+		{
+			uint32		slot = ledger->line_slots[i].hash & (n_slots - 1);
+
+			while (slots[slot].line != 0)
+				slot = (slot + 1) & (n_slots - 1);
+			slots[slot] = ledger->line_slots[i];
+		}
 	if (ledger->line_slots != NULL)
 		pfree(ledger->line_slots);
-	ledger->line_slots = MemoryContextAllocExtended(ledger->hdr.eoh_context, n_slots * sizeof(uint32),
-													MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	ledger->line_slots = slots;
 	ledger->n_line_slots = n_slots;
-	for (uint32 i = 0; i < ledger->n_lines; i++)
-	{
-		uint32		slot = key_hash(&ledger->lines[i].key) & (n_slots - 1);
-
-		while (ledger->line_slots[slot] != 0)
-			slot = (slot + 1) & (n_slots - 1);
-		ledger->line_slots[slot] = i + 1;
-	}
 }
 
 /* The key of a line of another ledger, with the strings of this one. */
@@ -255,6 +279,7 @@ LedgerLine *
 ledger_line(Ledger *ledger, const LineKey *key)
 {
 	LedgerLine *line;
+	uint32		hash = key_hash(key);
 	uint32		slot;
 
 	if (ledger->flat != NULL)
@@ -264,11 +289,11 @@ ledger_line(Ledger *ledger, const LineKey *key)
 	}
 	if (ledger->n_lines * 2 >= ledger->n_line_slots)
 		rehash_lines(ledger, Max(ledger->n_line_slots * 2, 64));
-	slot = key_hash(key) & (ledger->n_line_slots - 1);
-	while (ledger->line_slots[slot] != 0)
+	slot = hash & (ledger->n_line_slots - 1);
+	while (ledger->line_slots[slot].line != 0)
 	{
-		line = &ledger->lines[ledger->line_slots[slot] - 1];
-		if (memcmp(&line->key, key, sizeof(LineKey)) == 0)
+		line = &ledger->lines[ledger->line_slots[slot].line - 1];
+		if (ledger->line_slots[slot].hash == hash && memcmp(&line->key, key, sizeof(LineKey)) == 0)
 			return line;
 		slot = (slot + 1) & (ledger->n_line_slots - 1);
 	}
@@ -282,7 +307,8 @@ ledger_line(Ledger *ledger, const LineKey *key)
 	line = &ledger->lines[ledger->n_lines++];
 	memset(line, 0, sizeof(LedgerLine));
 	line->key = *key;
-	ledger->line_slots[slot] = ledger->n_lines;
+	ledger->line_slots[slot].line = ledger->n_lines;
+	ledger->line_slots[slot].hash = hash;
 	return line;
 }
 

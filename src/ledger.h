@@ -74,6 +74,13 @@ typedef struct LedgerString
 	int			len;
 } LedgerString;
 
+/* A place in the hash table of lines. */
+typedef struct LineSlot
+{
+	uint32		line;			/* its number + 1; 0: free */
+	uint32		hash;			/* of its key: few others need to be compared */
+} LineSlot;
+
 typedef struct Booking Booking;
 
 #define EXPANDED_LEDGER_MAGIC 0x6c656467
@@ -96,7 +103,7 @@ typedef struct Ledger
 	LedgerLine *lines;
 	uint32		n_lines;
 	uint32		max_lines;
-	uint32	   *line_slots;		/* line number + 1; 0: free */
+	LineSlot   *line_slots;
 	uint32		n_line_slots;
 
 	Booking    *booking;		/* NULL: no calls are being booked */

@@ -40,6 +40,9 @@ CREATE FUNCTION ledger_merge(ledger, ledger) RETURNS ledger
 COMMENT ON FUNCTION ledger_add(ledger, price_book, text, text, timestamptz, text, text, text, tokens) IS 'transition function of ledger()';
 COMMENT ON FUNCTION ledger_add(ledger, price_book, text, text, timestamptz, text, text, text, tokens, text) IS 'transition function of ledger()';
 COMMENT ON FUNCTION ledger_add(ledger, price_book, text, text, timestamptz, text, text, text, tokens, text, bigint) IS 'transition function of ledger()';
+CREATE FUNCTION ledger_final(ledger) RETURNS ledger
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ledger_final(ledger) IS 'final function of ledger() and merge(ledger)';
 COMMENT ON FUNCTION ledger_merge(ledger, ledger) IS 'transition function of merge(ledger), combine function of ledger() and merge(ledger)';
 
 CREATE AGGREGATE ledger(book price_book, grain text, zone text, at timestamptz, provider text, model text,
@@ -47,6 +50,7 @@ CREATE AGGREGATE ledger(book price_book, grain text, zone text, at timestamptz, 
     SFUNC = ledger_add,
     STYPE = ledger,
     COMBINEFUNC = ledger_merge,
+    FINALFUNC = ledger_final,
     PARALLEL = SAFE
 );
 CREATE AGGREGATE ledger(book price_book, grain text, zone text, at timestamptz, provider text, model text,
@@ -54,6 +58,7 @@ CREATE AGGREGATE ledger(book price_book, grain text, zone text, at timestamptz, 
     SFUNC = ledger_add,
     STYPE = ledger,
     COMBINEFUNC = ledger_merge,
+    FINALFUNC = ledger_final,
     PARALLEL = SAFE
 );
 CREATE AGGREGATE ledger(book price_book, grain text, zone text, at timestamptz, provider text, model text,
@@ -61,6 +66,7 @@ CREATE AGGREGATE ledger(book price_book, grain text, zone text, at timestamptz, 
     SFUNC = ledger_add,
     STYPE = ledger,
     COMBINEFUNC = ledger_merge,
+    FINALFUNC = ledger_final,
     PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE ledger(price_book, text, text, timestamptz, text, text, text, tokens) IS
@@ -74,6 +80,7 @@ CREATE AGGREGATE merge(ledger) (
     SFUNC = ledger_merge,
     STYPE = ledger,
     COMBINEFUNC = ledger_merge,
+    FINALFUNC = ledger_final,
     PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE merge(ledger) IS 'the sum of ledgers of one grain and time zone, in any order; NULL of none';

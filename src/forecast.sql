@@ -366,12 +366,21 @@ BEGIN
             FROM (SELECT CASE WHEN f.base_currency = reporting THEN f.quote_currency ELSE f.base_currency END AS currency, f.day
                   FROM fx_rate f WHERE reporting IN (f.base_currency, f.quote_currency) AND f.day < first_day) r
             GROUP BY 1
-        ), weight AS (
+        ), recent_use AS MATERIALIZED (
+            SELECT l.provider, l.model, l.service_tier, l.meter, l.currency, sum(l.tokens) AS tokens, sum(l.cost) AS cost
+            FROM tokenomics.meter_lines(mix) l
+            GROUP BY 1, 2, 3, 4, 5
+        ), weight AS MATERIALIZED (
             -- what a token costs of late; one without a price hardly counts, but for itself
-            SELECT l.provider, l.model, l.service_tier, l.meter,
+            SELECT l.provider, l.model, l.service_tier, l.meter, sum(l.tokens) AS tokens,
                    greatest(sum(coalesce(convert_currency(l.cost, l.currency, reporting, coalesce(r.day, first_day)), l.cost))::double precision / nullif(sum(l.tokens), 0)::double precision, 1e-9) AS cost
-            FROM tokenomics.meter_lines(mix) l LEFT JOIN rate_day r ON r.currency = l.currency
+            FROM recent_use l LEFT JOIN rate_day r ON r.currency = l.currency
             GROUP BY 1, 2, 3, 4
+        ), mix_of_model AS MATERIALIZED (
+            -- as if of one day
+            SELECT w.provider, w.model, w.service_tier,
+                   tokenomics.project(mix, w.provider, w.model, w.service_tier, recent, jsonb_object_agg(w.meter, w.tokens)::tokenomics.tokens) AS ledger
+            FROM weight w GROUP BY 1, 2, 3
         ), daily AS MATERIALIZED (
             -- a model's volume: its tokens at the prices of late; a day without calls is a day of none, up to the last one
             SELECT d.provider, d.model, d.service_tier, d.day, sum(d.volume) AS volume, sum(d.tokens) AS tokens
@@ -396,14 +405,13 @@ BEGIN
                   GROUP BY 1) m,
                  tokenomics.forecast_totals(m.series, behind - first_day, 7, level => demand_forecast_between.level, grain => 'day', missing => 'zero',
                                             minimum => 0, period => demand_forecast_between.grain) f
-        ), share AS (
-            SELECT h.provider, h.model, h.service_tier, h.meter, h.first_used, h.last_day, r.tokens / v.volume AS tokens_of_volume
-            FROM history h,
-                 LATERAL (SELECT sum(u.tokens) AS tokens FROM used u
-                          WHERE u.provider = h.provider AND u.model = h.model AND u.service_tier = h.service_tier AND u.meter = h.meter AND u.day >= first_day - recent_days) r,
-                 LATERAL (SELECT sum(d.volume) AS volume FROM daily d
-                          WHERE d.provider = h.provider AND d.model = h.model AND d.service_tier = h.service_tier AND d.day >= greatest(h.first_used, first_day - recent_days)) v
-            WHERE NOT h.has_stopped
+        ), share AS MATERIALIZED (
+            SELECT h.provider, h.model, h.service_tier, h.meter, h.first_used, w.tokens::double precision / sum(d.volume) AS tokens_of_volume
+            FROM history h
+                 JOIN weight w USING (provider, model, service_tier, meter)
+                 JOIN daily d USING (provider, model, service_tier)
+            WHERE NOT h.has_stopped AND d.day >= greatest(h.first_used, first_day - recent_days)
+            GROUP BY 1, 2, 3, 4, 5, w.tokens
         ), step AS MATERIALIZED (
             -- whole tokens, of which none is lost by rounding
             SELECT x.provider, x.model, x.service_tier, x.meter, x.starts, x.day, (round(x.so_far) - round(lag(x.so_far, 1, 0::numeric) OVER of_meter))::bigint AS tokens
@@ -431,9 +439,9 @@ BEGIN
             FROM step s
             GROUP BY 1, 2, 3, 4
         ), priced AS MATERIALIZED (
-            SELECT tokenomics.reprice(tokenomics.merge(tokenomics.project(mix, s.provider, s.model, s.service_tier, s.day::timestamp AT TIME ZONE in_zone, s.tokens)),
+            SELECT tokenomics.reprice(tokenomics.merge(tokenomics.project(m.ledger, s.provider, s.model, s.service_tier, s.day::timestamp AT TIME ZONE in_zone, s.tokens)),
                                       (SELECT book()), true) AS ledger
-            FROM of_day s
+            FROM of_day s JOIN mix_of_model m USING (provider, model, service_tier)
         ), meter_cost AS (
             SELECT l.provider, l.model, l.service_tier, l.meter, l.currency, g.starts, sum(l.tokens)::bigint AS tokens, sum(l.cost) AS cost,
                    sum(l.tokens)::double precision / nullif(sum(sum(l.tokens)) OVER (PARTITION BY l.provider, l.model, l.service_tier, l.meter, g.starts), 0)::double precision AS share
@@ -457,14 +465,16 @@ BEGIN
                      AND c.meter = e.meter AND c.starts = e.starts AND c.tokens > 0
                  LEFT JOIN doubt d ON d.provider = c.provider AND d.model = c.model AND d.service_tier = c.service_tier
                      AND d.starts = c.starts AND d.currency IS NOT DISTINCT FROM c.currency
-        ), total AS (
-            SELECT m.starts, m.steps, sum(m.tokens) FILTER (WHERE m.is_of_tokens) AS tokens, sum(m.in_reporting) AS cost,
-                   string_agg(DISTINCT m.currency, ', ') FILTER (WHERE m.cost IS NOT NULL AND m.in_reporting IS NULL) AS lacks_rate,
-                   string_agg(DISTINCT format('%s at the exchange rate of %s', m.currency, m.day), ', ') FILTER (WHERE m.currency <> reporting AND m.in_reporting IS NOT NULL) AS rates,
-                   string_agg(DISTINCT m.unpriced, ', ' ORDER BY m.unpriced) AS unpriced, bool_or(m.is_approximate) AS is_approximate
-            FROM (SELECT m.*, r.day, convert_currency(m.cost, m.currency, reporting, coalesce(r.day, first_day)) AS in_reporting
-                  FROM meter m LEFT JOIN rate_day r ON r.currency = m.currency) m
+        ), total AS MATERIALIZED (
+            SELECT m.starts, m.steps, sum(m.tokens) AS tokens, sum(m.in_reporting) AS cost,
+                   string_agg(m.currency, ', ' ORDER BY m.currency) FILTER (WHERE m.cost IS NOT NULL AND m.in_reporting IS NULL) AS lacks_rate,
+                   string_agg(format('%s at the exchange rate of %s', m.currency, m.day), ', ' ORDER BY m.currency) FILTER (WHERE m.currency <> reporting AND m.in_reporting IS NOT NULL) AS rates
+            FROM (SELECT m.starts, m.steps, m.currency, m.tokens, m.cost, r.day, convert_currency(m.cost, m.currency, reporting, coalesce(r.day, first_day)) AS in_reporting
+                  FROM (SELECT m.starts, m.steps, m.currency, sum(m.tokens) FILTER (WHERE m.is_of_tokens) AS tokens, sum(m.cost) AS cost FROM meter m GROUP BY 1, 2, 3) m
+                       LEFT JOIN rate_day r ON r.currency = m.currency) m
             GROUP BY 1, 2
+        ), total_doubt AS MATERIALIZED (
+            SELECT m.starts, string_agg(DISTINCT m.unpriced, ', ' ORDER BY m.unpriced) AS unpriced, bool_or(m.is_approximate) AS is_approximate FROM meter m GROUP BY 1
         ), row AS (
             SELECT 3 AS place, m.starts, m.steps, 'meter' AS scope, m.provider, m.model, m.service_tier, m.meter, m.tokens, m.low AS tokens_low, m.high AS tokens_high, m.above,
                    m.currency, m.cost, m.low, m.high, m.unpriced, m.is_approximate, m.forecast_model, m.mase, m.note
@@ -482,9 +492,9 @@ BEGIN
             UNION ALL
             SELECT 1, t.starts, t.steps, 'total', NULL, NULL, NULL, NULL, coalesce(t.tokens, 0), k.low, k.high,
                    CASE WHEN t.tokens > 0 THEN 0 ELSE ceil(k.upper) END, reporting, CASE WHEN t.lacks_rate IS NULL THEN t.cost END, l.low, l.high,
-                   t.unpriced, t.is_approximate, l.forecast_model, l.mase,
+                   d.unpriced, d.is_approximate, l.forecast_model, l.mase,
                    concat_ws('; ', l.note, 'no exchange rate from ' || t.lacks_rate || ' to ' || reporting, t.rates)
-            FROM total t JOIN fit l ON l.scope = 'spend' AND l.starts = t.starts JOIN fit k ON k.scope = 'tokens' AND k.starts = t.starts
+            FROM total t JOIN total_doubt d ON d.starts = t.starts JOIN fit l ON l.scope = 'spend' AND l.starts = t.starts JOIN fit k ON k.scope = 'tokens' AND k.starts = t.starts
         )
         SELECT r.starts, r.steps, r.scope, r.provider, r.model, r.service_tier, r.meter, r.tokens::bigint,
                least(floor(r.tokens * r.tokens_low::numeric), r.tokens)::bigint,

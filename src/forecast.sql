@@ -110,7 +110,7 @@ CREATE FUNCTION forecast(
 ) RETURNS SETOF forecast_step
     AS 'MODULE_PATHNAME', 'time_series_forecast' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000000 ROWS 30;
 COMMENT ON FUNCTION forecast(time_series, integer, integer, text, double precision, text, text, double precision, double precision, double precision, double precision, double precision, double precision, double precision[], double precision, integer, bigint) IS
-    'what a series will be for so many steps, with an interval that holds the given share of simulated paths; season: periods that repeat (NULL: those of the grain); model: auto, backtest, ets, combined, naive, seasonal_naive, ses, holt..., ETS(M,Ad,N)...; missing: error, zero or null';
+    'what a series will be for so many steps, with an interval that holds the given share of simulated paths, whose median is the forecast; season: periods that repeat (NULL: those of the grain); model: auto, backtest, ets, combined, naive, seasonal_naive, ses, holt..., ETS(M,Ad,N)...; missing: error, zero or null';
 
 CREATE TYPE forecast_total AS (
     first_time timestamp,
@@ -229,7 +229,7 @@ CREATE FUNCTION forecast_model(
 ) RETURNS forecast_fit
     AS 'MODULE_PATHNAME', 'time_series_forecast_model' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000000;
 COMMENT ON FUNCTION forecast_model(time_series, integer, text, text, text, double precision, double precision, double precision, double precision, double precision, double precision, double precision[], integer) IS
-    'the model that forecast() of the same arguments uses: its parameters, criteria, errors within the series and last states; horizon matters to model backtest alone';
+    'the model that forecast() of the same arguments uses: its parameters, criteria, errors within the series and last states; horizon matters to model backtest, and to ets beyond a season';
 
 CREATE TYPE forecast_trial AS (
     origin timestamp,
@@ -393,7 +393,8 @@ BEGIN
             GROUP BY 1, 2, 3, 4
         ), fit AS MATERIALIZED (
             SELECT m.scope, m.provider, m.model, m.service_tier, f.first_time::date AS starts, f.steps, f.forecast, f.lower, f.upper, f.by_step, f.model AS forecast_model, f.mase, f.note,
-                   CASE WHEN f.forecast > 0 THEN f.lower / f.forecast ELSE f.lower * 0 END AS low, CASE WHEN f.forecast > 0 THEN f.upper / f.forecast ELSE f.upper * 0 + 1 END AS high
+                   CASE WHEN f.forecast > 0 THEN f.lower / f.forecast ELSE f.lower * 0 END AS low,
+                   CASE WHEN f.forecast > 0 THEN f.upper / f.forecast ELSE f.upper * 0 + 1 END AS high   -- as shares of the forecast
             FROM (SELECT 'model' AS scope, d.provider, d.model, d.service_tier, tokenomics.time_series(d.day, d.volume) AS series
                   FROM daily d
                   WHERE EXISTS (SELECT FROM history h WHERE h.provider = d.provider AND h.model = d.model AND h.service_tier = d.service_tier AND NOT h.has_stopped)
@@ -474,61 +475,64 @@ BEGIN
                        LEFT JOIN rate_day r ON r.currency = m.currency) m
             GROUP BY 1, 2
         ), total_doubt AS MATERIALIZED (
-            SELECT m.starts, string_agg(DISTINCT m.unpriced, ', ' ORDER BY m.unpriced) AS unpriced, bool_or(m.is_approximate) AS is_approximate FROM meter m GROUP BY 1
+            SELECT m.starts, string_agg(DISTINCT m.unpriced, ', ' ORDER BY m.unpriced) AS unpriced, bool_or(m.is_approximate) AS is_approximate,
+                   bool_and(m.forecast_model = 'stopped') AS has_stopped
+            FROM meter m GROUP BY 1
         ), row AS (
             SELECT 3 AS place, m.starts, m.steps, 'meter' AS scope, m.provider, m.model, m.service_tier, m.meter, m.tokens, m.low AS tokens_low, m.high AS tokens_high, m.above,
                    m.currency, m.cost, m.low, m.high, m.unpriced, m.is_approximate, m.forecast_model, m.mase, m.note
             FROM meter m
             UNION ALL
-            SELECT 2, m.starts, m.steps, 'model', m.provider, m.model, m.service_tier, NULL, coalesce(sum(m.tokens) FILTER (WHERE m.is_of_tokens), 0), l.low, l.high,
-                   coalesce(sum(m.above) FILTER (WHERE m.is_of_tokens), 0), m.currency, sum(m.cost), l.low, l.high,
+            SELECT 2, m.starts, m.steps, 'model', m.provider, m.model, m.service_tier, NULL, coalesce(sum(m.tokens) FILTER (WHERE m.is_of_tokens), 0), min(m.low), max(m.high),
+                   coalesce(sum(m.above) FILTER (WHERE m.is_of_tokens), 0), m.currency, sum(m.cost), min(m.low), max(m.high),
                    string_agg(DISTINCT m.unpriced, ', ' ORDER BY m.unpriced), bool_or(m.is_approximate), coalesce(l.forecast_model, 'stopped'), l.mase,
                    CASE WHEN l.forecast_model IS NULL THEN max(m.note) ELSE l.note END
             FROM meter m
                  LEFT JOIN fit l ON l.scope = 'model' AND l.provider = m.provider AND l.model = m.model AND l.service_tier = m.service_tier AND l.starts = m.starts
             -- a meter that has stopped, or whose whole tokens are none, has no currency
             WHERE m.tokens > 0 OR NOT EXISTS (SELECT FROM meter o WHERE o.provider = m.provider AND o.model = m.model AND o.service_tier = m.service_tier AND o.starts = m.starts AND o.tokens > 0)
-            GROUP BY m.starts, m.steps, m.provider, m.model, m.service_tier, m.currency, l.low, l.high, l.forecast_model, l.mase, l.note
+            GROUP BY m.starts, m.steps, m.provider, m.model, m.service_tier, m.currency, l.forecast_model, l.mase, l.note
             UNION ALL
             SELECT 1, t.starts, t.steps, 'total', NULL, NULL, NULL, NULL, coalesce(t.tokens, 0), k.low, k.high,
-                   CASE WHEN t.tokens > 0 THEN 0 ELSE ceil(k.upper) END, reporting, CASE WHEN t.lacks_rate IS NULL THEN t.cost END, l.low, l.high,
-                   d.unpriced, d.is_approximate, l.forecast_model, l.mase,
-                   concat_ws('; ', l.note, 'no exchange rate from ' || t.lacks_rate || ' to ' || reporting, t.rates)
+                   CASE WHEN t.tokens > 0 OR d.has_stopped THEN 0 ELSE ceil(k.upper) END, reporting, CASE WHEN t.lacks_rate IS NULL THEN t.cost END, l.low, l.high,
+                   d.unpriced, d.is_approximate, CASE WHEN d.has_stopped THEN 'stopped' ELSE l.forecast_model END, CASE WHEN NOT d.has_stopped THEN l.mase END,
+                   concat_ws('; ', CASE WHEN NOT d.has_stopped THEN l.note END, 'no exchange rate from ' || t.lacks_rate || ' to ' || reporting, t.rates)
             FROM total t JOIN total_doubt d ON d.starts = t.starts JOIN fit l ON l.scope = 'spend' AND l.starts = t.starts JOIN fit k ON k.scope = 'tokens' AND k.starts = t.starts
         )
         SELECT r.starts, r.steps, r.scope, r.provider, r.model, r.service_tier, r.meter, r.tokens::bigint,
-               least(floor(r.tokens * r.tokens_low::numeric), r.tokens)::bigint,
+               CASE WHEN r.tokens_low IS NOT NULL THEN least(floor(r.tokens * r.tokens_low::numeric), r.tokens) END::bigint,
                CASE WHEN r.tokens_high IS NOT NULL THEN greatest(ceil(r.tokens * r.tokens_high::numeric), r.tokens, r.above::numeric) END::bigint,
                r.currency, trim_scale(r.cost),
-               trim_scale(least(round(r.cost * r.low::numeric, 6), r.cost)), CASE WHEN r.high IS NOT NULL THEN trim_scale(greatest(round(r.cost * r.high::numeric, 6), r.cost)) END,
+               CASE WHEN r.low IS NOT NULL THEN trim_scale(least(round(r.cost * r.low::numeric, 6), r.cost)) END, CASE WHEN r.high IS NOT NULL THEN trim_scale(greatest(round(r.cost * r.high::numeric, 6), r.cost)) END,
                r.unpriced, r.is_approximate, r.forecast_model, r.mase, nullif(r.note, '')
         FROM row r
         ORDER BY r.starts, r.place, r.provider, r.model, r.service_tier, r.meter, r.currency;
     END
     $$;
     COMMENT ON FUNCTION demand_forecast_between(timestamptz, timestamptz, text, text, integer, double precision) IS
-        'the rows of demand_forecast, from the calls of the whole days from from_at up to, not including, to_at (NULL: of all, up to today), by month or day of the zone, for the rest of the month and so many months, with an interval of a level';
+        'the rows of demand_forecast, from the calls of the whole days from from_at up to, not including, to_at (NULL: of all, up to today), in total, by model and by meter, by month or day of the zone, for the rest of the month and so many months, with an interval of a level';
     CREATE OR REPLACE VIEW demand_forecast WITH (security_invoker = true) AS SELECT * FROM demand_forecast_between();
     COMMENT ON VIEW demand_forecast IS
-        'tokenomics: the tokens that are expected by month, model and meter, as they have been growing until now, and what they cost at the prices in force then; a plan''s growth comes in its place, not on top of it';
+        'tokenomics: the tokens that are expected by month, in total, by model and by meter, as they have been growing until now, and what they cost at the prices in force then; a plan''s growth comes in its place, not on top of it';
     COMMENT ON COLUMN demand_forecast.period IS 'first day that is forecast of the month, or the day, in the reporting zone';
     COMMENT ON COLUMN demand_forecast.days IS 'days that are forecast of it: all of a month but the one that has begun';
-    COMMENT ON COLUMN demand_forecast.provider IS 'provider of the calls';
-    COMMENT ON COLUMN demand_forecast.model IS 'model, as the calls name it';
-    COMMENT ON COLUMN demand_forecast.service_tier IS 'service tier of the calls';
-    COMMENT ON COLUMN demand_forecast.meter IS 'the meter';
-    COMMENT ON COLUMN demand_forecast.tokens IS 'tokens that are expected (of tool_calls and cache_storage, their number): whole tokens by day, added up';
-    COMMENT ON COLUMN demand_forecast.tokens_lower IS 'lower end of the interval of the sum, from simulated paths; NULL where one day of history tells of none';
+    COMMENT ON COLUMN demand_forecast.scope IS 'total, model or meter: rows of one scope add up to those of the one before, their intervals do not';
+    COMMENT ON COLUMN demand_forecast.provider IS 'provider of the calls; NULL of the total';
+    COMMENT ON COLUMN demand_forecast.model IS 'model, as the calls name it; NULL of the total';
+    COMMENT ON COLUMN demand_forecast.service_tier IS 'service tier of the calls; NULL of the total';
+    COMMENT ON COLUMN demand_forecast.meter IS 'the meter; NULL of a total or a model';
+    COMMENT ON COLUMN demand_forecast.tokens IS 'tokens that are expected (of meters tool_calls and cache_storage their number, which is in no other row): whole tokens by day, added up';
+    COMMENT ON COLUMN demand_forecast.tokens_lower IS 'lower end of the interval of the sum, from simulated paths: of a meter and a model those of the model, of the total its own; NULL where one day of history tells of none';
     COMMENT ON COLUMN demand_forecast.tokens_upper IS 'upper end of the interval';
-    COMMENT ON COLUMN demand_forecast.currency IS 'currency of the amounts; NULL where the tokens are none or unpriced';
-    COMMENT ON COLUMN demand_forecast.spend IS 'cost of these tokens by the book, at the prices that it has for each future day; NULL where they are none or unpriced';
-    COMMENT ON COLUMN demand_forecast.spend_lower IS 'cost of tokens_lower, at the mean price of spend';
-    COMMENT ON COLUMN demand_forecast.spend_upper IS 'cost of tokens_upper, at the mean price of spend';
+    COMMENT ON COLUMN demand_forecast.currency IS 'currency of the amounts: of the total that of "setting"; NULL where the tokens are none or unpriced';
+    COMMENT ON COLUMN demand_forecast.spend IS 'cost of these tokens by the book, at the prices that it has for each future day; NULL where they are none or unpriced; of the total converted at the last exchange rates known, NULL where one is lacking';
+    COMMENT ON COLUMN demand_forecast.spend_lower IS 'lower end of its interval: of a meter and a model the cost of tokens_lower, at the mean price of spend; of the total by the paths of the company''s daily cost at the prices of late';
+    COMMENT ON COLUMN demand_forecast.spend_upper IS 'upper end of the interval';
     COMMENT ON COLUMN demand_forecast.unpriced IS 'why the tokens have no price';
     COMMENT ON COLUMN demand_forecast.is_approximate IS 'whether a price had to be guessed: it changes within a day, or its thresholds or off-peak windows are not those of today';
-    COMMENT ON COLUMN demand_forecast.forecast_model IS 'how the tokens were forecast; stopped: none came for 28 days, and none are expected';
+    COMMENT ON COLUMN demand_forecast.forecast_model IS 'how the volume of the model, or of the company, was forecast; stopped: none came for 28 days, and none are expected';
     COMMENT ON COLUMN demand_forecast.mase IS 'mean absolute scaled error of the one-step forecasts against those of the same weekday before; below 1 they are better';
-    COMMENT ON COLUMN demand_forecast.note IS 'what there is to say of the history: short, stopped, all the same';
+    COMMENT ON COLUMN demand_forecast.note IS 'what there is to say of the history: short, stopped, all the same; of the total the exchange rates, or which is lacking';
 END
 $install$;
 COMMENT ON PROCEDURE install_forecast() IS 'part of install(): the forecast of demand, in the first schema of search_path';

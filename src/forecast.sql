@@ -355,7 +355,7 @@ BEGIN
 
         RETURN QUERY
         WITH used AS MATERIALIZED (
-            SELECT l.provider, l.model, l.service_tier, l.meter, (l.period AT TIME ZONE in_zone)::date AS day, sum(l.tokens)::double precision AS tokens
+            SELECT l.provider, l.model, l.service_tier, l.meter, (l.period AT TIME ZONE in_zone)::date AS day, sum(l.tokens) AS tokens
             FROM tokenomics.meter_lines(counted) l
             GROUP BY 1, 2, 3, 4, 5
         ), history AS MATERIALIZED (
@@ -371,9 +371,10 @@ BEGIN
             FROM tokenomics.meter_lines(mix) l
             GROUP BY 1, 2, 3, 4, 5
         ), weight AS MATERIALIZED (
-            -- what a token costs of late; one without a price hardly counts, but for itself
+            -- what a token costs of late; one without a price hardly counts, but for itself; exact,
+            -- as sums must not depend on the order of rows
             SELECT l.provider, l.model, l.service_tier, l.meter, sum(l.tokens) AS tokens,
-                   greatest(sum(coalesce(convert_currency(l.cost, l.currency, reporting, coalesce(r.day, first_day)), l.cost))::double precision / nullif(sum(l.tokens), 0)::double precision, 1e-9) AS cost
+                   greatest(sum(coalesce(convert_currency(l.cost, l.currency, reporting, coalesce(r.day, first_day)), l.cost)) / nullif(sum(l.tokens), 0), 1e-9) AS cost
             FROM recent_use l LEFT JOIN rate_day r ON r.currency = l.currency
             GROUP BY 1, 2, 3, 4
         ), mix_of_model AS MATERIALIZED (
@@ -389,25 +390,25 @@ BEGIN
                   FROM used u JOIN history h USING (provider, model, service_tier, meter) LEFT JOIN weight w USING (provider, model, service_tier, meter)
                   WHERE u.day >= h.first_used
                   UNION ALL
-                  SELECT DISTINCT h.provider, h.model, h.service_tier, first_day - 1, 0::double precision, 0::double precision FROM history h) d
+                  SELECT DISTINCT h.provider, h.model, h.service_tier, first_day - 1, 0, 0 FROM history h) d
             GROUP BY 1, 2, 3, 4
         ), fit AS MATERIALIZED (
             SELECT m.scope, m.provider, m.model, m.service_tier, f.first_time::date AS starts, f.steps, f.forecast, f.lower, f.upper, f.by_step, f.model AS forecast_model, f.mase, f.note,
                    CASE WHEN f.forecast > 0 THEN f.lower / f.forecast ELSE f.lower * 0 END AS low,
                    CASE WHEN f.forecast > 0 THEN f.upper / f.forecast ELSE f.upper * 0 + 1 END AS high   -- as shares of the forecast
-            FROM (SELECT 'model' AS scope, d.provider, d.model, d.service_tier, tokenomics.time_series(d.day, d.volume) AS series
+            FROM (SELECT 'model' AS scope, d.provider, d.model, d.service_tier, tokenomics.time_series(d.day, d.volume::double precision) AS series
                   FROM daily d
                   WHERE EXISTS (SELECT FROM history h WHERE h.provider = d.provider AND h.model = d.model AND h.service_tier = d.service_tier AND NOT h.has_stopped)
                   GROUP BY 2, 3, 4
                   UNION ALL
-                  SELECT t.scope, NULL, NULL, NULL, tokenomics.time_series(t.day, t.value)
+                  SELECT t.scope, NULL, NULL, NULL, tokenomics.time_series(t.day, t.value::double precision)
                   FROM (SELECT k.scope, d.day, sum(CASE k.scope WHEN 'tokens' THEN d.tokens ELSE d.volume END) AS value
                         FROM daily d, unnest('{tokens,spend}'::text[]) k(scope) GROUP BY 1, 2) t
                   GROUP BY 1) m,
                  tokenomics.forecast_totals(m.series, behind - first_day, 7, level => demand_forecast_between.level, grain => 'day', missing => 'zero',
                                             minimum => 0, period => demand_forecast_between.grain) f
         ), share AS MATERIALIZED (
-            SELECT h.provider, h.model, h.service_tier, h.meter, h.first_used, w.tokens::double precision / sum(d.volume) AS tokens_of_volume
+            SELECT h.provider, h.model, h.service_tier, h.meter, h.first_used, w.tokens::double precision / sum(d.volume)::double precision AS tokens_of_volume
             FROM history h
                  JOIN weight w USING (provider, model, service_tier, meter)
                  JOIN daily d USING (provider, model, service_tier)

@@ -852,12 +852,12 @@ take_naive(Answer *answer, int period)
 }
 
 static bool
-take_ets(Answer *answer)
+take_ets(Answer *answer, int horizon)
 {
 	SmoothFit	fit;
 
 	if (!smooth_choose(&fit, answer->regular.values, answer->regular.n,
-					   answer->season <= LONGEST_FITTED_SEASON ? answer->season : 1))
+					   answer->season <= LONGEST_FITTED_SEASON ? answer->season : 1, horizon))
 		return false;
 	smooth_single(&answer->forecast, answer->regular.values, answer->regular.n, &fit);
 	answer->name = shape_name(fit.shape);
@@ -880,10 +880,10 @@ add_note(Answer *answer, const char *note)
 }
 
 static bool
-take_candidate(Answer *answer, int candidate)
+take_candidate(Answer *answer, int candidate, int horizon)
 {
 	if (candidate == 0)
-		return take_ets(answer);
+		return take_ets(answer, horizon);
 	if (candidate == 1)
 		return take_combined(answer);
 	take_naive(answer, answer->season);
@@ -909,7 +909,7 @@ take_backtested(Answer *answer, int horizon)
 			break;
 		for (int c = 0; c < 3; c++)
 		{
-			if (!take_candidate(&past, c))
+			if (!take_candidate(&past, c, ahead))
 			{
 				error[c] = INFINITY;
 				continue;
@@ -923,7 +923,7 @@ take_backtested(Answer *answer, int horizon)
 	for (int c = 1; c >= 0; c--)
 		if (error[c] <= error[best])
 			best = c;
-	if (!take_candidate(answer, best))
+	if (!take_candidate(answer, best, horizon))
 		take_naive(answer, answer->season);
 }
 
@@ -987,7 +987,7 @@ answer_request(Answer *answer, TimeSeries *series, const Request *request)
 		if (combined || (strcmp(model, "auto") == 0 && answer->season > LONGEST_FITTED_SEASON))
 			found = take_combined(answer);
 		else
-			found = take_ets(answer);
+			found = take_ets(answer, request->horizon);
 		if (!found)
 		{
 			take_naive(answer, 1);
@@ -1058,7 +1058,7 @@ answer_request(Answer *answer, TimeSeries *series, const Request *request)
 		SmoothFit	fit;
 
 		if (!smooth_fit(&fit, shape, regular->values, regular->n, answer->season, &request->fixed,
-						answer->season <= LONGEST_FITTED_SEASON))
+						answer->season <= LONGEST_FITTED_SEASON ? SMOOTH_FULL : SMOOTH_FINE))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("model \"%s\" cannot be fitted to the series", model),
@@ -1256,43 +1256,74 @@ quantile(double *values, int n, double p)
 /*
  * Sums of the forecast over groups of steps, with the interval of the sums of
  * simulated paths.  A group is the steps from its first to the next one's.
+ *
+ * Forecast and paths tell one story: the forecast is the median of the paths,
+ * which are moved there (of multiplied errors, by a factor) where it is not, as
+ * when it is held up at a minimum or a path of multiplied errors ran away.  So
+ * it lies within the interval, at any level.  A minimum cuts off the interval,
+ * never a single path: those would be too high on the whole.
  */
 static void
 group_intervals(const SmoothForecast *forecast, const Request *request, int n_groups, const int *first,
 				const double *mean, double *sum, double *lower, double *upper)
 {
-	int			paths = request->paths;
-	double	   *path = palloc(request->horizon * sizeof(double));
-	double	   *sums = MemoryContextAllocExtended(CurrentMemoryContext, (Size) n_groups * paths * sizeof(double), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	int			n = (request->paths + 1) / 2 * 2;	/* they come in pairs */
+	double	   *paths[2] = {palloc(request->horizon * sizeof(double)), palloc(request->horizon * sizeof(double))};
+	double	   *sums = MemoryContextAllocExtended(CurrentMemoryContext, (Size) n_groups * n * sizeof(double), MCXT_ALLOC_HUGE);
 	SmoothRandom random;
+	bool		multiplied = forecast->n_models == 1 && forecast->models[0].shape.error == COMPONENT_MULTIPLIED;
 
 	smooth_seed(&random, (uint64) request->seed);
-	for (int p = 0; p < paths; p++)
+	for (int p = 0; p < n; p += 2)
 	{
 		CHECK_FOR_INTERRUPTS();
-		smooth_path(forecast, p, &random, request->horizon, path);
+		smooth_paths(forecast, p / 2, &random, request->horizon, paths);
 		for (int g = 0; g < n_groups; g++)
-			for (int h = first[g]; h < first[g + 1]; h++)
-				sums[(Size) g * paths + p] += path[h] < request->minimum ? request->minimum : path[h];
+			for (int side = 0; side < 2; side++)
+			{
+				double		of_path = 0;
+
+				for (int h = first[g]; h < first[g + 1]; h++)
+					of_path += paths[side][h];
+				sums[(Size) g * n + p + side] = of_path;
+			}
 	}
 	for (int g = 0; g < n_groups; g++)
 	{
-		double	   *of_group = sums + (Size) g * paths;
+		double	   *of_group = sums + (Size) g * n;
 		bool		known = true;
+		double		median;
 
 		sum[g] = 0;
 		for (int h = first[g]; h < first[g + 1]; h++)
 			sum[g] += mean[h];
-		for (int p = 0; p < paths && known; p++)
+		for (int p = 0; p < n && known; p++)
 			known = !isnan(of_group[p]);
 		lower[g] = upper[g] = NAN;
 		if (!known)
 			continue;
-		lower[g] = quantile(of_group, paths, (1 - request->level) / 2);
-		upper[g] = quantile(of_group, paths, (1 + request->level) / 2);
+		lower[g] = quantile(of_group, n, (1 - request->level) / 2);
+		median = quantile(of_group, n, 0.5);
+		upper[g] = quantile(of_group, n, (1 + request->level) / 2);
+		if (multiplied && median > 0 && sum[g] > 0)
+		{
+			lower[g] *= sum[g] / median;
+			upper[g] *= sum[g] / median;
+		}
+		else
+		{
+			lower[g] += sum[g] - median;
+			upper[g] += sum[g] - median;
+		}
+		if (lower[g] < request->minimum * (first[g + 1] - first[g]))
+			lower[g] = request->minimum * (first[g + 1] - first[g]);
+		/* but for the last digit, they are so already */
+		lower[g] = Min(lower[g], sum[g]);
+		upper[g] = Max(upper[g], sum[g]);
 	}
 	pfree(sums);
-	pfree(path);
+	pfree(paths[0]);
+	pfree(paths[1]);
 }
 
 static void

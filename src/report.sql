@@ -129,6 +129,8 @@ BEGIN
             (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'forecast') WITH ORDINALITY r(r, n),
                     LATERAL (VALUES (1, to_char((r.r ->> 'month')::date, 'FMMonth YYYY')), (2, tokenomics.report_amount((r.r ->> 'tokens')::numeric, NULL, 0)), (3, tokenomics.report_amount((r.r ->> 'spend')::numeric, unit)),
                                     (4, tokenomics.report_amount((r.r ->> 'spend_lower')::numeric, unit)), (5, tokenomics.report_amount((r.r ->> 'spend_upper')::numeric, unit))) x(n, c))), 'There is not enough history to forecast from.')
+        || (SELECT 'Of the forecast: ' || string_agg(tokenomics.report_text(n.said), '; ' ORDER BY n.said) || '.'
+            FROM (SELECT DISTINCT x.said FROM jsonb_array_elements(report -> 'forecast') r(r), unnest(ARRAY[r.r ->> 'note', 'without a price: ' || (r.r ->> 'unpriced')]) x(said) WHERE x.said IS NOT NULL) n)
         || ('### Quotes' || E'\n\n' || coalesce(tokenomics.report_table('{"Workload","Quote","A million tokens:","Month:","Serves"}',
             (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'quotes') WITH ORDINALITY r(r, n),
                     LATERAL (VALUES (1, tokenomics.report_text(r.r ->> 'workload')), (2, tokenomics.report_text(r.r ->> 'quote')), (3, tokenomics.report_amount((r.r ->> 'cost_per_mtok')::numeric, r.r ->> 'currency', 4)),
@@ -336,10 +338,9 @@ BEGIN
                       FROM unbudgeted_spend_between(begins, ends, in_zone) u GROUP BY 1, 2, 3 HAVING sum(u.cost) <> 0) u),
             'forecast', (
                 SELECT coalesce(jsonb_agg(to_jsonb(f) ORDER BY f.month), '[]')
-                FROM (SELECT date_trunc('month', f.period::timestamp)::date AS month, sum(f.tokens) FILTER (WHERE f.meter NOT IN ('tool_calls', 'cache_storage')) AS tokens,
-                             round(sum(f.spend) FILTER (WHERE f.currency = reporting), 2) AS spend, round(sum(f.spend_lower) FILTER (WHERE f.currency = reporting), 2) AS spend_lower,
-                             round(sum(f.spend_upper) FILTER (WHERE f.currency = reporting), 2) AS spend_upper
-                      FROM demand_forecast_between(NULL, as_of, in_zone, 'month', 3) f GROUP BY 1) f));
+                FROM (SELECT date_trunc('month', f.period::timestamp)::date AS month, f.tokens, round(f.spend, 2) AS spend, round(f.spend_lower, 2) AS spend_lower,
+                             round(f.spend_upper, 2) AS spend_upper, f.unpriced, f.note
+                      FROM demand_forecast_between(NULL, as_of, in_zone, 'month', 3) f WHERE f.scope = 'total') f));
 
         report := report || jsonb_build_object(
             'quotes', (

@@ -723,7 +723,7 @@ given_or(double given, double otherwise)
  */
 bool
 smooth_fit(SmoothFit *fit, SmoothShape shape, const double *values, int n, int period,
-		   const SmoothFixed *fixed, bool fit_seasonals)
+		   const SmoothFixed *fixed, SmoothEffort effort)
 {
 	static const double start_weights[][3] = {{0.5, 0.1, 0.1}, {0.1, 0.05, 0.3}, {0.9, 0.02, 0.05}};
 	SmoothFixed none = {NAN, NAN, NAN, NAN, NAN, NAN, NULL};
@@ -816,7 +816,7 @@ smooth_fit(SmoothFit *fit, SmoothShape shape, const double *values, int n, int p
 	if (states_free && seasonal && fixed->seasonals == NULL)
 	{
 		fit->n_parameters += period - 1;
-		if (fit_seasonals)
+		if (effort == SMOOTH_FULL)
 			for (int j = 0; j + 1 < period; j++)
 				ADD_FREE(FREE_SEASONAL + j, -INFINITY, INFINITY);
 	}
@@ -836,7 +836,7 @@ smooth_fit(SmoothFit *fit, SmoothShape shape, const double *values, int n, int p
 				: which < FREE_SEASONAL ? search.at_start[which]
 				: search.seasonals[which - FREE_SEASONAL];
 		}
-		reached = descend(&search, x, ROUGH);
+		reached = effort == SMOOTH_ROUGH ? residuals_at(&search, x, NULL) : descend(&search, x, ROUGH);
 		if (reached < best)
 		{
 			best = reached;
@@ -848,7 +848,7 @@ smooth_fit(SmoothFit *fit, SmoothShape shape, const double *values, int n, int p
 	if (isfinite(best))
 	{
 		if (search.n_free > 0)
-			best = descend(&search, best_x, FINE);
+			best = descend(&search, best_x, effort == SMOOTH_ROUGH ? ROUGH : FINE);
 		fit->shape = shape;
 		fit->period = period;
 		finish(fit, &search, best_x, unit);
@@ -885,24 +885,40 @@ all_positive(const double *y, int n)
 	return true;
 }
 
-/* How many of the first models are fitted anew with all their states. */
+/* How many of the first models are fitted to the last digits. */
 #define N_REFINED 3
+/* A difference in AICc that leaves the other model no support (Burnham and Anderson 2002). */
+#define NO_SUPPORT 10
+
+/*
+ * What models are compared by: the AICc.  Beyond a season a trend that is not
+ * damped must leave all others without support: trends that go on for ever
+ * overshoot (Gardner and McKenzie 1985).
+ */
+static double
+rank_of(const SmoothFit *fit, int period, int horizon)
+{
+	bool		for_ever = fit->shape.trend != COMPONENT_NONE && !fit->shape.damped && horizon > period;
+
+	return fit->aicc + (for_ever ? NO_SUPPORT : 0);
+}
 
 /*
  * The model with the least AICc: every one whose error may be added or
  * multiplied, its trend none, added or damped, its season as the series allows.
  * As in R, an added error does not go with a multiplied season: its variance
- * would be unbounded.  Each is first fitted with seasonal states of the
- * decomposition; the best few again with fitted ones.
+ * would be unbounded.  Each is first fitted roughly, with the seasonal states of
+ * the decomposition; the best few again to the last digits, with fitted ones.
  */
 bool
-smooth_choose(SmoothFit *best, const double *y, int n, int period)
+smooth_choose(SmoothFit *best, const double *y, int n, int period, int horizon)
 {
 	bool		positive = all_positive(y, n);
 	bool		seasonal = period > 1 && n >= 2 * period;
 	SmoothFit	found[18];
 	int			order[18] = {0};
 	int			count = 0;
+	int			first = 0;
 
 	for (int error = COMPONENT_ADDED; error <= COMPONENT_MULTIPLIED; error++)
 		for (int trend = 0; trend < 3; trend++)
@@ -914,7 +930,7 @@ smooth_choose(SmoothFit *best, const double *y, int n, int period)
 					(season == COMPONENT_MULTIPLIED && error == COMPONENT_ADDED) ||
 					(season != COMPONENT_NONE && !seasonal))
 					continue;
-				if (smooth_fit(&found[count], shape, y, n, period, NULL, false))
+				if (smooth_fit(&found[count], shape, y, n, period, NULL, SMOOTH_ROUGH))
 				{
 					if (isfinite(found[count].aicc))
 						count++;
@@ -928,7 +944,7 @@ smooth_choose(SmoothFit *best, const double *y, int n, int period)
 	{
 		int			j = i;
 
-		for (; j > 0 && found[order[j - 1]].aicc > found[i].aicc; j--)
+		for (; j > 0 && rank_of(&found[order[j - 1]], period, horizon) > rank_of(&found[i], period, horizon); j--)
 			order[j] = order[j - 1];
 		order[j] = i;
 	}
@@ -937,8 +953,7 @@ smooth_choose(SmoothFit *best, const double *y, int n, int period)
 		SmoothFit	refined;
 		SmoothFit  *coarse = &found[order[i]];
 
-		if (coarse->shape.season != COMPONENT_NONE &&
-			smooth_fit(&refined, coarse->shape, y, n, period, NULL, true))
+		if (smooth_fit(&refined, coarse->shape, y, n, period, NULL, SMOOTH_FULL))
 		{
 			if (refined.aicc < coarse->aicc)
 			{
@@ -949,12 +964,12 @@ smooth_choose(SmoothFit *best, const double *y, int n, int period)
 				free_fit(&refined);
 		}
 	}
-	*best = found[order[0]];
-	for (int i = 1; i < Min(count, N_REFINED); i++)
-		if (found[order[i]].aicc < best->aicc)
-			*best = found[order[i]];
+	for (int i = 1; i < count; i++)
+		if (rank_of(&found[i], period, horizon) < rank_of(&found[first], period, horizon))
+			first = i;
+	*best = found[first];
 	for (int i = 0; i < count; i++)
-		if (found[i].errors != best->errors)
+		if (i != first)
 			free_fit(&found[i]);
 	return true;
 }
@@ -1087,7 +1102,7 @@ smooth_combine(SmoothForecast *forecast, const double *y, int n, int period)
 		pfree(average);
 	}
 	for (int i = 0; i < lengthof(parts); i++)
-		if (smooth_fit(&forecast->models[forecast->n_models], parts[i], free_of_season, n, 1, NULL, false))
+		if (smooth_fit(&forecast->models[forecast->n_models], parts[i], free_of_season, n, 1, NULL, SMOOTH_FINE))
 			forecast->n_models++;
 	forecast->fitted = palloc(n * sizeof(double));
 	for (int t = 0; t < n; t++)
@@ -1112,7 +1127,7 @@ smooth_combine(SmoothForecast *forecast, const double *y, int n, int period)
  */
 
 /* What a model expects next, given its states; "kept" is its trend carried on. */
-static double
+static inline double
 expect(const SmoothFit *fit, double level, double trend, double seasonal, double *q, double *kept)
 {
 	*kept = 0;
@@ -1233,19 +1248,21 @@ next_normal(SmoothRandom *random)
 }
 
 /*
- * One way that the series may go on: path "number" is of one of the models in
- * turn.  Its errors are normal, and their standard deviation is drawn too, as
- * what a few values tell of it is little: together they are Student's t.
+ * Ways that the series may go on: a pair of one of the models, which "number"
+ * takes in turn, the second with the errors of the first turned about, which
+ * halves the work and leaves the middle of both where it belongs (antithetic
+ * variates, Hammersley and Morton 1956).  Errors are normal, and their standard
+ * deviation is drawn too, as what a few values tell of it is little: together
+ * they are Student's t.
  */
 void
-smooth_path(const SmoothForecast *forecast, int number, SmoothRandom *random, int horizon, double *path)
+smooth_paths(const SmoothForecast *forecast, int number, SmoothRandom *random, int horizon, double *paths[2])
 {
 	const SmoothFit *fit = &forecast->models[number % forecast->n_models];
 	double		scale = fit->scale;
-	double		level = fit->level;
-	double		trend = fit->trend;
 	int			freedom = Max(fit->n_errors - (fit->n_parameters - 1), 1);
 	int			period = fit->period;
+	bool		multiplied = fit->shape.error == COMPONENT_MULTIPLIED;
 	double	   *seasonals = NULL;
 	double		chi_squared = 0;
 
@@ -1259,34 +1276,52 @@ smooth_path(const SmoothForecast *forecast, int number, SmoothRandom *random, in
 		}
 		scale *= sqrt(freedom / chi_squared);
 	}
-	if (fit->shape.season != COMPONENT_NONE)
-	{
-		seasonals = palloc(period * sizeof(double));
-		memcpy(seasonals, fit->seasonals, period * sizeof(double));
-	}
+	/* the errors lie where the first path will: it is made last */
 	for (int h = 0; h < horizon; h++)
+		paths[0][h] = scale * next_normal(random);
+	if (fit->shape.season != COMPONENT_NONE)
+		seasonals = palloc(period * sizeof(double));
+	for (int side = 1; side >= 0; side--)
 	{
-		double		s = seasonals != NULL ? seasonals[h % period] : 0;
-		double		q,
-					kept;
-		double		mu = expect(fit, level, trend, s, &q, &kept);
-		double		e = scale * next_normal(random);
+		double		level = fit->level;
+		double		trend = fit->trend;
+		double		sign = side == 0 ? 1 : -1;
+		double	   *path = paths[side];
+		int			j = 0;
 
-		/* what is multiplied stays above zero */
-		double		value = fit->shape.error == COMPONENT_MULTIPLIED ? mu * Max(1 + e, 1e-6) : mu + e;
-		double		before = level;
+		if (seasonals != NULL)
+			memcpy(seasonals, fit->seasonals, period * sizeof(double));
+		for (int h = 0; h < horizon; h++)
+		{
+			double		s = seasonals != NULL ? seasonals[j] : 0;
+			double		q,
+						kept;
+			double		mu = expect(fit, level, trend, s, &q, &kept);
+			double		e = sign * paths[0][h];
 
-		path[h] = with_index(forecast, h, value);
-		level = q + fit->alpha * ((fit->shape.season == COMPONENT_ADDED ? value - s
-								   : fit->shape.season == COMPONENT_MULTIPLIED ? value / s : value) - q);
-		if (fit->shape.trend == COMPONENT_ADDED)
-			trend = kept + fit->beta_star * (level - before - kept);
-		else if (fit->shape.trend == COMPONENT_MULTIPLIED)
-			trend = kept + fit->beta_star * (level / before - kept);
-		if (fit->shape.season == COMPONENT_ADDED)
-			seasonals[h % period] += fit->gamma * (value - (fit->shape.classic ? level : q) - s);
-		else if (fit->shape.season == COMPONENT_MULTIPLIED)
-			seasonals[h % period] += fit->gamma * (value / (fit->shape.classic ? level : q) - s);
+			/* what is multiplied stays above zero */
+			double		value = multiplied ? mu * Max(1 + e, 1e-6) : mu + e;
+			double		before = level;
+
+			path[h] = value;
+			level = q + fit->alpha * ((fit->shape.season == COMPONENT_ADDED ? value - s
+									   : fit->shape.season == COMPONENT_MULTIPLIED ? value / s : value) - q);
+			if (fit->shape.trend == COMPONENT_ADDED)
+				trend = kept + fit->beta_star * (level - before - kept);
+			else if (fit->shape.trend == COMPONENT_MULTIPLIED)
+				trend = kept + fit->beta_star * (level / before - kept);
+			if (seasonals != NULL)
+			{
+				if (fit->shape.season == COMPONENT_ADDED)
+					seasonals[j] += fit->gamma * (value - (fit->shape.classic ? level : q) - s);
+				else
+					seasonals[j] += fit->gamma * (value / (fit->shape.classic ? level : q) - s);
+				j = j + 1 == period ? 0 : j + 1;
+			}
+		}
+		if (forecast->index_kind != COMPONENT_NONE)
+			for (int h = 0; h < horizon; h++)
+				path[h] = with_index(forecast, h, path[h]);
 	}
 	if (seasonals != NULL)
 		pfree(seasonals);

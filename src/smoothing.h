@@ -42,6 +42,15 @@ typedef struct SmoothFixed
 	const double *seasonals;	/* as many as a season has periods, or NULL */
 } SmoothFixed;
 
+/* How far a search goes. */
+typedef enum SmoothEffort
+{
+	SMOOTH_ROUGH,				/* to tell models apart, from the best start */
+	SMOOTH_FINE,				/* to the last digits, from all starts */
+	SMOOTH_FULL					/* the seasonal states before the first value
+								 * too */
+} SmoothEffort;
+
 /* A model fitted to a series. */
 typedef struct SmoothFit
 {
@@ -92,15 +101,15 @@ typedef struct SmoothRandom
 } SmoothRandom;
 
 extern bool smooth_fit(SmoothFit *fit, SmoothShape shape, const double *y, int n, int period,
-					   const SmoothFixed *fixed, bool fit_seasonals);
-extern bool smooth_choose(SmoothFit *best, const double *y, int n, int period);
+					   const SmoothFixed *fixed, SmoothEffort effort);
+extern bool smooth_choose(SmoothFit *best, const double *y, int n, int period, int horizon);
 extern void smooth_seasonal_naive(SmoothFit *fit, const double *y, int n, int period);
 extern void smooth_single(SmoothForecast *forecast, const double *y, int n, const SmoothFit *fit);
 extern bool smooth_is_seasonal(const double *y, int n, int period);
 extern bool smooth_combine(SmoothForecast *forecast, const double *y, int n, int period);
 extern void smooth_mean(const SmoothForecast *forecast, int horizon, double *mean);
 extern void smooth_seed(SmoothRandom *random, uint64 seed);
-extern void smooth_path(const SmoothForecast *forecast, int number, SmoothRandom *random,
-						int horizon, double *path);
+extern void smooth_paths(const SmoothForecast *forecast, int number, SmoothRandom *random,
+						 int horizon, double *paths[2]);
 
 #endif							/* TOKENOMICS_SMOOTHING_H */

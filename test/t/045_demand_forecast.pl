@@ -44,7 +44,8 @@ psql(q{UPDATE setting SET zone = 'Europe/Berlin';
         UNION ALL SELECT at + interval '9 hours', 'v', 'young', 'standard', tokens(input => (extract(day FROM day) * 100)::integer) FROM day WHERE day BETWEEN '2025-03-01' AND '2025-03-09'});
 
 my $as_of = "to_at => '2025-03-10 17:00Z'";
-psql("CREATE TABLE by_month AS SELECT * FROM demand_forecast_between($as_of, months => 12); CREATE TABLE by_day AS SELECT * FROM demand_forecast_between($as_of, months => 12, grain => 'day')");
+psql("CREATE TABLE whole AS SELECT * FROM demand_forecast_between($as_of, months => 12); CREATE TABLE whole_by_day AS SELECT * FROM demand_forecast_between($as_of, months => 12, grain => 'day');
+    CREATE VIEW by_month AS SELECT * FROM whole WHERE scope = 'meter'; CREATE VIEW by_day AS SELECT * FROM whole_by_day WHERE scope = 'meter'");
 sub months { my ($columns, $where, $limit) = @_; return psql("SELECT $columns FROM by_month WHERE $where ORDER BY period, service_tier, meter LIMIT " . ($limit // 4)) }
 
 is(psql('SELECT min(period), max(period), count(DISTINCT period), min(days), max(days) FROM by_month'), '2025-03-10|2026-03-01|13|22|31', 'the rest of the month, without today having counted, and twelve months');
@@ -74,11 +75,25 @@ is(psql(q(SELECT count(*) FROM (SELECT greatest(date_trunc('month', period)::dat
     FULL JOIN (SELECT * FROM by_month WHERE tokens > 0) m ON (m.period, m.provider, m.model, m.service_tier, m.meter) = (d.period, d.provider, d.model, d.service_tier, d.meter) AND m.currency IS NOT DISTINCT FROM d.currency
     WHERE (d.tokens = m.tokens AND d.spend IS NOT DISTINCT FROM m.spend AND d.unpriced IS NOT DISTINCT FROM m.unpriced) IS NOT TRUE)), 0, 'days add up to months, tokens and money');
 
+# parts add up, their intervals do not; every forecast lies within its interval
+is(psql(q(SELECT count(*) FROM (SELECT period, provider, model, service_tier, currency, sum(tokens) AS tokens, sum(spend) AS spend FROM whole WHERE scope = 'meter' AND (currency IS NOT NULL OR unpriced IS NOT NULL) GROUP BY 1, 2, 3, 4, 5) p
+    FULL JOIN (SELECT * FROM whole WHERE scope = 'model' AND forecast_model <> 'stopped') m ON (m.period, m.provider, m.model, m.service_tier) = (p.period, p.provider, p.model, p.service_tier) AND m.currency IS NOT DISTINCT FROM p.currency
+    WHERE (p.tokens = m.tokens AND p.spend IS NOT DISTINCT FROM m.spend) IS NOT TRUE)), 0, 'meters add up to models');
+is(psql(q(SELECT count(*) FROM (SELECT period, sum(tokens) AS tokens FROM whole WHERE scope = 'model' GROUP BY 1) p FULL JOIN (SELECT * FROM whole WHERE scope = 'total') t USING (period) WHERE (p.tokens = t.tokens) IS NOT TRUE)), 0, 'models to the total');
+is(psql(q(SELECT count(*) FROM (SELECT * FROM whole UNION ALL SELECT * FROM whole_by_day) x
+    WHERE NOT (tokens_lower <= tokens AND tokens <= tokens_upper AND spend_lower <= spend AND spend <= spend_upper AND tokens_lower >= 0 AND spend_lower >= 0))), 0, 'lower <= forecast <= upper, tokens and money, months and days');
+is(psql(q(SELECT period, trim_scale(spend), unpriced, note FROM whole WHERE scope = 'total' AND period IN ('2025-04-01', '2025-05-01') ORDER BY 1)) =~ s/\|[0-9.]+\|/|N|/r,
+    "2025-04-01|N|no price at this time, unknown model|\n2025-05-01||no price at this time, unknown model|no exchange rate from EUR to USD", 'without a rate there is no total, and it is said');
+psql(q(INSERT INTO fx_rate (day, kind, base_currency, quote_currency, rate, source) VALUES ('2025-03-07', 'daily', 'EUR', 'USD', 1.25, 'test'), ('2025-04-07', 'daily', 'EUR', 'USD', 9, 'test')));
+is(psql("SELECT t.spend = (SELECT sum(spend * CASE currency WHEN 'EUR' THEN 1.25 ELSE 1 END) FROM whole m WHERE m.scope = 'meter' AND m.period = t.period), t.note, t.spend_lower < t.spend AND t.spend < t.spend_upper
+    FROM demand_forecast_between($as_of, months => 2) t WHERE scope = 'total' AND period = '2025-05-01'"), 't|EUR at the exchange rate of 2025-03-07|t', 'with one it is that of the last day known then');
+psql('DELETE FROM fx_rate');
+
 # where from and until, and what is refused
 is(psql("SELECT count(*) FROM demand_forecast_between(to_at => '2025-01-01', months => 1)"), 0, 'no calls, no forecast');
-is(psql("SELECT DISTINCT note FROM demand_forecast_between(from_at => '2025-02-01 12:00Z', $as_of, months => 1) WHERE model = 'weekly'"), 'history only since 2025-02-02', 'a day that is cut by from_at does not count');
+is(psql("SELECT DISTINCT note FROM demand_forecast_between(from_at => '2025-02-01 12:00Z', $as_of, months => 1) WHERE model = 'weekly' AND scope = 'meter'"), 'history only since 2025-02-02', 'a day that is cut by from_at does not count');
 is(psql("SELECT min(period) FROM demand_forecast_between(to_at => '2025-03-10 17:00Z', zone => 'Pacific/Auckland', months => 1)"), '2025-03-11', 'days are those of the zone');
-is(psql("SELECT count(*) FROM (SELECT * FROM demand_forecast_between($as_of) EXCEPT SELECT * FROM by_month) x"), 0, 'the same every time');
+is(psql("SELECT count(*) FROM (SELECT * FROM demand_forecast_between($as_of) EXCEPT SELECT * FROM whole) x"), 0, 'the same every time');
 is(psql('SELECT count(*) FILTER (WHERE forecast_model = $$stopped$$) = count(*) FROM demand_forecast'), 't', 'by today all of it has stopped');
 like(psql_error("SELECT * FROM demand_forecast_between(grain => 'week')"), qr/there is no demand forecast by "week"/, 'no weeks');
 like(psql_error('SELECT * FROM demand_forecast_between(months => 0)'), qr/cannot forecast 0 months/, 'no months');

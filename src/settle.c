@@ -274,7 +274,7 @@ mark_plan(Oid usage, Oid *owner)
 					 "INSERT INTO %s.usage_mark (starts, ends)"
 					 " SELECT tokenomics.period_start('day', z.zone, $1), tokenomics.period_end('day', z.zone, $1)"
 					 " FROM (SELECT coalesce((SELECT s.zone FROM %s.setting s), 'UTC') AS zone) z"
-					 " RETURNING starts, ends, (SELECT min(a.starts) FROM %s.settled a"
+					 " RETURNING starts, ends, (SELECT pg_catalog.min(a.starts) FROM %s.settled a"
 					 " WHERE a.is_archived AND a.starts OPERATOR(pg_catalog.<) usage_mark.ends"
 					 " AND a.ends OPERATOR(pg_catalog.>) usage_mark.starts)",
 					 in, in, in);

@@ -80,6 +80,7 @@ CREATE FUNCTION planted.label(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $
 SET search_path = planted, pg_catalog;
 INSERT INTO attacked.usage (at, provider, model, tokens) VALUES ('2026-01-05Z', 'a', 'm', tokenomics.tokens(input => 1));
 INSERT INTO attacked.dimension VALUES ('planted', 'planted.label(team)');
+SELECT count(*) FROM tokenomics.usage_partitions('attacked.usage_mark', '-infinity', 'infinity');
 RESET ROLE;
 SET search_path = public, tokenomics;
 SET client_min_messages = warning;

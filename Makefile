@@ -15,7 +15,7 @@ DATA        = $(wildcard src/upgrade/tokenomics--*--*.sql)
 DOCS        = README.md
 EXTRA_CLEAN = src/tokenomics--*.sql build
 
-REGRESS      = tokens vendor rates price_book cost period ledger profile index bridge price price_import usage charge settle trends price_change focus factors growth behaviour forecast quote value budget report malformed index_trend
+REGRESS      = tokens vendor rates price_book cost period ledger profile index bridge price price_import usage charge settle trends price_change focus factors growth behaviour forecast quote value budget report malformed index_trend hostile
 REGRESS_OUT  = $(or $(TOKENOMICS_OUT),build/regress)
 REGRESS_OPTS = --inputdir=. --outputdir=$(REGRESS_OUT) --load-extension=btree_gist --load-extension=tokenomics
 
@@ -55,8 +55,9 @@ $(OBJS): $(wildcard src/*.h) Makefile tokenomics.control
 src/tokens.o src/cost.o src/booking.o: CFLAGS += $(CFLAGS_UNROLL_LOOPS)
 
 # The sums of index numbers carry the error of each addition, which a fused
-# multiplication would change.
-src/index.o src/price_panel.o: CFLAGS += -ffp-contract=off
+# multiplication would change; and a forecast, an effect or an interval is the
+# same on every machine.
+src/index.o src/price_panel.o src/bridge.o src/forecast.o src/smoothing.o src/budget.o src/value.o src/profile.o: CFLAGS += -ffp-contract=off
 
 $(INSTALL_SQL): src/guard.sql $(ROOMS:%=src/%.sql) Makefile tokenomics.control
 	cat $(filter %.sql,$^) > $@

@@ -29,6 +29,7 @@
 #include "catalog/pg_type.h"
 #include "decimal.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/float.h"
 
@@ -180,6 +181,7 @@ shapley(const Product *product, Numeric *effect)
 		int			degree = 0;
 		Numeric		sum = NULL;
 
+		CHECK_FOR_INTERRUPTS();
 		coefficient[0] = constant;
 		for (int j = 0; j < n; j++)
 		{
@@ -229,7 +231,7 @@ lmdi(int n, const double *x0, const double *x1, double v0, double v1, double *ef
 	if (v0 > 0 && v1 > 0)
 	{
 		double		mean = log_mean(v1, v0);
-		double		log_ratio = log(v1 / v0);
+		double		log_ratio = log_quotient(v1, v0);
 		double		sum = 0;
 		double		size = 1;
 
@@ -239,7 +241,7 @@ lmdi(int n, const double *x0, const double *x1, double v0, double v1, double *ef
 
 			if (x0[k] == 0 || x1[k] == 0)
 				not_a_product();
-			log_factor = x0[k] == x1[k] ? 0 : log(x1[k] / x0[k]);
+			log_factor = x0[k] == x1[k] ? 0 : log_quotient(x1[k], x0[k]);
 			effect[k] = mean * log_factor;
 			sum += log_factor;
 			size += fabs(log_factor);

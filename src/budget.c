@@ -16,6 +16,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
+#include "utils/float.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 
@@ -359,6 +360,8 @@ weekday_forecast(PG_FUNCTION_ARGS)
 
 		squares += difference * difference;
 	}
+	if (isnan(expected) || isinf(expected) || isnan(squares) || isinf(squares))
+		float_overflow_error();
 	values[0] = Float8GetDatum(expected);
 	if (!nulls[0] && freedom > 0)
 	{
@@ -385,12 +388,46 @@ projected_exhaustion(PG_FUNCTION_ARGS)
 	Datum	   *profile = profile_arg(fcinfo, 1);
 	DateADT		from = date_arg(fcinfo, 2);
 	DateADT		end = date_arg(fcinfo, 3);
+	int64		first = from;
+	int64		last;
+	Datum		week;			/* what a week spends */
+	Datum		most;			/* the most that it has spent on a day */
 
+	if (numeric_is_nan(DatumGetNumeric(remaining)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("what remains of a budget must be a number")));
 	if (!DatumGetBool(DirectFunctionCall2(numeric_gt, remaining, integer(0))))
 		PG_RETURN_DATEADT(from);
-	for (DateADT day = from; day < end; day++)
+	if (numeric_is_inf(DatumGetNumeric(remaining)) || from >= end)
+		PG_RETURN_NULL();
+
+	/*
+	 * A week begins with so much, and has spent most on one of its days.
+	 * While more than that remains it goes by whole; where a week spends
+	 * nothing, only the first can be the one.
+	 */
+	week = most = integer(0);
+	for (int d = 0; d < DAYS_PER_WEEK; d++)
 	{
-		CHECK_FOR_INTERRUPTS();
+		week = add(week, profile[(weekday(from) + d) % DAYS_PER_WEEK]);
+		if (DatumGetBool(DirectFunctionCall2(numeric_gt, week, most)))
+			most = week;
+	}
+	last = Min((int64) end, (int64) from + 2 * DAYS_PER_WEEK);
+	if (DatumGetBool(DirectFunctionCall2(numeric_gt, week, integer(0))) &&
+		DatumGetBool(DirectFunctionCall2(numeric_gt, remaining, most)))
+	{
+		Datum		weeks = DirectFunctionCall2(numeric_div_trunc, subtract(remaining, most), week);
+
+		if (DatumGetBool(DirectFunctionCall2(numeric_ge, weeks, integer(((int64) end - from) / DAYS_PER_WEEK + 1))))
+			PG_RETURN_NULL();
+		remaining = subtract(remaining, DirectFunctionCall2(numeric_mul, weeks, week));
+		first = (int64) from + DatumGetInt64(DirectFunctionCall1(numeric_int8, weeks)) * DAYS_PER_WEEK;
+		last = Min((int64) end, first + 2 * DAYS_PER_WEEK);
+	}
+	for (int64 day = first; day < last; day++)
+	{
 		remaining = subtract(remaining, profile[weekday(day)]);
 		if (!DatumGetBool(DirectFunctionCall2(numeric_gt, remaining, integer(0))))
 			PG_RETURN_DATEADT(day);

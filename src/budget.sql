@@ -549,6 +549,7 @@ BEGIN
                 SELECT t.name, t.period_start, t.kind, t.threshold, t.value, t.version FROM threshold t
                 WHERE t.is_crossed AND NOT EXISTS (SELECT FROM budget_alert a WHERE a.name = t.name AND a.period_start = t.period_start AND a.kind = t.kind
                                                    AND a.threshold = t.threshold AND a.cleared_at IS NULL)
+                ORDER BY t.name, t.period_start, t.kind, t.threshold
                 ON CONFLICT DO NOTHING
                 RETURNING name, period_start, kind, threshold, 'crossed' AS event, value
             )

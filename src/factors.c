@@ -490,7 +490,13 @@ first_day_ahead(const Factors *factors, int months)
 
 	j2date(DatumGetDateADT(factors->value[F_MONTH]) + POSTGRES_EPOCH_JDATE, &year, &month, &day);
 	month += months - 1;
-	return date2j(year + month / 12, month % 12 + 1, 1) - POSTGRES_EPOCH_JDATE;
+	year += month / 12;
+	month = month % 12 + 1;
+	if (!IS_VALID_JULIAN(year, month, 1) || !IS_VALID_DATE(date2j(year, month, 1) - POSTGRES_EPOCH_JDATE))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("a month of demand factors is out of range")));
+	return date2j(year, month, 1) - POSTGRES_EPOCH_JDATE;
 }
 
 static int

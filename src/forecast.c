@@ -561,6 +561,7 @@ time_series_points(PG_FUNCTION_ARGS)
 		Datum		values[2];
 		bool		nulls[2] = {false, false};
 
+		CHECK_FOR_INTERRUPTS();
 		values[0] = TimestampGetDatum(series->points[i].at);
 		values[1] = Float8GetDatum(series->points[i].value);
 		nulls[1] = isnan(series->points[i].value);
@@ -1768,6 +1769,12 @@ ledger_project(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the ledger has no %s of provider \"%.*s\", model \"%.*s\", service tier \"%.*s\" to take the mix of",
 						meter_info[m].name, provider.len, provider.data, model.len, model.data, tier.len, tier.data)));
+	/* so that a count times a weight is an int128 */
+	for (m = 0; m < N_METERS; m++)
+		if (weight[m] > PG_INT64_MAX)
+			ereport(ERROR,
+					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					 errmsg("token count out of range")));
 
 	for (uint32 i = 0; i < n_chosen; i++)
 	{

@@ -13,8 +13,6 @@
  */
 #include "index.h"
 
-#include <float.h>
-
 #include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
 #include "lib/stringinfo.h"
@@ -109,7 +107,7 @@ log_mean(double a, double b)
 		/* (a - b) / (2 artanh z) */
 		return (a + b) / 2 / (1 + z2 / 3 + z2 * z2 / 5 + z2 * z2 * z2 / 7);
 	}
-	return (a - b) / log(ratio);
+	return (a - b) / log_quotient(a, b);
 }
 
 /*
@@ -144,7 +142,7 @@ form_add(FormSums *form, double x0, double x1, double other0, double other1,
 	}
 	if (needs & NEEDS_LOGS)
 	{
-		double		log_ratio = log(x1 / x0);
+		double		log_ratio = log_quotient(x1, x0);
 
 		sum_add(&form->log, log_ratio);
 		sum_add(&form->log_value[0], v0 * log_ratio);
@@ -331,15 +329,27 @@ index_turnover(const IndexSums *sums, double *result)
 		base > 0 && quotient(base, current, result);
 }
 
+/* What was too large for a double is an error, never a result. */
+static double
+finite_or_error(double value)
+{
+	if (isnan(value) || isinf(value))
+		float_overflow_error();
+	return value;
+}
+
+static void
+check_finite(const double *values, int n)
+{
+	for (int i = 0; i < n; i++)
+		(void) finite_or_error(values[i]);
+}
+
 /* Refuses sums that were too large for a double. */
 void
 index_sums_check(const IndexSums *sums)
 {
-	const double *values = &sums->matched;
-
-	for (int i = 0; i < N_INDEX_DOUBLES; i++)
-		if (isnan(values[i]) || isinf(values[i]))
-			float_overflow_error();
+	check_finite(&sums->matched, N_INDEX_DOUBLES);
 }
 
 /*
@@ -532,6 +542,7 @@ index_sums_add(PG_FUNCTION_ARGS)
 	current.price = value[2];
 	current.quantity = value[3];
 	index_sums_item(sums, &base, &current, NEEDS_ALL);
+	index_sums_check(sums);		/* the state may be stored, and read again */
 	PG_RETURN_POINTER(sums);
 }
 
@@ -580,6 +591,7 @@ index_sums_merge(PG_FUNCTION_ARGS)
 		sums = index_sums_arg(fcinfo, 0);
 	if (!PG_ARGISNULL(1))
 		add_index_sums(sums, index_sums_arg(fcinfo, 1));
+	index_sums_check(sums);
 	PG_RETURN_POINTER(sums);
 }
 
@@ -600,9 +612,7 @@ index_final(FunctionCallInfo fcinfo, IndexMethod method, IndexForm form)
 
 	if (PG_ARGISNULL(0) || !index_value(final_sums(fcinfo), method, form, &result))
 		PG_RETURN_NULL();
-	if (isnan(result) || isinf(result))
-		float_overflow_error();
-	PG_RETURN_FLOAT8(result);
+	PG_RETURN_FLOAT8(finite_or_error(result));
 }
 
 #define INDEX_FINAL(symbol, name, needs) \
@@ -668,7 +678,7 @@ bennet_final(FunctionCallInfo fcinfo, IndexForm form)
 	sum_merge(&twice, &sums->value[1]);
 	sum_add(&twice, -sums->cross[1 - form].high);
 	sum_add(&twice, -sums->cross[1 - form].low);
-	PG_RETURN_FLOAT8(sum_value(&twice) / 2);
+	PG_RETURN_FLOAT8(finite_or_error(sum_value(&twice) / 2));
 }
 
 Datum
@@ -833,7 +843,7 @@ lmdi_item(LmdiSums *sums, const double *x0, const double *x1)
 		double		weight = log_mean(v1, v0);
 
 		for (int i = 0; i < sums->n_factors; i++)
-			sum_add(&sums->effect[i], weight * log(x1[i] / x0[i]));
+			sum_add(&sums->effect[i], weight * log_quotient(x1[i], x0[i]));
 	}
 	else if (v0 > 0 || v1 > 0)
 	{
@@ -881,6 +891,7 @@ lmdi_sums_add(PG_FUNCTION_ARGS)
 	if (sums->n_factors != n0)
 		factors_differ(sums->n_factors, n0);
 	lmdi_item(sums, x0, x1);
+	check_finite(&sums->value[0].high, LMDI_DOUBLES(n0));
 	PG_RETURN_POINTER(sums);
 }
 
@@ -909,6 +920,7 @@ lmdi_sums_merge(PG_FUNCTION_ARGS)
 			sum_merge(&sums->value[s], &more->value[s]);
 		for (int i = 0; i < sums->n_factors; i++)
 			sum_merge(&sums->effect[i], &more->effect[i]);
+		check_finite(&sums->value[0].high, LMDI_DOUBLES(sums->n_factors));
 	}
 	PG_RETURN_POINTER(sums);
 }
@@ -935,7 +947,7 @@ lmdi_effects(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	sums = lmdi_sums_arg(fcinfo, 0);
 	for (int i = 0; i < sums->n_factors; i++)
-		values[i] = sum_value(&sums->effect[i]);
+		values[i] = finite_or_error(sum_value(&sums->effect[i]));
 	return float8_array(values, sums->n_factors);
 }
 
@@ -954,6 +966,6 @@ lmdi_indices(PG_FUNCTION_ARGS)
 	if (!(mean > 0))
 		PG_RETURN_NULL();
 	for (int i = 0; i < sums->n_factors; i++)
-		values[i] = exp(sum_value(&sums->effect[i]) / mean);
+		values[i] = finite_or_error(exp(sum_value(&sums->effect[i]) / mean));
 	return float8_array(values, sums->n_factors);
 }

@@ -11,6 +11,7 @@
 
 #include "compat.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "lib/stringinfo.h"
@@ -130,6 +131,15 @@ typedef struct ItemSide
 } ItemSide;
 
 extern const int index_method_needs[N_METHODS];
+
+/* ln(b / a) of numbers above zero, also where the quotient is none. */
+static inline double
+log_quotient(double b, double a)
+{
+	double		quotient = b / a;
+
+	return quotient > DBL_MIN && quotient <= DBL_MAX ? log(quotient) : log(b) - log(a);
+}
 
 extern double log_mean(double a, double b);
 extern void index_sums_item(IndexSums *sums, const ItemSide *base, const ItemSide *current, int needs);

@@ -397,6 +397,8 @@ merge_cell(PanelCell *into, const PanelCell *from)
 	sum_merge(&into->value, &from->value);
 	sum_merge(&into->quantity, &from->quantity);
 	sum_merge(&into->price, &from->price);
+	if (isinf(into->value.high) || isinf(into->quantity.high) || isinf(into->price.high))
+		float_overflow_error();
 }
 
 /* The unit value; the mean price where nobody knows how much of each. */
@@ -605,19 +607,21 @@ take_cell(Panel *panel, TimestampTz period, uint32 item, const double *values)
 			return false;
 	if (TIMESTAMP_NOT_FINITE(period) || !IS_VALID_TIMESTAMP(period) ||
 		values[0] < 1 || values[1] < 0 || values[1] > values[0] ||
-		values[2] + values[3] < 0 || values[4] + values[5] < 0 || values[6] + values[7] < 0)
+		values[2] + values[3] < 0 || values[4] + values[5] < 0 || values[6] + values[7] < 0 ||
+		isinf(values[2] + values[3]) || isinf(values[4] + values[5]) || isinf(values[6] + values[7]))
 		return false;
 	cell = panel_cell(panel, period, item);
 	if (cell->observations > 0)
 		return false;
 	cell->observations = values[0];
-	cell->without_quantity = values[1];
-	cell->value.high = values[2];
-	cell->value.low = values[3];
-	cell->quantity.high = values[4];
-	cell->quantity.low = values[5];
-	cell->price.high = values[6];
-	cell->price.low = values[7];
+	/* a zero added: the text form knows no negative one */
+	cell->without_quantity = values[1] + 0.0;
+	cell->value.high = values[2] + 0.0;
+	cell->value.low = values[3] + 0.0;
+	cell->quantity.high = values[4] + 0.0;
+	cell->quantity.low = values[5] + 0.0;
+	cell->price.high = values[6] + 0.0;
+	cell->price.low = values[7] + 0.0;
 	return true;
 }
 
@@ -1011,7 +1015,7 @@ put_points(ReturnSetInfo *rsinfo, const Market *market, IndexMethod method, bool
 			level.quantity = is_chained ? level.quantity * link.quantity : link.quantity;
 			level.turnover = is_chained ? level.turnover * link.turnover : link.turnover;
 			level.value = is_chained ? level.value * link.value : link.value;
-			if (isinf(level.price) || isinf(level.quantity) || isinf(level.value))
+			if (isinf(level.price) || isinf(level.quantity) || isinf(level.turnover) || isinf(level.value))
 				float_overflow_error();
 			SET_FLOAT(POINT_LINK, link.price);
 			SET_FLOAT(POINT_QUANTITY_LINK, link.quantity);
@@ -1204,6 +1208,7 @@ put_geks(ReturnSetInfo *rsinfo, const Market *market, IndexMethod method, int wi
 		Datum	   *values = row + n_scope;
 		bool	   *nulls = row_nulls + n_scope;
 
+		CHECK_FOR_INTERRUPTS();
 		SET(GEKS_PERIOD, TimestampTzGetDatum(market->period[t]));
 		if (isnan(log_index))
 		{
@@ -1213,6 +1218,8 @@ put_geks(ReturnSetInfo *rsinfo, const Market *market, IndexMethod method, int wi
 		}
 		else
 			level = t < pairs.window ? log_index : level + log_index;
+		if (isinf(exp(level)))
+			float_overflow_error();
 		if (!isnan(log_index) && (t == 0 || base != t))
 			SET_FLOAT(GEKS_INDEX, exp(level));
 		if (t > 0)

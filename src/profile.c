@@ -272,7 +272,7 @@ add_slot(DemandProfile *profile, int64 number, int64 calls, const TokenCounts *t
 	{
 		if (profile->n_slots >= profile->max_slots)
 		{
-			if (profile->max_slots > PG_UINT32_MAX / 4)
+			if (profile->max_slots > PG_UINT32_MAX / 16)
 				ereport(ERROR,
 						(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 						 errmsg("a demand_profile holds too many %ss", resolution_name[profile->resolution])));

@@ -421,7 +421,7 @@ minutes_arg(FunctionCallInfo fcinfo, int argno, Minutes *minutes)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a span of %lld minutes does not hold %d elements of %lld",
 						(long long) minutes->span, n, (long long) minutes->each)));
-	minutes->tokens = palloc0(sizeof(TokenCounts) * Max(n, 1));
+	minutes->tokens = palloc_extended(sizeof(TokenCounts) * Max(n, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	minutes->n = 0;
 	for (int i = 0; i < n; i++)
 		if (!nulls[i])

@@ -274,7 +274,7 @@ mark_plan(Oid usage, Oid *owner)
 					 "INSERT INTO %s.usage_mark (starts, ends)"
 					 " SELECT tokenomics.period_start('day', z.zone, $1), tokenomics.period_end('day', z.zone, $1)"
 					 " FROM (SELECT coalesce((SELECT s.zone FROM %s.setting s), 'UTC') AS zone) z"
-					 " RETURNING starts, ends, (SELECT min(a.starts) FROM %s.settled a"
+					 " RETURNING starts, ends, (SELECT pg_catalog.min(a.starts) FROM %s.settled a"
 					 " WHERE a.is_archived AND a.starts OPERATOR(pg_catalog.<) usage_mark.ends"
 					 " AND a.ends OPERATOR(pg_catalog.>) usage_mark.starts)",
 					 in, in, in);
@@ -600,6 +600,9 @@ usage_partitions(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	function = LookupFuncName(list_make2(makeString(get_namespace_name(get_func_namespace(fcinfo->flinfo->fn_oid))),
 										 makeString("mark_usage")), 0, no_args, false);
+	/* nobody locks what he may not read */
+	if (pg_class_aclcheck(usage, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(usage));
 	rel = relation_open(usage, AccessShareLock);
 	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 	{

@@ -58,6 +58,14 @@ AS $$
 DECLARE
     id text;
 BEGIN
+    -- refresh() evaluates it with the rights of the owner
+    IF NOT pg_has_role(current_user, (SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('role "%s" cannot write to "%s.dimension"', current_user, TG_TABLE_SCHEMA),
+            DETAIL = 'Its expressions are evaluated with the rights of its owner, whatever has been granted on the table.',
+            HINT = 'Let the owner of the install do it.';
+    END IF;
     DROP TABLE IF EXISTS pg_temp.check_dimension_of_usage;
     EXECUTE format('CREATE TEMP TABLE check_dimension_of_usage (LIKE %I.usage)', TG_TABLE_SCHEMA);
     BEGIN

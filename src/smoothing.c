@@ -495,6 +495,7 @@ centred_average(const double *y, int n, int period)
 	{
 		double		sum = 0;
 
+		CHECK_FOR_INTERRUPTS();
 		if (t < half || t + half >= n)
 		{
 			average[t] = NAN;
@@ -1048,6 +1049,7 @@ smooth_is_seasonal(const double *values, int n, int period)
 	{
 		double		sum = 0;
 
+		CHECK_FOR_INTERRUPTS();
 		for (int t = lag; t < n; t++)
 			sum += (y[t] - mean) * (y[t - lag] - mean);
 		sum /= variance;

@@ -122,7 +122,8 @@ read_measures(WindowObject window, int argno, int64 n_rows, Datum **values)
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("the measures of a row must not be a null array")));
-		array = DatumGetArrayTypeP(argument);
+		/* it may lie in the row, which the next one takes the place of */
+		array = DatumGetArrayTypePCopy(argument);
 		if (ARR_NDIM(array) > 1)
 			ereport(ERROR,
 					(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),

@@ -14,13 +14,13 @@ echo 'char *bindtextdomain(const char *domain, const char *dir) { (void) domain;
     gcc -shared -fPIC -x c -w -o "$copy/no_bindtextdomain.so" -
 export PROFILE="-fsanitize=address,undefined -fno-omit-frame-pointer -O1 -g"
 # the server itself is not instrumented: the runtime is loaded first, leaks are the contexts' business
-export TOKENOMICS_SERVER_ENV="LD_PRELOAD=$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so):$copy/no_bindtextdomain.so ASAN_OPTIONS=detect_leaks=0:log_path=$copy/report UBSAN_OPTIONS=print_stacktrace=1:log_path=$copy/report"
+export TOKENOMICS_SERVER_ENV="LD_PRELOAD=$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so):$copy/no_bindtextdomain.so ASAN_OPTIONS=detect_leaks=0:log_path=$copy/sanitizer.log UBSAN_OPTIONS=print_stacktrace=1:log_path=$copy/sanitizer.log"
 chmod 777 "$copy"
 status=0
-timeout 600 test/with_server.sh bash -c 'make -s with_llvm=no PROFILE="$PROFILE" PG_CONFIG="$PG_CONFIG" installcheck >build.log 2>&1 || { cat build.log; cat build/regress/regression.diffs; exit 1; }
+timeout 3000 test/with_server.sh bash -c 'make -s with_llvm=no PROFILE="$PROFILE" PG_CONFIG="$PG_CONFIG" installcheck >build.log 2>&1 || { cat build.log; cat build/regress/regression.diffs; exit 1; }
     tail -5 build.log; ! grep -E "runtime error|AddressSanitizer" "$TOKENOMICS_SERVER_LOG"' || status=1
-if ls report* >/dev/null 2>&1; then
-    cat report*
+if ls sanitizer.log* >/dev/null 2>&1; then
+    cat sanitizer.log*
     status=1
 fi
 [ $status = 0 ] && echo "no report of AddressSanitizer or UndefinedBehaviorSanitizer"

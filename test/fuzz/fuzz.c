@@ -19,6 +19,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -57,6 +58,49 @@ extern Datum ledger_regrain(PG_FUNCTION_ARGS);
 extern Datum ledger_reprice(PG_FUNCTION_ARGS);
 extern Datum ledger_spend(PG_FUNCTION_ARGS);
 extern Datum ledger_tokens(PG_FUNCTION_ARGS);
+
+/* Types whose forms are tried alike: targets NAME_text and NAME_binary. */
+#define VALUE_TYPE(name) \
+	extern Datum name##_in(PG_FUNCTION_ARGS); \
+	extern Datum name##_out(PG_FUNCTION_ARGS); \
+	extern Datum name##_recv(PG_FUNCTION_ARGS); \
+	extern Datum name##_send(PG_FUNCTION_ARGS)
+VALUE_TYPE(profile);
+VALUE_TYPE(index_sums);
+VALUE_TYPE(lmdi_sums);
+VALUE_TYPE(price_panel);
+VALUE_TYPE(time_series);
+extern Datum profile_capacity_at(PG_FUNCTION_ARGS);
+extern Datum profile_in_zone(PG_FUNCTION_ARGS);
+extern Datum profile_lost_tokens(PG_FUNCTION_ARGS);
+extern Datum profile_peak_to_average(PG_FUNCTION_ARGS);
+extern Datum profile_tokens(PG_FUNCTION_ARGS);
+extern Datum fisher_index(PG_FUNCTION_ARGS);
+extern Datum tornqvist_quantity_index(PG_FUNCTION_ARGS);
+extern Datum montgomery_vartia_index(PG_FUNCTION_ARGS);
+extern Datum turnover_index(PG_FUNCTION_ARGS);
+extern Datum bennet(PG_FUNCTION_ARGS);
+extern Datum lmdi_effects(PG_FUNCTION_ARGS);
+extern Datum lmdi_indices(PG_FUNCTION_ARGS);
+
+typedef struct ValueType
+{
+	const char *name;
+	PGFunction	in;
+	PGFunction	out;
+	PGFunction	recv;
+	PGFunction	send;
+	PGFunction	use[5];			/* functions of it that may be NULL */
+} ValueType;
+
+#define FORMS_OF(name) name##_in, name##_out, name##_recv, name##_send
+static const ValueType value_types[] = {
+	{"profile", FORMS_OF(profile), {profile_tokens}},
+	{"index_sums", FORMS_OF(index_sums), {fisher_index, tornqvist_quantity_index, montgomery_vartia_index, turnover_index, bennet}},
+	{"lmdi_sums", FORMS_OF(lmdi_sums), {lmdi_effects, lmdi_indices}},
+	{"price_panel", FORMS_OF(price_panel), {NULL}},
+	{"time_series", FORMS_OF(time_series), {NULL}},
+};
 
 static const char *target;
 
@@ -150,6 +194,54 @@ use_ledger(Datum ledger)
 	(void) ledger_spend(fcinfo);
 }
 
+/* Calls a function of few arguments whose result may be NULL. */
+static void
+try(PGFunction function, int n, Datum a, Datum b)
+{
+	FmgrInfo	flinfo;
+
+	LOCAL_FCINFO(fcinfo, 2);
+
+	memset(&flinfo, 0, sizeof(flinfo));
+	flinfo.fn_mcxt = CurrentMemoryContext;
+	flinfo.fn_nargs = n;
+	InitFunctionCallInfoData(*fcinfo, &flinfo, n, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = a;
+	fcinfo->args[1].value = b;
+	fcinfo->args[0].isnull = fcinfo->args[1].isnull = false;
+	(void) function(fcinfo);
+}
+
+/* Whatever came in comes back as it is, by text and by bytes. */
+static void
+use_value(const ValueType *type, Datum value)
+{
+	char	   *text = DatumGetCString(call1(type->out, value));
+	bytea	   *sent = DatumGetByteaPP(call1(type->send, value));
+	Datum		received = call1(type->recv, PointerGetDatum(message((const uint8_t *) VARDATA_ANY(sent), VARSIZE_ANY_EXHDR(sent))));
+
+	must(strcmp(text, DatumGetCString(call1(type->out, received))) == 0, "binary form");
+	must(strcmp(text, DatumGetCString(call1(type->out, call1(type->in, CStringGetDatum(text))))) == 0, "text form");
+	if (type->in == profile_in)
+	{
+		try(profile_capacity_at, 2, value, Float8GetDatum(0.99));
+		try(profile_peak_to_average, 2, value, CStringGetTextDatum("hour"));
+		try(profile_in_zone, 2, value, CStringGetTextDatum("Asia/Kathmandu"));
+		try(profile_lost_tokens, 2, value, call1(int8_numeric, Int64GetDatum(5)));
+	}
+	for (int i = 0; i < lengthof(type->use) && type->use[i] != NULL; i++)
+		try(type->use[i], 1, value, (Datum) 0);
+}
+
+static const ValueType *
+type_of_target(void)
+{
+	for (int i = 0; i < lengthof(value_types); i++)
+		if (strncmp(target, value_types[i].name, strlen(value_types[i].name)) == 0)
+			return &value_types[i];
+	return NULL;
+}
+
 static void
 run_target(const uint8_t *data, size_t size)
 {
@@ -213,6 +305,13 @@ run_target(const uint8_t *data, size_t size)
 			return;
 		value = call1(jsonb_in, CStringGetDatum(text +1));
 		(void) call1(tokens_out, call1(parsers[data[0] % lengthof(parsers)], value));
+	}
+	else if (type_of_target() != NULL)
+	{
+		const ValueType *type = type_of_target();
+
+		use_value(type, strstr(target, "binary") != NULL ? call1(type->recv, PointerGetDatum(message(data, size))) :
+				  call1(type->in, CStringGetDatum(text)));
 	}
 	else
 		elog(ERROR, "unknown target %s", target);

@@ -4,7 +4,8 @@
 set -euo pipefail
 seconds=$1
 source=$(cd "$(dirname "$0")/../.." && pwd)
-targets="tokens_text rates_text tokens_binary rates_binary usage book_text book_binary ledger_text ledger_binary"
+targets="tokens_text rates_text tokens_binary rates_binary usage book_text book_binary ledger_text ledger_binary
+    profile_text profile_binary index_sums_text index_sums_binary lmdi_sums_text lmdi_sums_binary price_panel_text price_panel_binary time_series_text time_series_binary"
 
 if [ -z "${TOKENOMICS_LIBDIR:-}" ]; then
     exec "$source/test/with_server.sh" "$0" "$seconds"
@@ -37,6 +38,17 @@ for k in day quarter_hour; do
     psql -XqAt -c "SET search_path = tokenomics, public" -c "$ledger" >"$work/ledger_text/$k"
     psql -XqAt -c "SET search_path = tokenomics, public" -c "SELECT encode(ledger_send(l), 'hex') FROM ($ledger) x(l)" | xxd -r -p >"$work/ledger_binary/$k"
 done
+# NAME TYPE QUERY: a value of a type, in both forms
+seed() {
+    printf '%s' "$(psql -XqAt -c "SET search_path = tokenomics, public; SET timezone = 'UTC'" -c "$3")" >"$work/$1_text/seed"
+    psql -XqAt -c "SET search_path = tokenomics, public; SET timezone = 'UTC'" -c "SELECT encode($2_send(v), 'hex') FROM ($3) x(v)" | xxd -r -p >"$work/$1_binary/seed"
+}
+seed profile demand_profile "SELECT with_span(demand_profile('Europe/Berlin', at, t, n, 'second'), '2026-01-04Z', '2026-01-07Z')
+    FROM (VALUES ('2026-01-05 00:02:03Z'::timestamptz, tokens(input => 20, output => 3), 1), ('2026-01-05 00:02:04Z', tokens(cache_storage => 300), 200), ('2026-01-06Z', NULL, 1)) v(at, t, n)"
+seed index_sums index_sums "SELECT index_sums(p0, q0, p1, q1) FROM (VALUES (1, 2, 3, 4), (2, 1, 5, 3), (NULL, NULL, 1, 1)) v(p0, q0, p1, q1)"
+seed lmdi_sums lmdi_sums "SELECT lmdi_sums('{1, 2, 3}', '{2, 1, 5}')"
+seed price_panel price_panel "SELECT price_panel(at, i, p, q) FROM (VALUES ('2026-01-01Z'::timestamptz, 'a', 1, 2), ('2026-02-01Z', 'a', 1, 2), ('2026-02-01Z', 'é', 1, NULL)) v(at, i, p, q)"
+seed time_series time_series "SELECT '{\"2026-01-01\": 1.5, \"2026-01-02\": null, \"2026-01-04T12:00:00\": 3}'::time_series"
 n=0
 grep -oE "tokens_from_[a-z]+\('\{[^']*\}'" "$source/sql/vendor.sql" | while read -r call; do
     n=$((n + 1))

@@ -167,7 +167,7 @@ BEGIN
     RETURN array_to_string(said, E'\n\n') || E'\n';
 END
 $$;
-COMMENT ON FUNCTION report_markdown(jsonb) IS 'the report of a month, from monthly_report(), as Markdown: one page for who pays';
+COMMENT ON FUNCTION report_markdown(jsonb) IS 'the report of a month, from monthly_report(), as Markdown for who pays: this month first, what stood out in a year last';
 
 -- Makes the table and the functions in the schema that comes first in
 -- search_path; called by install().

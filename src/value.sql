@@ -505,7 +505,7 @@ BEGIN
     END
     $$;
     COMMENT ON FUNCTION token_margin(text, timestamptz, timestamptz, text, text) IS
-        'for who resells tokens: what the calls bring in by a sell book, beside what they cost, by month, model and label of a dimension (team, project; NULL: none), in the reporting currency; idle parts of purchases are a model of their own';
+        'for who resells tokens: what the calls bring in by a sell book, beside what they cost, by month, model and label of a dimension (team, project; NULL: none), in the reporting currency; idle parts of purchases are a model of their own; margin is revenue less cost where both are known, so that its sum leaves out what is unsold and what is idle';
 END
 $install$;
 COMMENT ON PROCEDURE install_value() IS 'part of install(): quality, outcomes, value and margin, in the first schema of search_path';

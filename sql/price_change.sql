@@ -55,6 +55,8 @@ INSERT INTO price (provider, model, rates, valid, off_peak) VALUES
     ('acme', 'small', '{"currency": "USD", "input": 0.3}', '(,)', '{[60,120)}');
 SELECT off_peak, meter, old_rate, new_rate, tokens, effect, note FROM price_change_log WHERE off_peak;
 ROLLBACK;
+-- limits the wrong way round hold nothing
+SELECT count(*) FROM price_change_log_between('2024-03-01', '2024-02-01');
 CALL tokenomics.uninstall('llm');
 RESET search_path;
 DROP SCHEMA llm;

@@ -47,6 +47,30 @@ SELECT version, body -> 'spend' -> 'total' AS total, difference FROM report ORDE
 INSERT INTO usage (at, tokens, provider, model, request_id) VALUES ('2026-02-12', '{"input": 1000000}', 'e', 'n', 'r4');
 SELECT split_part(report_markdown(monthly_report('2026-02-10')), E'\n\n', 2) AS said;
 
+-- a charge of the month before is none of this month; one of this month is
+INSERT INTO fx_rate (base_currency, quote_currency, kind, day, rate) VALUES ('EUR', 'USD', 'month_average', '2026-02-01', 1.25);
+SELECT publish_report('2026-02-10');
+INSERT INTO charge (provider, charge_period_start, charge_period_end, charge_category, billed_cost, currency) VALUES
+    ('a', '2026-01-01', '2026-02-01', 'Credit', -5, 'USD');
+SELECT publish_report('2026-02-10');
+INSERT INTO charge (provider, charge_period_start, charge_period_end, charge_category, billed_cost, currency) VALUES
+    ('a', '2026-02-01', '2026-03-01', 'Tax', 4, 'EUR');
+SELECT publish_report('2026-02-10');
+SELECT version, difference ->> 'change' AS change, difference ->> 'by_prices' AS by_prices, difference ->> 'by_charges' AS by_charges, difference ->> 'by_calls' AS by_calls FROM report WHERE version > 2 ORDER BY version;
+-- the drivers are of one currency, but add up to the change of all; movers to the bill, before and after
+SELECT r -> 'bridge' -> 'month' ->> 'change' AS change, (SELECT sum((d ->> 'effect')::numeric) FROM jsonb_array_elements(r -> 'drivers') d) AS drivers,
+       r -> 'spend' ->> 'total' AS total, r -> 'spend' ->> 'before' AS before, k.key AS movers, sum((m ->> 'spend')::numeric) AS spend, sum((m ->> 'spend_before')::numeric) AS spend_before
+FROM (SELECT monthly_report('2026-02-10') AS r OFFSET 0) r, jsonb_each(r -> 'movers') k, jsonb_array_elements(k.value) m GROUP BY r, k.key ORDER BY k.key;
+-- after a month without usage, and in a first month, it is said who spends
+INSERT INTO usage (at, tokens, provider, model, team, request_id) SELECT '2026-04-10', '{"input": 1000000}', 'a', 'm', 'team ' || i, 'q' || i FROM generate_series(1, 9) AS i;
+SELECT monthly_report('2026-04-10') -> 'movers' -> 'teams' -> n AS team FROM unnest('{0,6}'::int[]) AS n;
+SELECT monthly_report('2026-01-10') -> 'movers' -> 'teams' AS teams;
+-- an invoice makes it compared; what a purchase leaves idle is nothing to have quoted
+SELECT r -> 'billed_share' AS billed_share, r -> 'unreconciled' AS unreconciled FROM (SELECT monthly_report('2026-04-10') AS r) r;
+INSERT INTO charge (provider, charge_period_start, charge_period_end, charge_category, sku, quantity, unit, billed_cost, currency) VALUES
+    ('a', '2026-04-01', '2026-05-01', 'Usage', 'm', NULL, NULL, 13.5, 'USD'), ('a', '2026-04-01', '2026-05-01', 'Purchase', 'reserved', 1000000, 'Tokens', 50, 'USD');
+SELECT r -> 'billed_share' AS billed_share, r -> 'unreconciled' AS unreconciled, r -> 'worth_a_quote' AS worth_a_quote FROM (SELECT monthly_report('2026-04-10') AS r) r;
+
 -- when it is due: from a day and hour on, by the clock of a zone, once
 DELETE FROM report;
 SELECT publish_due_report(2, 6, 'Asia/Kolkata', '2026-03-02 00:29Z'), publish_due_report(2, 6, 'Asia/Kolkata', '2026-03-02 00:30Z'), publish_due_report(2, 6, 'Asia/Kolkata', '2026-03-05 00:30Z');

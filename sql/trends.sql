@@ -205,6 +205,8 @@ SET search_path = own, tokenomics, public;
 SELECT correct_price('acme', 'big', '{"currency": "USD", "input": 1, "cache_read": 0.1, "output": 10}', '(,)', 'list');
 SELECT month, currency, calls, tokens, unpriced_tokens, total_spend FROM total_spend_trend WHERE month IN ('2024-01-01', '2024-04-01');
 SELECT owner, sum(total_spend) FROM spend_by_owner_between('2024-01-01', '2024-02-01') WHERE dimension = 'team' AND currency = 'USD' GROUP BY 1 ORDER BY 1;
+-- limits the wrong way round hold nothing
+SELECT count(*) FROM reconciliation_between('2024-03-01', '2024-02-01');
 CALL tokenomics.uninstall('own');
 CALL tokenomics.uninstall('llm');
 SELECT c.relname FROM pg_class c WHERE c.relnamespace IN ('llm'::regnamespace, 'own'::regnamespace) UNION ALL SELECT p.proname FROM pg_proc p WHERE p.pronamespace IN ('llm'::regnamespace, 'own'::regnamespace);

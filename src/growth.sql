@@ -470,8 +470,8 @@ BEGIN
     COMMENT ON COLUMN bill_growth.month IS 'first day of the month, in the reporting zone';
     COMMENT ON COLUMN bill_growth.comparison IS 'month on month, or year on year: with the same month of the year before';
     COMMENT ON COLUMN bill_growth.currency IS 'currency of the amounts; NULL where nothing at all is priced';
-    COMMENT ON COLUMN bill_growth.tokens_before IS 'tokens of calls with a price in the month it is compared with';
-    COMMENT ON COLUMN bill_growth.tokens IS 'tokens of calls with a price in the month';
+    COMMENT ON COLUMN bill_growth.tokens_before IS 'the same of the month it is compared with';
+    COMMENT ON COLUMN bill_growth.tokens IS 'tokens of calls with a price of their own in the month: those that a purchase pays for are in purchase_effect alone';
     COMMENT ON COLUMN bill_growth.unpriced_tokens IS 'tokens of the month that have no price, whatever the currency: spend is too low by what they cost';
     COMMENT ON COLUMN bill_growth.spend_before IS 'total spend of the month it is compared with; NULL where there is none';
     COMMENT ON COLUMN bill_growth.spend IS 'total spend: cost of the calls, purchases and other charges';
@@ -534,8 +534,8 @@ BEGIN
     COMMENT ON COLUMN bill_growth_by_team.comparison IS 'month on month, or year on year: with the same month of the year before';
     COMMENT ON COLUMN bill_growth_by_team.team IS 'the team; "unallocated" where the calls or charges name none';
     COMMENT ON COLUMN bill_growth_by_team.currency IS 'currency of the amounts; NULL where nothing at all is priced';
-    COMMENT ON COLUMN bill_growth_by_team.tokens_before IS 'tokens of calls with a price in the month it is compared with';
-    COMMENT ON COLUMN bill_growth_by_team.tokens IS 'tokens of calls with a price in the month';
+    COMMENT ON COLUMN bill_growth_by_team.tokens_before IS 'the same of the month it is compared with';
+    COMMENT ON COLUMN bill_growth_by_team.tokens IS 'tokens of calls with a price of their own in the month: those that a purchase pays for are in purchase_effect alone';
     COMMENT ON COLUMN bill_growth_by_team.unpriced_tokens IS 'tokens of the month that have no price, whatever the currency: spend is too low by what they cost';
     COMMENT ON COLUMN bill_growth_by_team.spend_before IS 'total spend of the month it is compared with; NULL where there is none';
     COMMENT ON COLUMN bill_growth_by_team.spend IS 'total spend: cost of the calls, purchases and other charges';
@@ -598,8 +598,8 @@ BEGIN
     COMMENT ON COLUMN bill_growth_by_project.comparison IS 'month on month, or year on year: with the same month of the year before';
     COMMENT ON COLUMN bill_growth_by_project.project IS 'the project; "unallocated" where the calls or charges name none';
     COMMENT ON COLUMN bill_growth_by_project.currency IS 'currency of the amounts; NULL where nothing at all is priced';
-    COMMENT ON COLUMN bill_growth_by_project.tokens_before IS 'tokens of calls with a price in the month it is compared with';
-    COMMENT ON COLUMN bill_growth_by_project.tokens IS 'tokens of calls with a price in the month';
+    COMMENT ON COLUMN bill_growth_by_project.tokens_before IS 'the same of the month it is compared with';
+    COMMENT ON COLUMN bill_growth_by_project.tokens IS 'tokens of calls with a price of their own in the month: those that a purchase pays for are in purchase_effect alone';
     COMMENT ON COLUMN bill_growth_by_project.unpriced_tokens IS 'tokens of the month that have no price, whatever the currency: spend is too low by what they cost';
     COMMENT ON COLUMN bill_growth_by_project.spend_before IS 'total spend of the month it is compared with; NULL where there is none';
     COMMENT ON COLUMN bill_growth_by_project.spend IS 'total spend: cost of the calls, purchases and other charges';

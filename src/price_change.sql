@@ -71,7 +71,7 @@ BEGIN
                 ON n.book = o.book AND n.provider = o.provider AND n.model = o.model AND n.service_tier = o.service_tier
                AND n.above_input_tokens = o.above_input_tokens AND n.off_peak = o.off_peak
                AND lower(n.recorded) = upper(o.recorded) AND n.valid && o.valid AND tokenomics.rates_ne(n.rates, o.rates)
-            WHERE o.valid * n.valid && tstzrange(first, behind)
+            WHERE o.valid * n.valid && tstzrange(first, greatest(first, behind))
               -- that a new price begins is a change of the price, which is listed above
               AND NOT EXISTS (SELECT FROM key k WHERE k.book = n.book AND k.provider = n.provider AND k.model = n.model AND k.service_tier = n.service_tier
                               AND k.above_input_tokens = n.above_input_tokens AND k.off_peak = n.off_peak

@@ -61,10 +61,14 @@ BEGIN
             || format('. A million tokens cost **%s**', tokenomics.report_amount((price ->> 'cost_per_mtok')::numeric, unit, 4))
             || CASE WHEN price ->> 'growth' IS NULL THEN '' ELSE format(', %s on the month before', tokenomics.report_percent((price ->> 'growth')::numeric, true)) END
             || CASE WHEN price ->> 'growth_year' IS NULL THEN '' ELSE format(' and %s on the year before', tokenomics.report_percent((price ->> 'growth_year')::numeric, true)) END
-            || '.')
+            || '.'
+            -- what prices did, whatever was bought
+            || CASE WHEN coalesce(price ->> 'real_growth', price ->> 'real_growth_year') IS NULL THEN '' ELSE
+                   ' Like for like, the same models and meters cost ' || concat_ws(' and ', tokenomics.report_percent((price ->> 'real_growth')::numeric, true) || ' on the month before',
+                                                                                   tokenomics.report_percent((price ->> 'real_growth_year')::numeric, true) || ' on the year before') || '.' END)
         || tokenomics.report_table('{"","This month:","Month before:","Year before:"}', ARRAY[
             'Total spend', tokenomics.report_amount((spend ->> 'total')::numeric, unit), tokenomics.report_amount((spend ->> 'before')::numeric, unit), tokenomics.report_amount((spend ->> 'year_before')::numeric, unit),
-            'Tokens', tokenomics.report_amount((spend ->> 'tokens')::numeric, NULL, 0), tokenomics.report_amount((spend ->> 'tokens_before')::numeric, NULL, 0), tokenomics.report_amount((spend ->> 'tokens_year_before')::numeric, NULL, 0),
+            'Tokens with a price', tokenomics.report_amount((spend ->> 'tokens')::numeric, NULL, 0), tokenomics.report_amount((spend ->> 'tokens_before')::numeric, NULL, 0), tokenomics.report_amount((spend ->> 'tokens_year_before')::numeric, NULL, 0),
             'A million tokens (blended price)', tokenomics.report_amount((price ->> 'cost_per_mtok')::numeric, unit, 4), tokenomics.report_amount((price ->> 'before')::numeric, unit, 4), tokenomics.report_amount((price ->> 'year_before')::numeric, unit, 4),
             'Real price (matched index, first month 1)', tokenomics.report_amount((price ->> 'matched_index')::numeric, NULL, 4), tokenomics.report_amount((price ->> 'matched_index_before')::numeric, NULL, 4), tokenomics.report_amount((price ->> 'matched_index_year_before')::numeric, NULL, 4),
             'Mix (blended over real price)', tokenomics.report_amount((price ->> 'mix_index')::numeric, NULL, 4), tokenomics.report_amount((price ->> 'mix_index_before')::numeric, NULL, 4), tokenomics.report_amount((price ->> 'mix_index_year_before')::numeric, NULL, 4)])
@@ -83,24 +87,20 @@ BEGIN
     said := said || ('Of the month before: ' || (bridge -> 'month' ->> 'note') || '.')
         || ('### Drivers' || E'\n\n' || tokenomics.report_table('{"What the change came from","Effect:"}',
             (SELECT array_agg(c ORDER BY d.n, x.n) FROM jsonb_array_elements(report -> 'drivers') WITH ORDINALITY d(d, n),
-                    LATERAL (VALUES (1, tokenomics.report_text(d.d ->> 'driver')), (2, tokenomics.report_amount((d.d ->> 'effect')::numeric, unit, 2, true))) x(n, c))));
+                    LATERAL (VALUES (1, tokenomics.report_text(d.d ->> 'driver')), (2, tokenomics.report_amount((d.d ->> 'effect')::numeric, unit, 2, true))) x(n, c)))
+            || E'\n\nBy drivers as by effects, the change is ' || tokenomics.report_amount((bridge -> 'month' ->> 'change')::numeric, unit, 2, true) || '.');
 
     said := said || '## Who and what'::text
         || (SELECT string_agg(format(E'### %s\n\n%s', initcap(m.kind), coalesce(tokenomics.report_table(ARRAY[initcap(rtrim(m.kind, 's')), 'This month:', 'Month before:', 'Change:', 'Price:', 'Volume:', 'Mix:', 'New and gone:', 'Other:'],
                 (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'movers' -> m.kind) WITH ORDINALITY r(r, n),
-                        LATERAL (VALUES (1, tokenomics.report_text(r.r ->> 'name')), (2, tokenomics.report_amount((r.r ->> 'spend')::numeric, unit)), (3, tokenomics.report_amount((r.r ->> 'spend_before')::numeric, unit)),
+                        LATERAL (VALUES (1, CASE WHEN r.r ->> 'others' IS NULL THEN tokenomics.report_text(r.r ->> 'name') ELSE format('%s others', r.r ->> 'others') END), (2, tokenomics.report_amount((r.r ->> 'spend')::numeric, unit)), (3, tokenomics.report_amount((r.r ->> 'spend_before')::numeric, unit)),
                                         (4, tokenomics.report_amount((r.r ->> 'change')::numeric, unit, 2, true)), (5, tokenomics.report_amount((r.r ->> 'price_effect')::numeric, unit, 2, true)),
                                         (6, tokenomics.report_amount((r.r ->> 'volume_effect')::numeric, unit, 2, true)), (7, tokenomics.report_amount((r.r ->> 'mix_effect')::numeric, unit, 2, true)),
                                         (8, tokenomics.report_amount((r.r ->> 'new_effect')::numeric + (r.r ->> 'discontinued_effect')::numeric, unit, 2, true)),
                                         -- exchange rates, purchases, credits and tax
                                         (9, tokenomics.report_amount((r.r ->> 'change')::numeric - (r.r ->> 'price_effect')::numeric - (r.r ->> 'volume_effect')::numeric - (r.r ->> 'mix_effect')::numeric
-                                            - (r.r ->> 'new_effect')::numeric - (r.r ->> 'discontinued_effect')::numeric, unit, 2, true))) x(n, c))), 'Nothing changed.')),
+                                            - (r.r ->> 'new_effect')::numeric - (r.r ->> 'discontinued_effect')::numeric, unit, 2, true))) x(n, c))), 'Nothing was spent.')),
                 E'\n\n' ORDER BY m.n) FROM unnest('{teams,projects,models}'::text[]) WITH ORDINALITY m(kind, n));
-
-    said := said || '## What stood out in a year'::text
-        || coalesce(tokenomics.report_table('{"Month","What","Amount:"}',
-            (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'findings') WITH ORDINALITY r(r, n),
-                    LATERAL (VALUES (1, to_char((r.r ->> 'month')::date, 'FMMonth YYYY')), (2, tokenomics.report_text(r.r ->> 'what')), (3, tokenomics.report_amount((r.r ->> 'amount')::numeric, coalesce(r.r ->> 'currency', unit), 2, true))) x(n, c))), 'Nothing.');
 
     said := said || '## Prices and savings'::text
         || format('At list prices the calls would have cost %s; they cost %s: %s saved.', tokenomics.report_amount((report -> 'savings' ->> 'list_cost')::numeric, unit),
@@ -131,11 +131,15 @@ BEGIN
                                     (4, tokenomics.report_amount((r.r ->> 'spend_lower')::numeric, unit)), (5, tokenomics.report_amount((r.r ->> 'spend_upper')::numeric, unit))) x(n, c))), 'There is not enough history to forecast from.')
         || (SELECT 'Of the forecast: ' || string_agg(tokenomics.report_text(n.said), '; ' ORDER BY n.said) || '.'
             FROM (SELECT DISTINCT x.said FROM jsonb_array_elements(report -> 'forecast') r(r), unnest(ARRAY[r.r ->> 'note', 'without a price: ' || (r.r ->> 'unpriced')]) x(said) WHERE x.said IS NOT NULL) n)
+        || format('The calls alone, at the prices in force then; of this month they cost %s. Purchases, credits, adjustments and tax, here %s, are not in it.',
+                  tokenomics.report_amount((spend ->> 'calls')::numeric, unit), tokenomics.report_amount((spend ->> 'charges')::numeric, unit))
+        || (SELECT format('Calls in %s have no exchange rate, and are not in it either.', tokenomics.report_text(max(f ->> 'lacks_rate')))
+            FROM jsonb_array_elements(report -> 'forecast') f WHERE f ->> 'lacks_rate' IS NOT NULL HAVING count(*) > 0)
         || ('### Quotes' || E'\n\n' || coalesce(tokenomics.report_table('{"Workload","Quote","A million tokens:","Month:","Serves"}',
             (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'quotes') WITH ORDINALITY r(r, n),
                     LATERAL (VALUES (1, tokenomics.report_text(r.r ->> 'workload')), (2, tokenomics.report_text(r.r ->> 'quote')), (3, tokenomics.report_amount((r.r ->> 'cost_per_mtok')::numeric, r.r ->> 'currency', 4)),
                                     (4, tokenomics.report_amount((r.r ->> 'monthly_bill')::numeric, r.r ->> 'currency')), (5, tokenomics.report_text(CASE WHEN (r.r ->> 'serves')::boolean THEN 'yes' ELSE r.r ->> 'reason' END))) x(n, c))), 'No quote is known.'))
-        || ('Worth a quote: ' || (SELECT string_agg(format('%s (%s, %s of the calls'' cost)', tokenomics.report_text(concat_ws('/', q ->> 'provider', q ->> 'model')), tokenomics.report_amount((q ->> 'spend')::numeric, unit), tokenomics.report_percent((q ->> 'share')::numeric)), ', ' ORDER BY n)
+        || ('Worth a quote: ' || (SELECT string_agg(format('%s (%s, %s of what models cost)', tokenomics.report_text(concat_ws('/', q ->> 'provider', q ->> 'model')), tokenomics.report_amount((q ->> 'spend')::numeric, unit), tokenomics.report_percent((q ->> 'share')::numeric)), ', ' ORDER BY n)
                                   FROM jsonb_array_elements(report -> 'worth_a_quote') WITH ORDINALITY x(q, n)) || '.');
 
     said := said || '## What needs a look'::text
@@ -150,15 +154,22 @@ BEGIN
         || ('### Not reconciled' || E'\n\n' || coalesce(tokenomics.report_table('{"Provider","Model","Computed:","Billed:","Residual:"}',
             (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'unreconciled') WITH ORDINALITY r(r, n),
                     LATERAL (VALUES (1, tokenomics.report_text(r.r ->> 'provider')), (2, tokenomics.report_text(r.r ->> 'model')), (3, tokenomics.report_amount((r.r ->> 'computed')::numeric, r.r ->> 'currency')),
-                                    (4, tokenomics.report_amount((r.r ->> 'billed')::numeric, r.r ->> 'currency')), (5, tokenomics.report_amount((r.r ->> 'residual')::numeric, r.r ->> 'currency', 2, true))) x(n, c))), 'What vendors billed is what the calls cost, to the cent.'))
+                                    (4, tokenomics.report_amount((r.r ->> 'billed')::numeric, r.r ->> 'currency')), (5, tokenomics.report_amount((r.r ->> 'residual')::numeric, r.r ->> 'currency', 2, true))) x(n, c))), CASE WHEN (report ->> 'billed_share')::numeric > 0 THEN
+            format('What vendors billed is what the calls cost, to the cent; of the calls'' cost, bills are known for %s.', tokenomics.report_percent((report ->> 'billed_share')::numeric))
+            ELSE 'No bill of a vendor is known for the month: nothing was compared.' END))
         || ('### Coverage' || E'\n\n' || (SELECT string_agg('- ' || c, E'\n' ORDER BY n) FROM jsonb_array_elements_text(report -> 'coverage') WITH ORDINALITY x(c, n)));
 
-    said := said || format('Months and days of %s; prices of the book %s; amounts in %s, others converted by the month''s rate. Reconciliation is by months of UTC.',
+    said := said || '## What stood out in a year'::text
+        || coalesce(tokenomics.report_table('{"Month","What","Amount:"}',
+            (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'findings') WITH ORDINALITY r(r, n),
+                    LATERAL (VALUES (1, to_char((r.r ->> 'month')::date, 'FMMonth YYYY')), (2, tokenomics.report_text(r.r ->> 'what')), (3, tokenomics.report_amount((r.r ->> 'amount')::numeric, coalesce(r.r ->> 'currency', unit), 2, true))) x(n, c))), 'Nothing.');
+
+    said := said || format('Months and days of %s; prices of the book %s; amounts in %s, others converted by the month''s rate; the price of a token is of calls priced in it. Reconciliation is by months of UTC.',
         tokenomics.report_text(report ->> 'zone'), tokenomics.report_text(report ->> 'book'), unit);
     RETURN array_to_string(said, E'\n\n') || E'\n';
 END
 $$;
-COMMENT ON FUNCTION report_markdown(jsonb) IS 'the report of a month, from monthly_report(), as Markdown: one page for who pays';
+COMMENT ON FUNCTION report_markdown(jsonb) IS 'the report of a month, from monthly_report(), as Markdown for who pays: this month first, what stood out in a year last';
 
 -- Makes the table and the functions in the schema that comes first in
 -- search_path; called by install().
@@ -217,7 +228,7 @@ BEGIN
         -- the second line first: it says whether there is anything
         SELECT jsonb_object_agg(t.month, to_jsonb(t) - 'month') INTO spend
         FROM (SELECT t.month, bool_or(t.is_partial) AS is_partial, sum(t.tokens) AS tokens, max(t.unpriced_tokens) AS unpriced_tokens,
-                     sum(x.amount) AS total, sum(x.amount) FILTER (WHERE t.currency = reporting) AS own,
+                     sum(x.amount) AS total, sum(convert_currency(t.purchase_cost + t.other_charges, t.currency, reporting, t.month, 'month')) AS charges,
                      string_agg(DISTINCT t.currency, ', ') FILTER (WHERE t.total_spend <> 0 AND x.amount IS NULL) AS lacks_rate
               FROM total_spend_trend_between(year_before_begins, ends, in_zone) t,
                    LATERAL (SELECT CASE WHEN t.currency = reporting THEN t.total_spend ELSE t.total_spend_converted END AS amount) x
@@ -230,7 +241,7 @@ BEGIN
             'lacks_rate', spend -> this::text -> 'lacks_rate',
             'unpriced_tokens', spend -> this::text -> 'unpriced_tokens',
             'spend', jsonb_build_object(
-                'total', spend -> this::text -> 'total', 'before', spend -> before::text -> 'total', 'year_before', spend -> year_before::text -> 'total',
+                'total', spend -> this::text -> 'total', 'calls', (spend -> this::text ->> 'total')::numeric - (spend -> this::text ->> 'charges')::numeric, 'charges', spend -> this::text -> 'charges', 'before', spend -> before::text -> 'total', 'year_before', spend -> year_before::text -> 'total',
                 'tokens', spend -> this::text -> 'tokens', 'tokens_before', spend -> before::text -> 'tokens', 'tokens_year_before', spend -> year_before::text -> 'tokens',
                 -- a month that is not over has not grown yet
                 'growth', CASE WHEN ends <= now() THEN tokenomics.growth_rate((spend -> this::text ->> 'total')::numeric, (spend -> before::text ->> 'total')::numeric) END,
@@ -243,6 +254,8 @@ BEGIN
                        'growth', CASE WHEN ends <= now() THEN max(p.growth_month_on_month) FILTER (WHERE p.month = this) END,
                        'growth_year', CASE WHEN ends <= now() THEN max(p.growth_year_on_year) FILTER (WHERE p.month = this) END,
                        'matched_index', max(p.matched_index) FILTER (WHERE p.month = this), 'matched_index_before', max(p.matched_index) FILTER (WHERE p.month = before), 'matched_index_year_before', max(p.matched_index) FILTER (WHERE p.month = year_before),
+                       'real_growth', CASE WHEN ends <= now() THEN round((max(p.matched_index) FILTER (WHERE p.month = this AND p.index_base <= before) / max(p.matched_index) FILTER (WHERE p.month = before))::numeric - 1, 12) END,
+                       'real_growth_year', CASE WHEN ends <= now() THEN round((max(p.matched_index) FILTER (WHERE p.month = this AND p.index_base <= year_before) / max(p.matched_index) FILTER (WHERE p.month = year_before))::numeric - 1, 12) END,
                        'generation_index', max(p.generation_index) FILTER (WHERE p.month = this), 'geks_index', max(p.geks_index) FILTER (WHERE p.month = this),
                        'mix_index', max(p.mix_index) FILTER (WHERE p.month = this), 'mix_index_before', max(p.mix_index) FILTER (WHERE p.month = before), 'mix_index_year_before', max(p.mix_index) FILTER (WHERE p.month = year_before),
                        'coverage', max(p.coverage) FILTER (WHERE p.month = this), 'note', max(p.note) FILTER (WHERE p.month = this),
@@ -263,23 +276,31 @@ BEGIN
                                      (7, 'calls without ids', d.coverage_effect), (8, 'cache', d.cache_effect), (9, 'mix of models, tiers and output', d.mix_effect), (10, 'price', d.price_effect),
                                      (11, 'purchases', d.purchase_effect), (12, 'other charges', d.other_effect)) e(n, driver, effect)
                 WHERE d.currency = reporting AND ends <= now() AND e.effect IS NOT NULL AND d.users_effect IS NOT NULL),
+            -- those that changed most, and all others: the columns add up to the bill; in a
+            -- first month those that cost most
             'movers', (
                 SELECT jsonb_object_agg(k.kind, coalesce(m.rows, '[]'))
                 FROM unnest('{teams,projects,models}'::text[]) k(kind)
                 LEFT JOIN (
-                    SELECT r.kind, jsonb_agg(to_jsonb(r) - 'kind' - 'place' ORDER BY r.place) AS rows
-                    FROM (SELECT b.*, row_number() OVER (PARTITION BY b.kind ORDER BY abs(b.change) DESC, b.name) AS place
-                          FROM (SELECT 'teams' AS kind, coalesce(t.team, 'unallocated') AS name, t.spend, t.spend_before, t.change, t.price_effect, t.volume_effect, t.mix_effect, t.new_effect, t.discontinued_effect
-                                FROM bill_growth_by_team_between(before_begins, ends, in_zone, reporting) t WHERE t.month = this AND t.comparison = 'month on month' AND t.currency = reporting
-                                UNION ALL
-                                SELECT 'projects', coalesce(t.project, 'unallocated'), t.spend, t.spend_before, t.change, t.price_effect, t.volume_effect, t.mix_effect, t.new_effect, t.discontinued_effect
-                                FROM bill_growth_by_project_between(before_begins, ends, in_zone, reporting) t WHERE t.month = this AND t.comparison = 'month on month' AND t.currency = reporting
-                                UNION ALL
-                                SELECT 'models', concat_ws('/', b.provider, b.model), b.spend_1, b.spend_0, b.change, b.price_effect, b.volume_effect, b.mix_effect, b.new_effect, b.discontinued_effect
-                                FROM bill_bridge(before_begins, begins, begins, ends, '{provider,model}', in_zone, reporting) b WHERE b.currency = reporting) b
-                          WHERE b.change <> 0) r
-                    WHERE r.place <= 6
+                    SELECT r.kind, jsonb_agg(to_jsonb(r) - '{kind,place}'::text[] - CASE WHEN jsonb_typeof(report -> 'spend' -> 'before') = 'number' THEN '{}'
+                                                 ELSE '{spend_before,change,price_effect,volume_effect,mix_effect,new_effect,discontinued_effect}'::text[] END ORDER BY r.place) AS rows
+                    FROM (SELECT t.kind, least(t.place, 7) AS place, CASE WHEN t.place < 7 THEN t.name END AS name, CASE WHEN t.place >= 7 THEN count(*) END AS others, sum(t.spend) AS spend,
+                                 sum(t.spend_before) AS spend_before, sum(t.change) AS change, sum(t.price_effect) AS price_effect, sum(t.volume_effect) AS volume_effect, sum(t.mix_effect) AS mix_effect,
+                                 sum(t.new_effect) AS new_effect, sum(t.discontinued_effect) AS discontinued_effect
+                          FROM (SELECT b.*, row_number() OVER (PARTITION BY b.kind ORDER BY abs(b.change) DESC, b.name) AS place
+                                FROM (SELECT d.kind, coalesce(CASE d.kind WHEN 'teams' THEN b.team WHEN 'projects' THEN b.project ELSE concat_ws('/', b.provider, b.model) END, 'unallocated') AS name,
+                                             b.spend_1 AS spend, b.spend_0 AS spend_before, b.change, b.price_effect, b.volume_effect, b.mix_effect, b.new_effect, b.discontinued_effect
+                                      FROM (VALUES ('teams', '{team}'::text[]), ('projects', '{project}'), ('models', '{provider,model}')) d(kind, grouping),
+                                           bill_bridge(before_begins, begins, begins, ends, d.grouping, in_zone, reporting) b
+                                      WHERE b.currency = reporting AND (b.spend_0 <> 0 OR b.spend_1 <> 0)) b) t
+                          GROUP BY t.kind, least(t.place, 7), CASE WHEN t.place < 7 THEN t.name END, t.place >= 7) r
                     GROUP BY r.kind) m ON m.kind = k.kind));
+        -- the drivers are of the bill in the reporting currency: all of the change has a row
+        report := report || (
+            SELECT jsonb_build_object('drivers', (report -> 'drivers') || jsonb_build_object('driver', 'bills in other currencies', 'effect', r.rest))
+            FROM (SELECT (report -> 'bridge' -> 'month' ->> 'change')::numeric - sum((d ->> 'effect')::numeric) AS rest FROM jsonb_array_elements(report -> 'drivers') d) r
+            WHERE r.rest <> 0
+            UNION ALL SELECT '{}' LIMIT 1);
 
         -- a year of what stood out: each names its cause and, where there is one, its amount
         report := report || jsonb_build_object('findings', (
@@ -341,6 +362,12 @@ BEGIN
                 FROM (SELECT date_trunc('month', f.period::timestamp)::date AS month, f.tokens, round(f.spend, 2) AS spend, round(f.spend_lower, 2) AS spend_lower,
                              round(f.spend_upper, 2) AS spend_upper, f.unpriced, f.note
                       FROM demand_forecast_between(NULL, as_of, in_zone, 'month', 3) f WHERE f.scope = 'total') f));
+                FROM (SELECT date_trunc('month', f.period::timestamp)::date AS month, sum(f.tokens) FILTER (WHERE f.meter NOT IN ('tool_calls', 'cache_storage')) AS tokens,
+                             round(sum(convert_currency(f.spend, f.currency, reporting, this, 'month')), 2) AS spend,
+                             round(sum(convert_currency(f.spend_lower, f.currency, reporting, this, 'month')), 2) AS spend_lower,
+                             round(sum(convert_currency(f.spend_upper, f.currency, reporting, this, 'month')), 2) AS spend_upper,
+                             string_agg(DISTINCT f.currency, ', ') FILTER (WHERE f.spend <> 0 AND convert_currency(f.spend, f.currency, reporting, this, 'month') IS NULL) AS lacks_rate
+                      FROM demand_forecast_between(NULL, as_of, in_zone, 'month', 3) f GROUP BY 1) f));
 
         report := report || jsonb_build_object(
             'quotes', (
@@ -351,7 +378,8 @@ BEGIN
                 SELECT coalesce(jsonb_agg(to_jsonb(w) ORDER BY w.spend DESC, w.provider, w.model), '[]')
                 FROM (SELECT c.provider, c.model, sum(c.effective_cost) AS spend, round(sum(c.effective_cost) / nullif(sum(sum(c.effective_cost)) OVER (), 0), 4) AS share
                       FROM cost_per_token_between(begins, ends, in_zone) c WHERE c.currency = reporting GROUP BY 1, 2) w
-                WHERE w.share >= 0.1),
+                -- what was left of a purchase is no model to ask for
+                WHERE w.share >= 0.1 AND w.model <> 'idle'),
             'underuse', (
                 SELECT coalesce(jsonb_agg(jsonb_build_object('scope', u.scope, 'name', u.owner, 'reason', u.reason) ORDER BY u.scope, u.owner), '[]')
                 FROM underuse_between(NULL, as_of, in_zone) u WHERE u.scope <> 'user'),
@@ -362,15 +390,21 @@ BEGIN
                 SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY abs(r.residual) DESC, r.provider, r.model, r.currency), '[]')
                 FROM (SELECT r.provider, r.model, r.currency, r.computed, coalesce(r.invoiced, r.billed) AS billed, r.residual
                       FROM reconciliation_between(this::timestamp AT TIME ZONE 'UTC', (this + interval '1 month')::timestamp AT TIME ZONE 'UTC') r
-                      WHERE r.scope = 'model' AND round(r.residual, 2) <> 0) r));
+                      WHERE r.scope = 'model' AND round(r.residual, 2) <> 0) r),
+            'billed_share', (
+                SELECT round(sum(x.amount) FILTER (WHERE r.billed IS NOT NULL OR r.invoiced IS NOT NULL) / nullif(sum(x.amount), 0), 4)
+                FROM reconciliation_between(this::timestamp AT TIME ZONE 'UTC', (this + interval '1 month')::timestamp AT TIME ZONE 'UTC') r,
+                     LATERAL (SELECT convert_currency(r.computed, r.currency, reporting, this, 'month') AS amount) x
+                WHERE r.scope = 'model'));
 
         SELECT sum(l.tokens) AS tokens, sum(l.tokens) FILTER (WHERE l.owner IS NULL) AS unowned INTO trend
         FROM (SELECT o.tokens, CASE WHEN o.is_allocated THEN o.owner END AS owner FROM spend_by_owner_between(begins, ends, in_zone) o WHERE o.dimension = 'team') l;
-        RETURN report || jsonb_build_object('coverage', jsonb_strip_nulls(jsonb_build_array(
+        RETURN report || jsonb_build_object('coverage', to_jsonb(array_remove(ARRAY[
             format('%s of the month''s tokens have a price.', tokenomics.report_percent(1 - coalesce((report ->> 'unpriced_tokens')::numeric / nullif(trend.tokens, 0), 0))),
             format('%s of them belong to a team.', tokenomics.report_percent(1 - coalesce(trend.unowned / nullif(trend.tokens, 0), 0))),
-            coalesce(format('%s of the cost of the calls is of items that were there in the month before: that is what the real price is of.', tokenomics.report_percent((report -> 'unit_price' ->> 'coverage')::numeric)), ''),
-            CASE WHEN report ->> 'lacks_rate' IS NULL THEN format('All amounts are in %s.', reporting) ELSE format('Amounts in %s have no exchange rate, and are left out.', report ->> 'lacks_rate') END)));
+            CASE WHEN report -> 'unit_price' ->> 'coverage' IS NOT NULL THEN
+                format('%s of the cost of the calls is of items that were there in the month compared with, too: that is what the real price is of.', tokenomics.report_percent((report -> 'unit_price' ->> 'coverage')::numeric)) END,
+            CASE WHEN report ->> 'lacks_rate' IS NOT NULL THEN format('Amounts in %s have no exchange rate, and are left out.', report ->> 'lacks_rate') END], NULL)));
     END
     $$;
     COMMENT ON FUNCTION monthly_report(date) IS
@@ -409,8 +443,7 @@ BEGIN
             SELECT coalesce(sum(convert_currency(r.difference, r.currency, (SELECT s.currency FROM setting s), this, 'month')), 0) INTO by_prices
             FROM repriced_bill(begins, ends, book(), last.book) r;
             changed := (made -> 'spend' ->> 'total')::numeric - (last.body -> 'spend' ->> 'total')::numeric;
-            by_charges := coalesce((made -> 'bridge' -> 'month' ->> 'purchase_effect')::numeric, 0) + coalesce((made -> 'bridge' -> 'month' ->> 'other_effect')::numeric, 0)
-                        - coalesce((last.body -> 'bridge' -> 'month' ->> 'purchase_effect')::numeric, 0) - coalesce((last.body -> 'bridge' -> 'month' ->> 'other_effect')::numeric, 0);
+            by_charges := (made -> 'spend' ->> 'charges')::numeric - (last.body -> 'spend' ->> 'charges')::numeric;
         END IF;
         INSERT INTO report (month, version, body, markdown, book, difference)
         VALUES (this, coalesce(last.version, 0) + 1, made, tokenomics.report_markdown(made), book(),

@@ -850,7 +850,7 @@ BEGIN
             UNION ALL
             SELECT m.period_start, c.provider, c.sku, c.currency, NULL, NULL, NULL,
                    tokenomics.elapsed_share(c.billed_cost, tstzrange(c.charge_period_start, c.charge_period_end),
-                                            tstzrange(m.period_start, m.period_end) * tstzrange(first, behind)), NULL
+                                            tstzrange(m.period_start, m.period_end) * tstzrange(first, greatest(first, behind))), NULL
             FROM charge c,
                  tokenomics.periods('month', in_zone, greatest(c.charge_period_start, first), least(c.charge_period_end, behind)) m
             WHERE c.charge_category = 'Usage' AND c.charge_period_start < behind AND c.charge_period_end > first

@@ -149,11 +149,14 @@ BEGIN
         ), turn AS MATERIALIZED (
             SELECT f.turn_id, f.at, f.project, f.provider, f.model, s.cost, o.succeeded
             FROM (SELECT DISTINCT ON (c.turn_id) c.* FROM call c ORDER BY c.turn_id, c.at, c.request_id) f
-            JOIN (SELECT c.turn_id,
-                         -- all of it or nothing: failed calls report no tokens, and cost nothing
-                         CASE WHEN bool_and(c.tokens IS NULL OR x.cost IS NOT NULL) THEN coalesce(sum(x.cost), 0) END AS cost
-                  FROM call c, LATERAL (SELECT convert_currency(c.cost, c.currency, reporting, (c.at AT TIME ZONE in_zone)::date) AS cost) x
-                  GROUP BY c.turn_id) s ON s.turn_id = f.turn_id
+            -- only what was judged has a cost here, and only another currency a rate
+            LEFT JOIN (SELECT c.turn_id,
+                              -- all of it or nothing: failed calls report no tokens, and cost nothing
+                              CASE WHEN bool_and(c.tokens IS NULL OR x.cost IS NOT NULL) THEN coalesce(sum(x.cost), 0) END AS cost
+                       FROM call c, LATERAL (SELECT CASE WHEN c.currency = reporting THEN c.cost
+                                                         ELSE convert_currency(c.cost, c.currency, reporting, (c.at AT TIME ZONE in_zone)::date) END AS cost) x
+                       WHERE c.turn_id IN (SELECT o.turn_id FROM turn_outcome o)
+                       GROUP BY c.turn_id) s ON s.turn_id = f.turn_id
             LEFT JOIN turn_outcome o ON o.turn_id = f.turn_id
             WHERE f.at >= first AND f.at < behind
         ), grouped AS (
@@ -502,7 +505,7 @@ BEGIN
     END
     $$;
     COMMENT ON FUNCTION token_margin(text, timestamptz, timestamptz, text, text) IS
-        'for who resells tokens: what the calls bring in by a sell book, beside what they cost, by month, model and label of a dimension (team, project; NULL: none), in the reporting currency; idle parts of purchases are a model of their own';
+        'for who resells tokens: what the calls bring in by a sell book, beside what they cost, by month, model and label of a dimension (team, project; NULL: none), in the reporting currency; idle parts of purchases are a model of their own; margin is revenue less cost where both are known, so that its sum leaves out what is unsold and what is idle';
 END
 $install$;
 COMMENT ON PROCEDURE install_value() IS 'part of install(): quality, outcomes, value and margin, in the first schema of search_path';

@@ -133,8 +133,6 @@ BEGIN
             FROM (SELECT DISTINCT x.said FROM jsonb_array_elements(report -> 'forecast') r(r), unnest(ARRAY[r.r ->> 'note', 'without a price: ' || (r.r ->> 'unpriced')]) x(said) WHERE x.said IS NOT NULL) n)
         || format('The calls alone, at the prices in force then; of this month they cost %s. Purchases, credits, adjustments and tax, here %s, are not in it.',
                   tokenomics.report_amount((spend ->> 'calls')::numeric, unit), tokenomics.report_amount((spend ->> 'charges')::numeric, unit))
-        || (SELECT format('Calls in %s have no exchange rate, and are not in it either.', tokenomics.report_text(max(f ->> 'lacks_rate')))
-            FROM jsonb_array_elements(report -> 'forecast') f WHERE f ->> 'lacks_rate' IS NOT NULL HAVING count(*) > 0)
         || ('### Quotes' || E'\n\n' || coalesce(tokenomics.report_table('{"Workload","Quote","A million tokens:","Month:","Serves"}',
             (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'quotes') WITH ORDINALITY r(r, n),
                     LATERAL (VALUES (1, tokenomics.report_text(r.r ->> 'workload')), (2, tokenomics.report_text(r.r ->> 'quote')), (3, tokenomics.report_amount((r.r ->> 'cost_per_mtok')::numeric, r.r ->> 'currency', 4)),
@@ -362,12 +360,6 @@ BEGIN
                 FROM (SELECT date_trunc('month', f.period::timestamp)::date AS month, f.tokens, round(f.spend, 2) AS spend, round(f.spend_lower, 2) AS spend_lower,
                              round(f.spend_upper, 2) AS spend_upper, f.unpriced, f.note
                       FROM demand_forecast_between(NULL, as_of, in_zone, 'month', 3) f WHERE f.scope = 'total') f));
-                FROM (SELECT date_trunc('month', f.period::timestamp)::date AS month, sum(f.tokens) FILTER (WHERE f.meter NOT IN ('tool_calls', 'cache_storage')) AS tokens,
-                             round(sum(convert_currency(f.spend, f.currency, reporting, this, 'month')), 2) AS spend,
-                             round(sum(convert_currency(f.spend_lower, f.currency, reporting, this, 'month')), 2) AS spend_lower,
-                             round(sum(convert_currency(f.spend_upper, f.currency, reporting, this, 'month')), 2) AS spend_upper,
-                             string_agg(DISTINCT f.currency, ', ') FILTER (WHERE f.spend <> 0 AND convert_currency(f.spend, f.currency, reporting, this, 'month') IS NULL) AS lacks_rate
-                      FROM demand_forecast_between(NULL, as_of, in_zone, 'month', 3) f GROUP BY 1) f));
 
         report := report || jsonb_build_object(
             'quotes', (

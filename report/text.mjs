@@ -9,14 +9,16 @@ import { amount, count, percent } from './format.mjs';
 const published = `SELECT body, markdown, version, to_char(published_at AT TIME ZONE $2, 'YYYY-MM-DD HH24:MI') AS published
                    FROM report WHERE month = $1::date ORDER BY version DESC LIMIT 1`;
 const current = `SELECT body, tokenomics.report_markdown(body) AS markdown, NULL::integer AS version, NULL::text AS published
-                 FROM (SELECT monthly_report(coalesce($1::date, (now() AT TIME ZONE $2)::date)) AS body) AS now`;
+                 FROM (SELECT monthly_report(coalesce($1::date, (now() AT TIME ZONE $2)::date)) AS body OFFSET 0) AS now`;
+// materialized, as OFFSET 0 is: else the report would be made again for each figure
 const figures = (report) => `
+    WITH report AS MATERIALIZED (${report})
     SELECT markdown, version, published, body ->> 'currency' AS currency, body ->> 'lacks_rate' AS lacks, (body ->> 'is_partial')::boolean AS is_partial, body -> 'spend' ->> 'tokens' AS tokens,
            round((body -> 'spend' ->> 'total')::numeric, 2) AS spend, (body -> 'spend' ->> 'growth')::float8 AS spend_growth,
            round((body -> 'unit_price' ->> 'cost_per_mtok')::numeric, 4) AS cost_per_mtok, (body -> 'unit_price' ->> 'growth')::float8 AS price_growth,
            tokenomics.growth_rate((body -> 'spend' ->> 'tokens')::numeric, (body -> 'spend' ->> 'tokens_before')::numeric) AS token_growth,
            (body -> 'savings' ->> 'savings_rate')::float8 AS savings_rate, body ->> 'unpriced_tokens' AS unpriced
-    FROM (${report}) AS report`;
+    FROM report`;
 
 export async function monthlyReport(client, { month, zone }) {
     const { rows } = await ask(client, figures(published), [month, zone]);

@@ -1,7 +1,8 @@
 // dashboard.mjs [MONTH]: writes the dashboard to stdout, one HTML file that holds its
 // data, its charts and what draws them; it loads nothing.
-import { chart, complain, escape, names, scope, source, withDatabase } from './pictures.mjs';
-import { cards, headline } from './text.mjs';
+import { charts, complain, escape, scope, source, withDatabase } from './pictures.mjs';
+import { cardsHtml } from './markdown.mjs';
+import { cards, monthlyReport } from './text.mjs';
 import { monthName } from './format.mjs';
 
 const library = async (name) => (await source(`node_modules/${name}`)).replace(/<\/script/gi, '<\\/script').replace(/\/\/# sourceMappingURL=.*/g, '');
@@ -9,12 +10,9 @@ const json = (value) => JSON.stringify(value).replace(/</g, '\\u003c').replace(/
 
 async function dashboard(client) {
     const asked = await scope(client, process.argv[2]);
-    const charts = [];
-    for (const name of names) charts.push(await chart(client, name, asked));
-    const h = asked.month && await headline(client, asked);
-    const top = !h ? `<p class="missing">No data: there were no calls and no charges${asked.month ? ` in ${monthName(asked.month)}` : ' yet'}.</p>`
-        : `<div class="cards">${cards(h, asked.currency).map(([label, figure, note]) =>
-            `<div class="card"><div class="label">${escape(label)}</div><div class="figure">${escape(figure)}</div><div class="note">${escape(note)}</div></div>`).join('')}</div>`;
+    const all = await charts(client, asked);
+    const figures = await monthlyReport(client, asked);
+    const top = figures.tokens === null ? `<p class="missing">No data: there were no calls and no charges${asked.month ? ` in ${monthName(asked.month)}` : ' yet'}.</p>` : cardsHtml(cards(figures));
     return `<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -30,14 +28,14 @@ ${await source('page.css')}</style>
 <main>
 ${top}
 <div class="grid">
-${charts.map((one) => `<figure id="${one.name}"><h3>${escape(one.title)}</h3>${one.missing ? `<p class="missing">${escape(one.missing)}</p>` : '<div class="picture"></div>'}<figcaption>${escape(one.description)}</figcaption>`
+${all.map((one) => `<figure id="${one.name}"><h3>${escape(one.title)}</h3>${one.missing ? `<p class="missing">${escape(one.missing)}</p>` : '<div class="picture"></div>'}<figcaption>${escape(one.description)}</figcaption>`
         + `${one.missing ? '' : '<details><summary>Figures</summary><div class="scroll"></div></details>'}</figure>`).join('\n')}
 </div>
 </main>
 <script>${await library('vega/build/vega.min.js')}</script>
 <script>${await library('vega-lite/build/vega-lite.min.js')}</script>
 <script>${await library('vega-embed/build/vega-embed.min.js')}</script>
-<script type="application/json" id="charts">${json(charts.filter((one) => !one.missing).map(({ name, spec, rows }) => ({ name, spec: { ...spec, title: undefined }, rows })))}</script>
+<script type="application/json" id="charts">${json(all.filter((one) => !one.missing).map(({ name, spec, rows }) => ({ name, spec: { ...spec, title: undefined }, rows })))}</script>
 <script>
 'use strict';
 ${(await source('format.mjs')).replace(/^export /gm, '')}

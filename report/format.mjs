@@ -56,8 +56,16 @@ export function monthName(month) {
     return month ? new Date(month + 'T00:00:00Z').toLocaleDateString('en', { month: 'long', year: 'numeric', timeZone: 'UTC' }) : '';
 }
 
-// A spec for a width: a legend of one line does not fit a narrow page.
+// A spec for a width.  On a narrow page a legend is in two columns, and names of rows
+// stand above their bars, where there is room for them.
 export function fitted(spec, width) {
-    const { config } = spec;
-    return width >= 480 ? spec : { ...spec, config: { ...config, legend: { ...config.legend, columns: 2, labelLimit: 150 }, axis: { ...config.axis, labelLimit: 130 } } };
+    if (width >= 480) return spec;
+    const { config, usermeta } = spec;
+    const narrow = { ...spec, config: { ...config, legend: { ...config.legend, columns: 2, labelLimit: 150 }, axis: { ...config.axis, labelLimit: 130 } } };
+    if (usermeta.names !== 'above') return narrow;
+    const row = usermeta.row_height * 1.5;
+    const down = (layer) => ({ ...layer, mark: { ...layer.mark, yOffset: row * 0.2, ...(layer.mark.height && { height: { band: layer.mark.height.band * 0.6 } }) } });
+    const { y } = spec.encoding;
+    return { ...narrow, height: spec.height * 1.5, layer: spec.layer.map(down),
+        encoding: { ...spec.encoding, y: { ...y, axis: { ...y.axis, labelAlign: 'left', labelPadding: -4, labelOffset: -row * 0.24, labelLimit: width - 40, ticks: false } } } };
 }

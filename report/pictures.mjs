@@ -7,7 +7,7 @@ import { compile } from 'vega-lite';
 import * as format from './format.mjs';
 
 // In the order of the pages.
-export const names = ['two_lines', 'total_spend', 'unit_price', 'bill_bridge', 'models', 'owners', 'daily_spend', 'peak_week', 'forecast', 'quotes'];
+const names = ['two_lines', 'total_spend', 'unit_price', 'bill_bridge', 'owners', 'models', 'daily_spend', 'value_grid', 'budgets', 'peak_week', 'forecast', 'quotes'];
 
 // Dates as they are written: a Date of JavaScript would be one of its own zone.
 pg.types.setTypeParser(1082, (text) => text);
@@ -92,8 +92,30 @@ export async function scope(client, asked) {
     return { zone: found.zone, book: found.book, month: asked ? `${asked}-01` : found.month, currency: found.priced ?? found.reporting };
 }
 
-// A chart of a month: its spec without data, its rows, and where there are none, why.
-export async function chart(client, name, { month, currency }) {
+// The charts of a month.  One that names a column "each" is drawn for each of its values.
+export async function charts(client, asked) {
+    const all = [];
+    for (const name of names) {
+        const whole = await chart(client, name, asked);
+        const { each } = whole.spec.usermeta;
+        const values = [...new Set(whole.rows.map((row) => row[each]))];
+        if (!each || values.length === 0) all.push(whole);
+        else values.forEach((value, i) => all.push({ ...sizedFor(whole, whole.rows.filter((row) => row[each] === value)), name: i === 0 ? name : `${name}_${i + 1}`, title: `${whole.title}: ${value}` }));
+    }
+    return all;
+}
+
+// A chart with a row of its own height for each row: a step would do, but not in a chart
+// that fits its container.
+function sizedFor(one, rows) {
+    const spec = structuredClone(one.spec);
+    if (spec.usermeta.row_height) spec.height = spec.usermeta.row_height * rows.length;
+    present(spec, rows);
+    return { ...one, spec, rows };
+}
+
+// Its spec without data, its rows, and where there are none, why.
+async function chart(client, name, { month, currency }) {
     const spec = JSON.parse(await source(`charts/${name}.vl.json`));
     const sql = await source(`charts/${name}.sql`);
     const values = [month, currency].slice(0, Math.max(0, ...[...sql.matchAll(/\$(\d)/g)].map((match) => Number(match[1]))));
@@ -101,14 +123,11 @@ export async function chart(client, name, { month, currency }) {
     for (const parameter of spec.params ?? []) {
         if (parameter.name === 'currency') parameter.value = rows[0]?.currency ?? currency;
     }
-    // a step for each row would do, but not in a chart that fits its container
-    if (spec.usermeta.row_height) spec.height = spec.usermeta.row_height * rows.length;
-    present(spec, rows);
     spec.config = JSON.parse(await source('config.json'));
-    const { views } = spec.usermeta;
+    const { views, section } = spec.usermeta;
     const drawn = rows.some((row) => row.value !== null);
     return {
-        name, spec, rows: drawn ? rows : [], title: spec.title, description: spec.description,
+        ...sizedFor({ spec }, drawn ? rows : []), name, section, title: spec.title, description: spec.description,
         missing: drawn ? null : `no data: ${why && !isThere ? `this install has no view ${views.join(' and ')}` : why ?? `${views.join(' and ')} ${views.length > 1 ? 'have' : 'has'} nothing for ${format.monthName(month) || 'any month'}`}`,
     };
 }

@@ -1,22 +1,24 @@
 // report.mjs [MONTH]: writes the report of a month to stdout, one HTML file without
 // script, to be mailed and printed.
-import { chart, complain, escape, names, scope, source, svg, withDatabase } from './pictures.mjs';
-import { html } from './markdown.mjs';
-import { reportText } from './text.mjs';
+import { charts, complain, escape, scope, source, svg, withDatabase } from './pictures.mjs';
+import { cardsHtml, html } from './markdown.mjs';
+import { cards, illustrated, monthlyReport } from './text.mjs';
 import { monthName } from './format.mjs';
 
 async function report(client) {
     const asked = await scope(client, process.argv[2]);
-    const text = await reportText(client, asked);
+    const text = await monthlyReport(client, asked);
+    const all = text.tokens === null ? [] : await charts(client, asked);
     const figures = {};
-    for (const name of names) {
-        const one = await chart(client, name, asked);
+    for (const one of all) {
         // mail shows no script, so both widths are in it and a media query picks one
-        figures[name] = `<figure id="${name}"><h3>${escape(one.title)}</h3>`
+        figures[one.name] = `<figure id="${one.name}"><h3>${escape(one.title)}</h3>`
             + (one.missing ? `<p class="missing">${escape(one.missing)}</p>`
                 : `<div class="wide">${await svg(plain(one), 680)}</div><div class="narrow" style="display: none">${await svg(plain(one), 350)}</div>`)
             + `<figcaption>${escape(one.description)}</figcaption></figure>`;
     }
+    const body = html(illustrated(text.markdown, all), (name) => figures[name] ?? '').replace('</h1>', () => `</h1>\n${cardsHtml(cards(text))}`);
+    const version = text.version === null ? '' : `\n<p class="note">Text and headline as published on ${escape(text.published)}, version ${text.version}; the pictures are of what is known now.</p>`;
     return `<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -29,7 +31,7 @@ ${await source('page.css')}</style>
 </head>
 <body class="report">
 <main>
-${html(text, (name) => figures[name] ?? '')}
+${body}${version}
 </main>
 </body>
 </html>

@@ -10,7 +10,7 @@ page=$1 out=$2
 shift 2
 if [ -z "${DATABASE_URL:-}" ]; then
     demo=$here/../test/demo
-    psql -Xq -v ON_ERROR_STOP=1 -f "$demo/price_of_a_call.sql" -f "$demo/company.sql" >/dev/null
+    psql -Xq -v ON_ERROR_STOP=1 -f "$demo/price_of_a_call.sql" -f "$demo/company.sql" -f "$demo/quotes.sql" -f "$demo/plans.sql" >/dev/null
 fi
 mkdir -p "$(dirname "$out")"
 "$here/run.sh" "$page.mjs" "$@" >"$out.new" || { rm -f "$out.new"; exit 1; }

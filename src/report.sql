@@ -64,8 +64,8 @@ BEGIN
             || '.'
             -- what prices did, whatever was bought
             || CASE WHEN coalesce(price ->> 'real_growth', price ->> 'real_growth_year') IS NULL THEN '' ELSE
-                   ' Like for like, the same models and meters cost ' || concat_ws(' and ', tokenomics.report_percent((price ->> 'real_growth')::numeric, true) || ' on the month before',
-                                                                                   tokenomics.report_percent((price ->> 'real_growth_year')::numeric, true) || ' on the year before') || '.' END)
+                   ' Like for like, the same models and meters cost ' || concat_ws(' and ', CASE WHEN price ->> 'real_growth' IS NOT NULL THEN tokenomics.report_percent((price ->> 'real_growth')::numeric, true) || ' on the month before' END,
+                                                                                   CASE WHEN price ->> 'real_growth_year' IS NOT NULL THEN tokenomics.report_percent((price ->> 'real_growth_year')::numeric, true) || ' on the year before' END) || '.' END)
         || tokenomics.report_table('{"","This month:","Month before:","Year before:"}', ARRAY[
             'Total spend', tokenomics.report_amount((spend ->> 'total')::numeric, unit), tokenomics.report_amount((spend ->> 'before')::numeric, unit), tokenomics.report_amount((spend ->> 'year_before')::numeric, unit),
             'Tokens with a price', tokenomics.report_amount((spend ->> 'tokens')::numeric, NULL, 0), tokenomics.report_amount((spend ->> 'tokens_before')::numeric, NULL, 0), tokenomics.report_amount((spend ->> 'tokens_year_before')::numeric, NULL, 0),

@@ -1,6 +1,5 @@
 -- What was spent on calls, and what is expected of all of them, with its interval;
 -- what is in other currencies by the last exchange rates known.
--- What was spent on calls, and what is expected, with its interval: the row of the total.
 WITH past AS (
     SELECT month, CASE WHEN bool_and(amount IS NOT NULL) THEN sum(amount) END AS value
     FROM (SELECT month, CASE WHEN reporting_currency = $2::text THEN convert_currency(usage_cost, currency, $2::text, month, 'month') ELSE usage_cost END AS amount
@@ -11,9 +10,6 @@ WITH past AS (
     SELECT date_trunc('month', period::timestamp)::date AS month, spend AS value, spend_lower AS lower, spend_upper AS upper
     FROM demand_forecast_between(to_at => ($1::date + interval '1 month')::timestamp AT TIME ZONE (SELECT zone FROM setting))
     WHERE scope = 'total' AND currency = $2::text
-    SELECT date_trunc('month', period::timestamp)::date AS month, sum(spend) AS value, sum(spend_lower) AS lower, sum(spend_upper) AS upper
-    FROM demand_forecast_between(to_at => ($1::date + interval '1 month')::timestamp AT TIME ZONE (SELECT zone FROM setting)) AS f
-    WHERE currency = $2::text AND coalesce(to_jsonb(f) ->> 'scope', 'total') = 'total' GROUP BY 1
 )
 SELECT to_char(month, 'YYYY-MM-DD') AS month, 'Spent on calls' AS series, $2::text AS currency, value::double precision AS value, NULL::double precision AS lower, NULL::double precision AS upper FROM past
 UNION ALL

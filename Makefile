@@ -15,7 +15,7 @@ DATA        = $(wildcard src/upgrade/tokenomics--*--*.sql)
 DOCS        = README.md
 EXTRA_CLEAN = src/tokenomics--*.sql build
 
-REGRESS      = tokens vendor rates price_book cost period ledger profile index bridge price price_import usage charge settle trends price_change factors growth behaviour forecast quote value budget report malformed index_trend
+REGRESS      = tokens vendor rates price_book cost period ledger profile index bridge price price_import usage charge settle trends price_change focus factors growth behaviour forecast quote value budget report malformed index_trend
 REGRESS_OUT  = $(or $(TOKENOMICS_OUT),build/regress)
 REGRESS_OPTS = --inputdir=. --outputdir=$(REGRESS_OUT) --load-extension=btree_gist --load-extension=tokenomics
 
@@ -44,7 +44,7 @@ CRON   = $(if $(wildcard $(shell $(PG_CONFIG) --pkglibdir 2>/dev/null)/pg_cron.s
 
 # The targets for people need neither a server nor its files: they install
 # what is missing and go on in a make of their own.  All else is PGXS.
-OURS = help demo report dashboard check check-pictures bench bench-cost fuzz sanitize lint indent
+OURS = help demo report dashboard check check-pictures bench bench-settle bench-cost fuzz sanitize lint indent
 ifneq ($(filter-out $(OURS),$(or $(MAKECMDGOALS),all)),)
 
 include $(or $(PGXS),$(error There are no PostgreSQL server files. As root: apt-get install -y postgresql-server-dev-$(PG_MAJOR)))
@@ -80,10 +80,14 @@ check-with-server:
 	$(SERVER) $(CRON) $(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG) check-server
 bench-with-server:
 	$(SERVER) -o shared_buffers=$(BUFFERS) -o jit=off test/bench/engines.sh $(CALLS) $(ROUNDS)
+	$(SERVER) -o shared_buffers=$(BUFFERS) -o jit=off test/bench/settle.sh $(CALLS) $(ROUNDS)
+bench-settle-with-server:
+	$(SERVER) -o shared_buffers=$(BUFFERS) -o jit=off test/bench/settle.sh $(CALLS) $(ROUNDS)
 bench-cost-with-server:
 	$(SERVER) -o shared_buffers=2GB -o jit=off test/bench/run.sh $(CALLS)
 
 .PHONY: check-pictures-with-server prove-pgtap prove-tap check-server demo-with-server check-with-server bench-with-server bench-cost-with-server
+.PHONY: prove-pgtap prove-tap check-server demo-with-server check-with-server bench-with-server bench-settle-with-server bench-cost-with-server
 
 else
 
@@ -96,6 +100,7 @@ help:
 	@echo "make check         all tests, on a temporary server"
 	@echo "make installcheck  the pg_regress tests, on the server that PGHOST and PGPORT name"
 	@echo "make bench         a year by month and model, against count(*), plain SQL, DuckDB and ClickHouse [CALLS=2000000 ROUNDS=5 BUFFERS=2GB]"
+	@echo "make bench-settle  its last part: settled days, refresh, marks     [CALLS=2000000 ROUNDS=5 BUFFERS=2GB]"
 	@echo "make bench-cost    pricing against a no-op, as ratios            [CALLS=2000000]"
 	@echo "make sanitize      the pg_regress tests under AddressSanitizer and UBSan"
 	@echo "make fuzz          the parsers under libFuzzer                   [SECONDS_EACH=60]"
@@ -124,6 +129,9 @@ bench:
 	@test/deps.sh $(BUILD_DEPS)
 	@test/deps.sh $(NODE_DEPS) || true
 	@$(MAKE) -s bench-with-server CALLS=$(CALLS) ROUNDS=$(ROUNDS) BUFFERS=$(BUFFERS)
+bench-settle:
+	@test/deps.sh $(BUILD_DEPS)
+	@$(MAKE) -s bench-settle-with-server CALLS=$(CALLS) ROUNDS=$(ROUNDS) BUFFERS=$(BUFFERS)
 bench-cost:
 	@test/deps.sh $(BUILD_DEPS)
 	@$(MAKE) -s bench-cost-with-server CALLS=$(CALLS)

@@ -8,7 +8,7 @@ window.drawn = Promise.all(charts.map(async ({ name, spec, rows }) => {
     const { view } = await vegaEmbed(figure.querySelector('.picture'), { ...fitted(spec, figure.clientWidth), data: { values: rows } },
         { renderer: 'svg', actions: { export: true, source: false, compiled: false, editor: false }, tooltip: { theme: 'light' }, downloadFileName: name });
     window.views[name] = view;
-    figure.querySelector('details').addEventListener('toggle', ({ target }) => {
+    figure.querySelector(':scope > details').addEventListener('toggle', ({ target }) => {
         const place = target.querySelector('.scroll');
         if (place.hasChildNodes()) return;
         const table = place.appendChild(document.createElement('table'));

@@ -74,7 +74,7 @@ export async function ask(client, sql, values = []) {
     } catch (error) {
         if (!['42P01', '42883', '42703', '42501'].includes(error.code)) throw error;
         await client.query('ROLLBACK TO SAVEPOINT asked');
-        return { rows: [], why: error.message };
+        return { rows: [], isThere: error.code === '42501', why: error.message };
     }
 }
 
@@ -97,7 +97,7 @@ export async function chart(client, name, { month, currency }) {
     const spec = JSON.parse(await source(`charts/${name}.vl.json`));
     const sql = await source(`charts/${name}.sql`);
     const values = [month, currency].slice(0, Math.max(0, ...[...sql.matchAll(/\$(\d)/g)].map((match) => Number(match[1]))));
-    const { rows, why } = await ask(client, sql, values);
+    const { rows, why, isThere } = await ask(client, sql, values);
     for (const parameter of spec.params ?? []) {
         if (parameter.name === 'currency') parameter.value = rows[0]?.currency ?? currency;
     }
@@ -105,10 +105,11 @@ export async function chart(client, name, { month, currency }) {
     if (spec.usermeta.row_height) spec.height = spec.usermeta.row_height * rows.length;
     present(spec, rows);
     spec.config = JSON.parse(await source('config.json'));
-    const drawn = rows.some((row) => row[spec.usermeta.needs ?? 'value'] !== null);
+    const { views } = spec.usermeta;
+    const drawn = rows.some((row) => row.value !== null);
     return {
         name, spec, rows: drawn ? rows : [], title: spec.title, description: spec.description,
-        missing: drawn ? null : `no data: ${why ?? `${spec.usermeta.views.join(' and ')} ${spec.usermeta.views.length > 1 ? 'have' : 'has'} nothing for ${format.monthName(month) || 'any month'}`}`,
+        missing: drawn ? null : `no data: ${why && !isThere ? `this install has no view ${views.join(' and ')}` : why ?? `${views.join(' and ')} ${views.length > 1 ? 'have' : 'has'} nothing for ${format.monthName(month) || 'any month'}`}`,
     };
 }
 
@@ -116,7 +117,7 @@ export async function chart(client, name, { month, currency }) {
 function present(part, rows) {
     if (part === null || typeof part !== 'object') return;
     const { field, scale } = part;
-    if (field && Array.isArray(scale?.domain) && scale.domain.length === scale.range?.length) {
+    if (rows.some((row) => field in row) && Array.isArray(scale?.domain) && scale.domain.length === scale.range?.length) {
         const kept = scale.domain.map((value, i) => i).filter((i) => rows.some((row) => row[field] === scale.domain[i]));
         part.scale = { ...scale, domain: kept.map((i) => scale.domain[i]), range: kept.map((i) => scale.range[i]) };
     }

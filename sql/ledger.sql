@@ -76,7 +76,7 @@ SELECT ledger(book, 'month', 'UTC', at, provider, model, service_tier, tokens) I
 SELECT ledger(book, 'month', 'UTC', at, provider, model, service_tier, tokens) FILTER (WHERE false) IS NULL AS none, merge(NULL::ledger) IS NULL AS none_merged FROM call, b;
 SELECT count(*), bool_and(x IS NULL) FROM (SELECT ledger(book, 'month', 'UTC', at, provider, model, service_tier, tokens) FILTER (WHERE n < 0) AS x FROM call, b GROUP BY model) y;
 SELECT count(*) FROM lines(NULL), meter_lines(NULL);
-SELECT spend(NULL::ledger), calls(NULL), tokens(NULL::ledger), NULL::ledger = l FROM l;
+SELECT spend(NULL::ledger), calls(NULL::ledger), tokens(NULL::ledger), NULL::ledger = l FROM l;
 SELECT e, grain(e), calls(e), tokens(e), spend(e), spend(e, 'USD'), cost_per_mtok(e), (SELECT count(*) FROM lines(e)), e = e, e <> e, merge(e) OVER () = e AS merged FROM (VALUES ('{"grain": "day", "zone": "Asia/Kolkata"}'::ledger)) v(e);
 
 -- NULLs: no book prices nothing; a time, a grain and a zone there must be

@@ -186,6 +186,18 @@ INSERT INTO operating_point (quote, interactivity, measured_together) VALUES ('g
 INSERT INTO operating_point (quote, interactivity, ttft, output_tokens_per_second) VALUES ('gpu', 20, 900, 7);
 INSERT INTO operating_point (quote, interactivity) VALUES ('nobody', 99);
 
+-- of output alone the rate is known; of other kinds the speed that is promised
+INSERT INTO quote (name, kind, vendor, quoted_at, currency, price_per_gpu_hour, gpus_min, gpus_step, utilization_ceiling) VALUES ('offline', 'gpu_hour', 'Neo', '2026-03-01Z', 'USD', 1.5, 1, 1, 1);
+INSERT INTO operating_point (quote, output_tokens_per_second) VALUES ('offline', 25);
+INSERT INTO operating_point (quote, interactivity, ttft) VALUES ('list', 55, 400);
+SELECT units_needed, units, notes FROM compare_quotes('hour', '{offline}');
+SELECT quote, serves, reason, interactivity FROM compare_quotes('hour', '{offline,list}', 50, 500);
+SELECT quote, serves, reason FROM compare_quotes('hour', '{list}', 60);
+SELECT quote, serves, reason FROM compare_quotes('hour', '{list}', 50, 300);
+-- nothing to break even with
+SELECT quote, baseline, break_even_volumes, notes[4:] FROM compare_quotes('hour', '{list}', baseline => 'offline', ttft => 400);
+DELETE FROM operating_point WHERE quote = 'list';
+DELETE FROM quote WHERE name = 'offline';
 -- rank: those that can, those of which nobody knows, those that cannot; a currency without a rate last of its kind
 INSERT INTO quote (name, kind, vendor, quoted_at, currency, price_per_gpu_hour, gpus_min, gpus_step, utilization_ceiling) VALUES ('yen', 'gpu_hour', 'Neo', '2026-03-01Z', 'JPY', 1.5, 8, 8, 0.5);
 INSERT INTO operating_point (quote, interactivity, ttft, input_tokens_per_second, output_tokens_per_second) VALUES ('yen', 40, 300, 60, 30);

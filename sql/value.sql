@@ -6,14 +6,6 @@ CALL tokenomics.install('worth');
 SET search_path = worth, tokenomics, public;
 SET timezone = 'UTC';
 
--- a factor of each side; what is not a token is not scaled
-SELECT scale_tokens('{"input": 10, "cache_read": 1, "output": 3, "tool_calls": 2}', 1.25, 0.5);
-SELECT scale_tokens('{}', 2, 2), scale_tokens('{"input": 5}', 0, 1), scale_tokens(NULL, 1, 1);
-SELECT scale_tokens('{"input": 5}', -1, 1);
-SELECT scale_tokens('{"input": 5}', 1, 'NaN');
-SELECT scale_tokens('{"input": 5}', 'infinity', 1);
-SELECT scale_tokens('{"input": 9223372036854775807}', 1.5, 1);
-
 -- e and d are equal: neither dominates; what is not known is not compared
 SELECT l, on_frontier(a, b) OVER (), dominated_by(l, a, b) OVER ()
 FROM (VALUES ('a', 3, 1), ('b', 2, 2), ('c', 2, 1), ('d', 1, 3), ('e', 1, 3), ('f', NULL, 9), ('g', 1, 1), ('h', 'NaN'::numeric, 9)) v(l, a, b);

@@ -378,7 +378,55 @@ BEGIN
     END
     $$;
     COMMENT ON FUNCTION budget_status_at(timestamptz) IS 'the rows of budget_status at a time: of what was spent before it';
-    CREATE OR REPLACE VIEW budget_status WITH (security_invoker = true) AS SELECT * FROM budget_status_at();
+    CREATE OR REPLACE FUNCTION budget_status_between(from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL, zone text DEFAULT NULL)
+        RETURNS TABLE (
+            name text,
+            version integer,
+            period_start date,
+            period_end date,
+            dimension text,
+            owner text,
+            provider text,
+            model text,
+            is_running boolean,
+            currency text,
+            amount numeric,
+            actual numeric,
+            due numeric,
+            variance numeric,
+            variance_rate numeric,
+            price_variance numeric,
+            mix_variance numeric,
+            volume_variance numeric,
+            charges_variance numeric,
+            burn_rate numeric,
+            forecast numeric,
+            forecast_lower_95 numeric,
+            forecast_upper_95 numeric,
+            forecast_variance numeric,
+            projected_exhaustion date,
+            calls bigint,
+            tokens bigint,
+            cost_per_mtok numeric,
+            planned_cost_per_mtok numeric,
+            reasoning_per_call numeric,
+            unpriced_tokens bigint,
+            note text
+        )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(budget_status_between.zone, (SELECT s.zone FROM setting s));
+    BEGIN
+        RETURN QUERY
+        SELECT * FROM budget_status_at(least(coalesce(to_at, now()), now())) s
+        WHERE (from_at IS NULL OR s.period_end > (from_at AT TIME ZONE in_zone)::date) AND (to_at IS NULL OR s.period_start < (to_at - interval '1 microsecond') AT TIME ZONE in_zone);
+    END
+    $$;
+    COMMENT ON FUNCTION budget_status_between(timestamptz, timestamptz, text) IS
+        'the rows of budget_status of periods that hold any of the time from from_at up to, not including, to_at, by the days of the zone, as they stood at to_at; NULL: no limit, and now; and the zone of "setting"';
+    CREATE OR REPLACE VIEW budget_status WITH (security_invoker = true) AS SELECT * FROM budget_status_between();
     COMMENT ON VIEW budget_status IS
         'tokenomics: each budget now: what was spent of it, what is due by the weekdays, why the two differ, and where it leads; a budget counts all that is within its own scope, once';
     COMMENT ON COLUMN budget_status.name IS 'name of the budget';
@@ -526,6 +574,7 @@ BEGIN
     DROP FUNCTION IF EXISTS
         check_budgets(timestamptz),
         unbudgeted_spend_between(timestamptz, timestamptz, text),
+        budget_status_between(timestamptz, timestamptz, text),
         budget_status_at(timestamptz),
         budget_spend(timestamptz, date),
         set_budget(text, date, date, numeric, text, text, text, text, text, text, tokenomics.tokens, tokenomics.rates, numeric[], numeric[], numeric, numeric),

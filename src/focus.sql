@@ -133,7 +133,7 @@ BEGIN
              LATERAL (SELECT CASE i.meter WHEN 'tool_calls' THEN 'tool calls' WHEN 'cache_storage' THEN 'cache storage'
                                           ELSE replace(i.meter, '_', ' ') || ' tokens' END AS words) m,
              LATERAL (SELECT i.category = 'Usage' OR i.category = 'Purchase' AS is_priced, i.category = 'Usage' AND i.status IS DISTINCT FROM 'Unused' AS is_used,
-                             CASE i.category WHEN 'Usage' THEN i.quantity * 0.000001 WHEN 'Purchase' THEN i.quantity END AS quantity,
+                             CASE i.category WHEN 'Usage' THEN trim_scale(i.quantity * 0.000001) WHEN 'Purchase' THEN i.quantity END AS quantity,
                              CASE WHEN i.commitment IS NULL THEN tokenomics.cost_per_mtok(i.listed, i.quantity) WHEN i.status IS NULL THEN i.listed ELSE 0 END AS list_price,
                              CASE WHEN i.commitment IS NULL THEN tokenomics.cost_per_mtok(i.contracted, i.quantity) WHEN i.status IS NULL THEN i.contracted ELSE 0 END AS contracted_price) p,
              LATERAL (SELECT CASE WHEN i.meter IS NOT NULL THEN concat_ws('/', i.provider, i.model, i.meter) WHEN i.status = 'Used' THEN concat_ws('/', i.provider, i.service_tier, i.model)

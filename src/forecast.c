@@ -176,25 +176,26 @@ shown_time(Timestamp at)
 	return buf.data;
 }
 
-/* One rule for all ways in: the years of four digits, and finite values. */
-static void
-check_point(Timestamp at, double value)
+/* One rule for all ways in: the years of four digits, and finite values.  False where the error was soft. */
+static bool
+check_point(Timestamp at, double value, Node *escontext)
 {
 	if (at < START_OF_SERIES || at >= END_OF_SERIES)
-		ereport(ERROR,
+		ereturn(escontext, false,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("a time of a time_series is out of range"),
 				 errdetail("Times lie in the years 1 to 9999.")));
 	if (isinf(value))
-		ereport(ERROR,
+		ereturn(escontext, false,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("a value of a time_series is infinite, at %s", shown_time(at))));
 	/* squares of the values are added up */
 	if (fabs(value) > 1e100)
-		ereport(ERROR,
+		ereturn(escontext, false,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("a value of a time_series is out of range, at %s", shown_time(at)),
 				 errdetail("Values lie between -1e100 and 1e100.")));
+	return true;
 }
 
 static void
@@ -226,9 +227,9 @@ compare_points(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* The series in order, without space behind it: itself, or a copy. */
+/* The series in order, without space behind it: itself, or a copy; NULL where the error was soft. */
 static TimeSeries *
-sorted_series(TimeSeries *series)
+sorted_series_soft(TimeSeries *series, Node *escontext)
 {
 	TimeSeries *sorted;
 
@@ -239,12 +240,18 @@ sorted_series(TimeSeries *series)
 	qsort(sorted->points, sorted->count, sizeof(SeriesPoint), compare_points);
 	for (int i = 1; i < sorted->count; i++)
 		if (sorted->points[i].at == sorted->points[i - 1].at)
-			ereport(ERROR,
+			ereturn(escontext, NULL,
 					(errcode(ERRCODE_UNIQUE_VIOLATION),
 					 errmsg("a time_series has two values at %s", shown_time(sorted->points[i].at)),
 					 errhint("Group by the time first, with sum() or avg() of the values.")));
 	sorted->is_sorted = 1;
 	return sorted;
+}
+
+static TimeSeries *
+sorted_series(TimeSeries *series)
+{
+	return sorted_series_soft(series, NULL);
 }
 
 /* The series with room for more points: itself where it may be changed and has it. */
@@ -273,7 +280,7 @@ add_point(FunctionCallInfo fcinfo, Timestamp at, bool value_is_null, double valu
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("a value of a time_series is NaN, at %s", shown_time(at)),
 				 errhint("A value that is not known is null.")));
-	check_point(at, value_is_null ? 0 : value);
+	(void) check_point(at, value_is_null ? 0 : value, NULL);
 	series = with_room(series, 1, AggCheckCallContext(fcinfo, NULL));
 	series->is_sorted = 0;
 	series->points[series->count].at = at;
@@ -444,7 +451,8 @@ take_point(void *target, const FlatMember *member, Node *escontext)
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				 errmsg("invalid input syntax for type time_series"),
 				 errdetail("The value at \"%.*s\" is neither a number nor null.", member->key_len, member->key)));
-	check_point(at, value);
+	if (!check_point(at, value, escontext))
+		return false;
 	draft->series = with_room(draft->series, 1, true);
 	point = &draft->series->points[draft->series->count++];
 	point->at = at;
@@ -460,7 +468,10 @@ time_series_in(PG_FUNCTION_ARGS)
 	draft.series = make_series(0, 8);
 	if (!flat_from_text(PG_GETARG_CSTRING(0), "time_series", take_point, &draft, fcinfo->context))
 		PG_RETURN_NULL();
-	PG_RETURN_POINTER(sorted_series(draft.series));
+	draft.series = sorted_series_soft(draft.series, fcinfo->context);
+	if (draft.series == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_POINTER(draft.series);
 }
 
 Datum
@@ -532,7 +543,7 @@ time_series_recv(PG_FUNCTION_ARGS)
 		series->points[i].value = pq_getmsgfloat8(buf);
 		if (isnan(series->points[i].value))
 			series->points[i].value = get_float8_nan();
-		check_point(series->points[i].at, series->points[i].value);
+		(void) check_point(series->points[i].at, series->points[i].value, NULL);
 	}
 	PG_RETURN_POINTER(sorted_series(series));
 }
@@ -921,8 +932,9 @@ answer_request(Answer *answer, TimeSeries *series, const Request *request)
 {
 	const char *model = request->model;
 	const Regular *regular = &answer->regular;
-	bool		automatic = strcmp(model, "auto") == 0 || strcmp(model, "backtest") == 0 ||
-		strcmp(model, "ets") == 0 || strcmp(model, "combined") == 0;
+	bool		backtest = strcmp(model, "backtest") == 0;
+	bool		combined = strcmp(model, "combined") == 0;
+	bool		automatic = backtest || combined || strcmp(model, "auto") == 0 || strcmp(model, "ets") == 0;
 	bool		naive = strcmp(model, "naive") == 0 || strcmp(model, "seasonal_naive") == 0;
 	bool		constant = true;
 	double		first_known = NAN;
@@ -967,12 +979,12 @@ answer_request(Answer *answer, TimeSeries *series, const Request *request)
 			add_note(answer, first_known == 0 ? "all values are 0" : "all values are the same");
 			return;
 		}
-		if (strcmp(model, "backtest") == 0)
+		if (backtest)
 		{
 			take_backtested(answer, request->horizon);
 			return;
 		}
-		if (strcmp(model, "combined") == 0 || (strcmp(model, "auto") == 0 && answer->season > LONGEST_FITTED_SEASON))
+		if (combined || (strcmp(model, "auto") == 0 && answer->season > LONGEST_FITTED_SEASON))
 			found = take_combined(answer);
 		else
 			found = take_ets(answer);
@@ -1761,7 +1773,11 @@ ledger_project(PG_FUNCTION_ARGS)
 			for (m = 0; m < N_METERS; m++)
 				if (new.tokens.count[m] == 0)
 					side->lacking &= ~METER_BIT(m);
-			/* what is left of the calls could be priced: by what, reprice() will say */
+
+			/*
+			 * what is left of the calls could be priced: by what, reprice()
+			 * will say
+			 */
 			if (side->lacking == 0)
 			{
 				side->unpriced = NO_PRICE_AT_TIME;

@@ -486,7 +486,7 @@ BEGIN
                 MESSAGE = format('there is a workload "%s" already', measure_workload.name),
                 HINT = 'Quotes are judged by it, then and now: delete it, or take another name.';
         END IF;
-        WITH call AS MATERIALIZED (
+        WITH call AS (
             SELECT u.* FROM usage u
             WHERE u.at >= measure_workload.from_at AND u.at < measure_workload.to_at
               AND (measure_workload.provider IS NULL OR u.provider = measure_workload.provider)
@@ -775,8 +775,9 @@ BEGIN
                count(*) FILTER (WHERE o.output_tokens_per_second IS NULL) AS without_rate,
                count(*) FILTER (WHERE o.input_tokens_per_second IS NULL) AS without_input,
                max(o.interactivity) FILTER (WHERE o.ttft <= evaluate_quote.ttft OR evaluate_quote.ttft IS NULL) AS fastest,
-               count(*) FILTER (WHERE (o.ttft <= evaluate_quote.ttft OR evaluate_quote.ttft IS NULL)
-                                  AND (o.interactivity IS NOT NULL OR evaluate_quote.interactivity IS NULL)) AS usable
+               bool_or(coalesce(o.ttft <= evaluate_quote.ttft, evaluate_quote.ttft IS NULL)
+                       AND coalesce(o.interactivity >= evaluate_quote.interactivity, evaluate_quote.interactivity IS NULL)) AS serves,
+               bool_or(coalesce(o.ttft <= evaluate_quote.ttft, true) AND coalesce(o.interactivity >= evaluate_quote.interactivity, true)) AS might
         INTO point FROM operating_point o WHERE o.quote = q.name;
         points := point.count;
         IF points = 0 AND q.kind <> 'gpu_hour' THEN
@@ -787,15 +788,15 @@ BEGIN
         ELSIF points = 0 THEN
             result.serves := NULL;
             result.reason := 'the quote has no operating points: nobody knows how many GPUs it takes';
-        ELSIF point.usable = 0 THEN
+        ELSIF NOT point.serves AND point.might THEN
+            result.serves := NULL;
+            result.reason := 'the operating points do not say whether they are as fast as asked';
+        ELSIF NOT point.serves THEN
             result.serves := false;
-            result.reason := CASE WHEN evaluate_quote.ttft IS NOT NULL AND NOT EXISTS (SELECT FROM operating_point o WHERE o.quote = q.name AND o.ttft <= evaluate_quote.ttft)
+            result.reason := CASE WHEN point.fastest IS NULL OR evaluate_quote.interactivity IS NULL
                                   THEN format('no operating point has a first token within %s ms', evaluate_quote.ttft)
-                                  ELSE 'no operating point says its interactivity' END;
-        ELSIF evaluate_quote.interactivity > point.fastest THEN
-            result.serves := false;
-            result.reason := format('interactivity of %s tokens per second and user is asked, %s is the most it reaches%s', trim_scale(evaluate_quote.interactivity), trim_scale(point.fastest),
-                                    CASE WHEN evaluate_quote.ttft IS NULL THEN '' ELSE format(' with a first token within %s ms', evaluate_quote.ttft) END);
+                                  ELSE format('interactivity of %s tokens per second and user is asked, %s is the most it reaches', trim_scale(evaluate_quote.interactivity), trim_scale(point.fastest))
+                                       || CASE WHEN evaluate_quote.ttft IS NULL THEN '' ELSE format(' with a first token within %s ms', evaluate_quote.ttft) END END;
         ELSIF q.kind = 'gpu_hour' AND point.without_rate > 0 THEN
             result.serves := NULL;
             result.reason := 'an operating point has no output rate: nobody knows how many GPUs it takes';
@@ -891,8 +892,9 @@ BEGIN
                 input_weight := input_weight * q.tokenizer_factor;
                 cache_weight := cache_weight * q.tokenizer_factor;
                 output_weight := output_weight * q.tokenizer_factor * q.output_factor;
-                need := tokenomics.capacity_need(minutes, minutes_each, w.span_minutes, input_weight, cache_weight, output_weight, larger, evaluate_quote.percentile)
-                        * w.peak_to_average / (capacity * ceiling)::numeric(80, 30);
+                -- what a quotient leaves in its last digits must not cost a unit
+                need := round(tokenomics.capacity_need(minutes, minutes_each, w.span_minutes, input_weight, cache_weight, output_weight, larger, evaluate_quote.percentile)
+                              * w.peak_to_average / (capacity * ceiling)::numeric(80, 30), 15);
                 result.units_needed := trim_scale(round(need, 9));
                 result.units := CASE WHEN per_gpu THEN tokenomics.step_units(need, q.gpus_min, q.gpus_step, q.gpus_max)
                                      ELSE coalesce(q.units, tokenomics.step_units(need, q.units_min, q.units_increment)) END;
@@ -995,6 +997,9 @@ BEGIN
                     notes := array_append(notes, format('no break-even: %s', price.reason));
                 END IF;
             END IF;
+            IF other_cost IS NULL AND evaluate_quote.baseline <> q.name THEN
+                notes := array_append(notes, format('no break-even: quote "%s" has no cost: %s', evaluate_quote.baseline, (other.row).reason));
+            END IF;
             IF other_cost IS NOT NULL THEN
                 fx := convert_currency(1, other_currency, result.currency, day);
                 IF fx IS NULL THEN
@@ -1085,7 +1090,41 @@ BEGIN
         from_at timestamptz DEFAULT NULL,
         to_at timestamptz DEFAULT NULL,
         zone text DEFAULT NULL
-    ) RETURNS SETOF tokenomics.quoted_cost
+    ) RETURNS TABLE (
+        workload text,
+        quote text,
+        vendor text,
+        kind text,
+        rank bigint,
+        serves boolean,
+        reason text,
+        notes text[],
+        currency text,
+        cost_per_mtok numeric,
+        cost_per_mtok_input numeric,
+        cost_per_mtok_output numeric,
+        cost_per_mtok_visible_output numeric,
+        monthly_bill numeric,
+        cost_per_call numeric,
+        cost_per_turn numeric,
+        cost_per_session numeric,
+        interactivity numeric,
+        units_needed numeric,
+        units numeric,
+        shortfall_tokens bigint,
+        shortfall_hours numeric,
+        spillover_tokens bigint,
+        spillover_hours numeric,
+        spillover_cost numeric,
+        achieved_utilization numeric,
+        idle_share numeric,
+        baseline text,
+        break_even_volumes numeric[],
+        break_even_utilization numeric,
+        reporting_currency text,
+        cost_per_mtok_converted numeric,
+        monthly_bill_converted numeric
+    )
         LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
     AS $$
     #variable_conflict use_column
@@ -1100,7 +1139,7 @@ BEGIN
     COMMENT ON FUNCTION quote_comparison_between(timestamptz, timestamptz, text) IS
         'the rows of quote_comparison of quotes made from from_at up to, not including, to_at; NULL: no limit; of workloads of a zone; NULL: of any';
     CREATE OR REPLACE VIEW quote_comparison WITH (security_invoker = true) AS SELECT * FROM quote_comparison_between();
-    COMMENT ON VIEW quote_comparison IS 'tokenomics: every quote on every workload, the best first, at its cheapest operating point and covering the peak minute; columns as of type quoted_cost';
+    COMMENT ON VIEW quote_comparison IS 'tokenomics: every quote on every workload, the best first, at its cheapest operating point and covering the peak minute';
     FOR col IN SELECT a.attname, col_description(a.attrelid, a.attnum) AS description
                FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid WHERE t.oid = 'tokenomics.quoted_cost'::regtype AND a.attnum > 0 LOOP
         EXECUTE format('COMMENT ON COLUMN quote_comparison.%I IS %L', col.attname, col.description);

@@ -78,7 +78,7 @@ typedef struct MarkedDay
 {
 	Period		day;
 	int			level;			/* of the subtransaction that holds the mark */
-} MarkedDay;
+}			MarkedDay;
 
 /* The marks of this transaction in one install; days do not overlap. */
 typedef struct MarkSet
@@ -88,7 +88,7 @@ typedef struct MarkSet
 	int			n_days;
 	int			max_days;
 	struct MarkSet *next;
-} MarkSet;
+}			MarkSet;
 
 /* A table or partition whose rows this transaction has changed. */
 typedef struct MarkedTable
@@ -98,7 +98,7 @@ typedef struct MarkedTable
 	AttrNumber	at;
 	Bitmapset  *ids;			/* columns that no ledger depends on */
 	struct MarkedTable *next;
-} MarkedTable;
+}			MarkedTable;
 
 /* The statement that inserts a mark; kept as long as the session. */
 typedef struct MarkPlan
@@ -107,13 +107,13 @@ typedef struct MarkPlan
 	char		schema[NAMEDATALEN];
 	SPIPlanPtr	plan;
 	struct MarkPlan *next;
-} MarkPlan;
+}			MarkPlan;
 
 /* Of the current transaction, in its memory: NULL when it is over. */
-static MarkSet *mark_sets = NULL;
-static MarkedTable *marked_tables = NULL;
+static MarkSet * mark_sets = NULL;
+static MarkedTable * marked_tables = NULL;
 
-static MarkPlan *mark_plans = NULL;
+static MarkPlan * mark_plans = NULL;
 static bool callbacks_registered = false;
 
 static void
@@ -142,7 +142,7 @@ marks_at_subend(SubXactEvent event, SubTransactionId subid, SubTransactionId par
 
 	if (event != SUBXACT_EVENT_COMMIT_SUB && event != SUBXACT_EVENT_ABORT_SUB)
 		return;
-	for (MarkSet *set = mark_sets; set != NULL; set = set->next)
+	for (MarkSet * set = mark_sets; set != NULL; set = set->next)
 	{
 		int			kept = 0;
 
@@ -302,7 +302,7 @@ mark_plan(Oid usage, Oid *owner)
  * with the call.
  */
 static pg_noinline void
-mark_day(MarkSet *set, TimestampTz at)
+mark_day(MarkSet * set, TimestampTz at)
 {
 	SPIPlanPtr	plan;
 	Oid			owner;
@@ -357,7 +357,7 @@ mark_day(MarkSet *set, TimestampTz at)
 }
 
 static inline void
-mark(MarkSet *set, TimestampTz at)
+mark(MarkSet * set, TimestampTz at)
 {
 	int			low = 0;
 	int			high = set->n_days;
@@ -377,7 +377,7 @@ mark(MarkSet *set, TimestampTz at)
 }
 
 static TimestampTz
-slot_at(TupleTableSlot *slot, AttrNumber column)
+slot_at(TupleTableSlot * slot, AttrNumber column)
 {
 	bool		is_null;
 	Datum		at = slot_getattr(slot, column, &is_null);
@@ -391,7 +391,8 @@ slot_at(TupleTableSlot *slot, AttrNumber column)
 
 /* Whether two versions of a row differ in what a ledger may depend on. */
 static bool
-row_differs(const MarkedTable *table, TupleTableSlot *old, TupleTableSlot *new)
+row_differs(const MarkedTable * table, TupleTableSlot * old, TupleTableSlot * new)
+row_differs(const MarkedTable *table, TupleTableSlot * old, TupleTableSlot * new)
 {
 	TupleDesc	desc = old->tts_tupleDescriptor;
 
@@ -476,10 +477,13 @@ partition_period(Oid partition, bool by_time)
 	return period;
 }
 
-/* The inserting transaction of a row of a catalog, the newest one committed. */
+/*
+ * Appends the number of a row of a catalog, as it is now, and of the transaction
+ * that wrote it; clears *is_seen where the snapshot does not see that one.
+ */
 static bool
 catalog_row(Oid catalog, Oid index, AttrNumber key_column, Oid key,
-			bool (*wanted) (HeapTuple tuple, Oid arg), Oid arg, StringInfo stamp)
+			bool (*wanted) (HeapTuple tuple, Oid arg), Oid arg, StringInfo stamp, bool *is_seen)
 {
 	Relation	rel = table_open(catalog, AccessShareLock);
 	ScanKeyData scankey;
@@ -498,6 +502,10 @@ catalog_row(Oid catalog, Oid index, AttrNumber key_column, Oid key,
 						 catalog == TriggerRelationId ? ((Form_pg_trigger) GETSTRUCT(tuple))->oid :
 						 ((Form_pg_rewrite) GETSTRUCT(tuple))->oid,
 						 HeapTupleHeaderGetRawXmin(tuple->t_data));
+		if (!HeapTupleHeaderXminFrozen(tuple->t_data) &&
+			!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetRawXmin(tuple->t_data)) &&
+			XidInMVCCSnapshot(HeapTupleHeaderGetRawXmin(tuple->t_data), GetActiveSnapshot()))
+			*is_seen = false;
 		found = true;
 	}
 	systable_endscan(scan);
@@ -529,7 +537,7 @@ is_any(HeapTuple tuple, Oid arg)
  * it changes.
  */
 static char *
-relation_stamp(Oid relid, Oid trigger_function)
+relation_stamp(Oid relid, Oid trigger_function, bool *is_seen)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	Form_pg_class class;
@@ -543,12 +551,12 @@ relation_stamp(Oid relid, Oid trigger_function)
 	appendStringInfo(&stamp, UINT64_FORMAT ".%u.%u.%u", GetSystemIdentifier(), MyDatabaseId, relid, class->relfilenode);
 	if (class->relkind == RELKIND_VIEW)
 		is_known = catalog_row(RewriteRelationId, RewriteRelRulenameIndexId,
-							   Anum_pg_rewrite_ev_class, relid, is_any, InvalidOid, &stamp);
+							   Anum_pg_rewrite_ev_class, relid, is_any, InvalidOid, &stamp, is_seen);
 	else
 		is_known = class->relkind == RELKIND_RELATION &&
 			class->relpersistence != RELPERSISTENCE_UNLOGGED && /* emptied by a crash */
 			catalog_row(TriggerRelationId, TriggerRelidNameIndexId,
-						Anum_pg_trigger_tgrelid, relid, is_mark_trigger, trigger_function, &stamp);
+						Anum_pg_trigger_tgrelid, relid, is_mark_trigger, trigger_function, &stamp, is_seen);
 	ReleaseSysCache(tuple);
 	return is_known ? stamp.data : NULL;
 }
@@ -556,14 +564,16 @@ relation_stamp(Oid relid, Oid trigger_function)
 static void
 put_partition(ReturnSetInfo *rsinfo, Oid relid, Period period, Oid trigger_function)
 {
-	char	   *stamp = relation_stamp(relid, trigger_function);
-	Datum		values[4];
-	bool		nulls[4] = {false, false, false, stamp == NULL};
+	bool		is_seen = true;
+	char	   *stamp = relation_stamp(relid, trigger_function, &is_seen);
+	Datum		values[5];
+	bool		nulls[5] = {false, false, false, stamp == NULL, false};
 
 	values[0] = ObjectIdGetDatum(relid);
 	values[1] = TimestampTzGetDatum(period.from);
 	values[2] = TimestampTzGetDatum(period.to);
 	values[3] = stamp == NULL ? (Datum) 0 : CStringGetTextDatum(stamp);
+	values[4] = BoolGetDatum(is_seen);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
@@ -620,7 +630,7 @@ usage_partitions(PG_FUNCTION_ARGS)
 		leaves = find_all_inheritors(child, AccessShareLock, NULL);
 		foreach(leaf, leaves)
 			if (get_rel_relkind(lfirst_oid(leaf)) != RELKIND_PARTITIONED_TABLE)
-				put_partition(rsinfo, lfirst_oid(leaf), period, function);
+			put_partition(rsinfo, lfirst_oid(leaf), period, function);
 	}
 	relation_close(rel, NoLock);
 	PG_RETURN_NULL();
@@ -634,10 +644,10 @@ typedef struct Digest
 {
 	StringInfoData bytes;		/* not yet in the hashes */
 	uint64		hash[2];
-} Digest;
+}			Digest;
 
 static void
-digest_flush(Digest *digest)
+digest_flush(Digest * digest)
 {
 	for (int i = 0; i < 2; i++)
 		digest->hash[i] = hash_bytes_extended((unsigned char *) digest->bytes.data, digest->bytes.len,
@@ -646,13 +656,13 @@ digest_flush(Digest *digest)
 }
 
 static void
-digest_int(Digest *digest, int64 value)
+digest_int(Digest * digest, int64 value)
 {
 	appendBinaryStringInfo(&digest->bytes, (char *) &value, sizeof(value));
 }
 
 static void
-digest_string(Digest *digest, const char *data, int len)
+digest_string(Digest * digest, const char *data, int len)
 {
 	digest_int(digest, len);
 	appendBinaryStringInfo(&digest->bytes, data, len);
@@ -660,7 +670,7 @@ digest_string(Digest *digest, const char *data, int len)
 
 /* Everything of a row that decides what it prices, and at what. */
 static void
-digest_row(Digest *digest, const PriceBook *book, const BookRow *row)
+digest_row(Digest * digest, const PriceBook *book, const BookRow *row)
 {
 	digest_string(digest, (const char *) &row->rates.currency, sizeof(Currency));
 	digest_int(digest, row->rates.named);
@@ -683,7 +693,7 @@ digest_row(Digest *digest, const PriceBook *book, const BookRow *row)
 
 /* What a book says of a name in a stretch of time. */
 static void
-digest_name(Digest *digest, const PriceBook *book, const ModelName *name, TimestampTz from, TimestampTz to)
+digest_name(Digest * digest, const PriceBook *book, const ModelName *name, TimestampTz from, TimestampTz to)
 {
 	digest_int(digest, name->n_models);
 	for (uint32 i = 0; i < name->n_models; i++)
@@ -723,7 +733,7 @@ typedef struct DigestMemo
 {
 	void	   *book;
 	NameCache	names;
-} DigestMemo;
+}			DigestMemo;
 
 /*
  * price_digest(book, providers, models, from, to): equal where the book prices
@@ -884,7 +894,7 @@ stored_usage(PG_FUNCTION_ARGS)
 	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for function %u", fcinfo->flinfo->fn_oid);
-	argtypes[5] = ((Form_pg_proc) GETSTRUCT(tuple))->proargtypes.values[6];	/* price_book */
+	argtypes[5] = ((Form_pg_proc) GETSTRUCT(tuple))->proargtypes.values[6]; /* price_book */
 	ReleaseSysCache(tuple);
 	function = LookupFuncName(list_make2(makeString(schema_name), makeString("settled_ledger")),
 							  lengthof(argtypes), argtypes, true);

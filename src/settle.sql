@@ -18,11 +18,12 @@ CREATE FUNCTION usage_partitions(
     OUT partition regclass,
     OUT starts timestamptz,
     OUT ends timestamptz,
-    OUT stamp text
+    OUT stamp text,
+    OUT is_seen boolean
 ) RETURNS SETOF record
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 20;
 COMMENT ON FUNCTION usage_partitions(regclass, timestamptz, timestamptz) IS
-    'the partitions of a table of calls that may hold calls of a time, with a stamp that changes where one is emptied, rewritten, detached and attached, or without its trigger for a while; NULL where its changes are not marked; they stay locked as if read';
+    'the partitions of a table of calls that may hold calls of a time, with a stamp that changes where one is emptied, rewritten, detached and attached, or without its trigger for a while; NULL where its changes are not marked; and whether the snapshot sees that it was attached; they stay locked as if read';
 
 CREATE FUNCTION price_digest(book price_book, providers text[], models text[], from_at timestamptz, to_at timestamptz) RETURNS uuid
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
@@ -313,7 +314,7 @@ BEGIN
               AND extract(epoch FROM d.first) % 900 = 0 AND extract(epoch FROM d.behind) % 900 = 0
               AND extract(epoch FROM d.first AT TIME ZONE in_zone) % 900 = 0
         )
-        SELECT tokenomics.merge(p.ledger), range_agg(tstzrange(p.starts, p.ends)),
+        SELECT CASE WHEN tokenomics.calls(tokenomics.merge(p.ledger)) > 0 THEN tokenomics.merge(p.ledger) END, range_agg(tstzrange(p.starts, p.ends)),
                (SELECT min(d.first) FROM day d WHERE d.is_archived AND NOT EXISTS (SELECT FROM piece p WHERE p.starts <= d.first AND p.ends >= d.behind))
         INTO ledger, covered, lost
         FROM piece p;

@@ -35,7 +35,8 @@
 #include "miscadmin.h"
 
 #define MAX_ITERATIONS 60
-#define ROUGH 1e-3				/* gain of a step, as a share, below which a search ends */
+#define ROUGH 1e-3				/* gain of a step, as a share, below which a
+								 * search ends */
 #define FINE 1e-11
 #define LEAST_WEIGHT 1e-4		/* bounds of what is fitted, as R has them */
 #define MOST_WEIGHT 0.9999
@@ -671,14 +672,8 @@ finish(SmoothFit *fit, const Search *search, const double *x, double unit)
 	fit->beta_star = run.beta_star;
 	fit->gamma = run.gamma;
 	fit->phi = run.phi;
-	fit->level0 = run.level * unit;
-	fit->trend0 = run.trend * (fit->shape.trend == COMPONENT_MULTIPLIED ? 1 : unit);
 	fit->start = search->start;
-	fit->seasonals0 = palloc0(period * sizeof(double));
 	fit->seasonals = palloc0(period * sizeof(double));
-	if (fit->shape.season != COMPONENT_NONE)
-		for (int j = 0; j < period; j++)
-			fit->seasonals0[j] = run.seasonals[j] * (fit->shape.season == COMPONENT_MULTIPLIED ? 1 : unit);
 	fit->errors = palloc(search->n * sizeof(double));
 	fit->fitted = palloc(search->n * sizeof(double));
 	for (int t = 0; t < search->start; t++)
@@ -704,7 +699,11 @@ finish(SmoothFit *fit, const Search *search, const double *x, double unit)
 	fit->sse *= unit * unit;
 	n = fit->n_errors;
 	fit->scale = n > 0 ? sqrt(squares / Max(n - (k - 1), 1)) * factor : NAN;
-	/* a perfect fit is one to twelve digits: which of several is, does not matter */
+
+	/*
+	 * a perfect fit is one to twelve digits: which of several is, does not
+	 * matter
+	 */
 	fit->log_likelihood = -0.5 * n * (log(Max(squares, n * 1e-24)) + 2 * log_mean) - n * log(unit);
 	fit->aic = -2 * fit->log_likelihood + 2 * k;
 	fit->aicc = n - k - 1 > 0 ? fit->aic + 2.0 * k * (k + 1) / (n - k - 1) : INFINITY;
@@ -872,7 +871,6 @@ smooth_fit(SmoothFit *fit, SmoothShape shape, const double *values, int n, int p
 static void
 free_fit(SmoothFit *fit)
 {
-	pfree(fit->seasonals0);
 	pfree(fit->seasonals);
 	pfree(fit->errors);
 	pfree(fit->fitted);
@@ -975,7 +973,6 @@ smooth_seasonal_naive(SmoothFit *fit, const double *y, int n, int period)
 	fit->gamma = period > 1 ? 1 : 0;
 	fit->phi = 1;
 	fit->start = Min(period, n);
-	fit->seasonals0 = palloc0(period * sizeof(double));
 	fit->seasonals = palloc0(period * sizeof(double));
 	fit->errors = palloc(n * sizeof(double));
 	fit->fitted = palloc(n * sizeof(double));
@@ -991,16 +988,9 @@ smooth_seasonal_naive(SmoothFit *fit, const double *y, int n, int period)
 		}
 	}
 	if (period > 1)
-		for (int j = 0; j < period; j++)
-		{
-			fit->seasonals0[j] = filled[j];
-			fit->seasonals[j] = filled[n - period + j];
-		}
+		memcpy(fit->seasonals, filled + n - period, period * sizeof(double));
 	else
-	{
-		fit->level0 = filled[0];
 		fit->level = filled[n - 1];
-	}
 	fit->scale = fit->n_errors > 0 ? sqrt(fit->sse / fit->n_errors) : NAN;
 	fit->log_likelihood = fit->aic = fit->aicc = fit->bic = NAN;
 	pfree(filled);

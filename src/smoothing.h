@@ -26,7 +26,8 @@ typedef struct SmoothShape
 	Component	trend;
 	Component	season;
 	bool		damped;
-	bool		classic;		/* Holt-Winters: the season follows the new level */
+	bool		classic;		/* Holt-Winters: the season follows the new
+								 * level */
 } SmoothShape;
 
 /* What the user gives; NaN is what is to be fitted. */
@@ -50,16 +51,14 @@ typedef struct SmoothFit
 	double		beta_star;		/* beta / alpha */
 	double		gamma;			/* of the recursion */
 	double		phi;			/* 1 where not damped */
-	double		level0;
-	double		trend0;
-	double	   *seasonals0;		/* that of the first value first */
 	double		level;			/* the states after the last value */
 	double		trend;
 	double	   *seasonals;		/* that of the next value first */
 	int			start;			/* first value that is forecast */
 	int			n_errors;		/* values that were there and forecast */
 	int			n_parameters;	/* fitted, with states and the variance */
-	double		sse;			/* of the one-step errors in units of the series */
+	double		sse;			/* of the one-step errors in units of the
+								 * series */
 	double		scale;			/* standard deviation of the model's errors */
 	double		log_likelihood;
 	double		aic;
@@ -77,7 +76,8 @@ typedef struct SmoothForecast
 	const double *values;		/* NaN: not known */
 	int			period;
 	Component	index_kind;
-	double	   *index;			/* of the season, that of the first value first */
+	double	   *index;			/* of the season, that of the first value
+								 * first */
 	int			n_models;
 	SmoothFit	models[SMOOTH_MAX_MODELS];
 	double	   *fitted;			/* of the whole, as the models'; NaN likewise */

@@ -68,7 +68,6 @@ SQL_FUNCTION(tokens_input_total);
 SQL_FUNCTION(tokens_output_total);
 SQL_FUNCTION(tokens_plus);
 SQL_FUNCTION(tokens_minus);
-SQL_FUNCTION(scale_tokens);
 SQL_FUNCTION(tokens_accum);
 SQL_FUNCTION(tokens_eq);
 SQL_FUNCTION(tokens_ne);
@@ -615,49 +614,6 @@ tokens_minus(PG_FUNCTION_ARGS)
 	}
 	a.reported |= b.reported;
 	return token_counts_datum(&a);
-}
-
-/* A factor of scale_tokens(). */
-static Datum
-checked_factor(FunctionCallInfo fcinfo, int argno, const char *name)
-{
-	Datum		factor = PG_GETARG_DATUM(argno);
-	Datum		zero = NumericGetDatum(int64_to_numeric(0));
-
-	if (numeric_is_nan(DatumGetNumeric(factor)) || numeric_is_inf(DatumGetNumeric(factor)) ||
-		DatumGetBool(DirectFunctionCall2(numeric_lt, factor, zero)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must be a number of 0 or more, not %s", name,
-						DatumGetCString(DirectFunctionCall1(numeric_out, factor)))));
-	return factor;
-}
-
-/*
- * scale_tokens(tokens, input_factor, output_factor): what is not a token stays
- * as it is.
- */
-Datum
-scale_tokens(PG_FUNCTION_ARGS)
-{
-	Datum		factor[2];
-	TokenCounts counts;
-	MeterSet	rest;
-	Meter		m;
-
-	token_counts_read(PG_GETARG_DATUM(0), &counts);
-	factor[SIDE_INPUT] = checked_factor(fcinfo, 1, "input_factor");
-	factor[SIDE_OUTPUT] = checked_factor(fcinfo, 2, "output_factor");
-	rest = counts.reported & ~meters_of_side(SIDE_NONE);
-	FOR_EACH_METER(m, rest)
-	{
-		Datum		scaled = DirectFunctionCall2(numeric_mul, NumericGetDatum(int64_to_numeric(counts.count[m])),
-												 factor[meter_info[m].side]);
-
-		/* rounds half a token up */
-		counts.count[m] = DatumGetInt64(DirectFunctionCall1(numeric_int8, scaled));
-	}
-	return token_counts_datum(&counts);
 }
 
 /*

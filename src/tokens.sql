@@ -87,11 +87,6 @@ COMMENT ON OPERATOR + (tokens, tokens) IS 'add meter by meter';
 CREATE OPERATOR - (LEFTARG = tokens, RIGHTARG = tokens, FUNCTION = tokens_minus);
 COMMENT ON OPERATOR - (tokens, tokens) IS 'subtract meter by meter; an error where a meter would fall below zero';
 
-CREATE FUNCTION scale_tokens(tokens, input_factor numeric, output_factor numeric) RETURNS tokens
-    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION scale_tokens(tokens, numeric, numeric) IS
-    'input meters times one factor and output meters times another, each rounded to whole tokens; what is not a token stays as it is';
-
 CREATE FUNCTION tokens_accum(tokens, tokens) RETURNS tokens
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION tokens_accum(tokens, tokens) IS 'transition and combine function of sum(tokens)';

@@ -28,6 +28,7 @@ BEGIN
         prices tokenomics.price_book;
         stored record;
         stamps text;
+        all_seen boolean;   -- else calls of an older snapshot may lie where none are looked for: all are read
         part tstzrange;
         counted tokenomics.ledger;
         parts tokenomics.ledger[];
@@ -43,27 +44,30 @@ BEGIN
         END IF;
         prices := book();
         FOR attempt IN 1 .. 10 LOOP
-            stamps := (SELECT string_agg(p.stamp, ' ' ORDER BY p.stamp) FROM tokenomics.usage_partitions('usage', first, behind) p);
+            SELECT string_agg(coalesce(p.stamp, p.partition::oid::text), ' ' ORDER BY p.partition), coalesce(bool_and(p.is_seen), true) INTO stamps, all_seen
+            FROM tokenomics.usage_partitions('usage', first, behind) p;
             -- what is settled, as it is stored; the calls of all other time
             SELECT s.ledger, s.covered INTO stored FROM tokenomics.stored_usage('usage', grain, in_zone, first, behind, dimension, prices) s;
-            parts := ARRAY[stored.ledger];
+            parts := NULL;
             FOR part IN
-                SELECT r FROM unnest(tstzmultirange(tstzrange(first, behind)) - coalesce(stored.covered, '{}')) r
+                SELECT r FROM unnest(tstzmultirange(tstzrange(first, behind)) - CASE WHEN all_seen THEN coalesce(stored.covered, '{}') ELSE '{}' END) r
             LOOP
                 -- By EXECUTE, for which the planner sees the limits each time, and which
                 -- runs in parallel: a SELECT INTO is for one row, and does not.
                 EXECUTE format('SELECT tokenomics.ledger((SELECT $5), $1, $2, u.at, u.provider, u.model, u.service_tier, u.tokens, (%s' || E'\n' || ')::text, u.calls)
-                                FROM usage u WHERE u.at >= $3 AND u.at < $4', coalesce(label, 'NULL'))
-                INTO counted USING grain, in_zone, lower(part), upper(part), prices;
+                                FROM usage u WHERE u.at >= $3 AND u.at < $4' || CASE WHEN NOT all_seen AND stored.covered IS NOT NULL THEN ' AND NOT u.at <@ $6' ELSE '' END, coalesce(label, 'NULL'))
+                INTO counted USING grain, in_zone, lower(part), upper(part), prices, stored.covered;
                 IF stored.covered IS NULL THEN
                     RETURN counted;
                 END IF;
-                parts := parts || counted;
+                IF counted IS NOT NULL THEN
+                    parts := parts || counted;
+                END IF;
             END LOOP;
             -- no snapshot holds partitions: another one attached in between
             -- would be in one of the two alone
-            IF stamps IS NOT DISTINCT FROM (SELECT string_agg(p.stamp, ' ' ORDER BY p.stamp) FROM tokenomics.usage_partitions('usage', first, behind) p) THEN
-                RETURN (SELECT CASE WHEN tokenomics.calls(m) > 0 THEN m END FROM (SELECT tokenomics.merge(p) AS m FROM unnest(parts) p) x);
+            IF stamps IS NOT DISTINCT FROM (SELECT string_agg(coalesce(p.stamp, p.partition::oid::text), ' ' ORDER BY p.partition) FROM tokenomics.usage_partitions('usage', first, behind) p) THEN
+                RETURN CASE WHEN parts IS NULL THEN stored.ledger ELSE (SELECT tokenomics.merge(p) FROM unnest(parts || stored.ledger) p) END;
             END IF;
         END LOOP;
         RAISE EXCEPTION USING

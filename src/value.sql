@@ -402,8 +402,8 @@ BEGIN
             FROM candidate c, (SELECT DISTINCT l.service_tier FROM call l) t, price p
         ), served AS (
             SELECT tokenomics.lines(tokenomics.ledger((SELECT p.book FROM price p), 'month', in_zone, l.at, c.provider, c.model, t.served_as,
-                       tokenomics.scale_tokens(l.tokens, coalesce(c.tokenizer_factor, 1) / l.tokenizer_factor,
-                                        coalesce(c.tokenizer_factor, 1) / l.tokenizer_factor * coalesce(c.output_factor, 1) / l.output_factor), NULL, l.calls)) AS line
+                       tokenomics.adjust_tokens(l.tokens, coalesce(c.tokenizer_factor, 1) / l.tokenizer_factor,
+                                        coalesce(c.output_factor, 1) / l.output_factor), NULL, l.calls)) AS line
             FROM call l, candidate c JOIN tier t ON t.provider = c.provider AND t.model = c.model
             WHERE t.service_tier = l.service_tier
         ), costed AS (

@@ -26,7 +26,8 @@ SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_aggregate a JOIN pg_proc p 
 SELECT is_empty($$SELECT t.typname FROM member m JOIN pg_type t ON t.oid = m.objid AND m.classid = 'pg_type'::regclass WHERE t.typtype = 'b' AND t.typcategory <> 'A' AND t.typstorage <> 'e'$$, 'values are stored external');
 
 SELECT is_empty($$SELECT p.oid::regprocedure FROM member m JOIN pg_proc p ON p.oid = m.objid AND m.classid = 'pg_proc'::regclass JOIN pg_language l ON l.oid = p.prolang
-    WHERE p.prokind = 'f' AND l.lanname IN ('c', 'sql') AND (p.provolatile = 'v' OR p.proparallel <> 's')$$, 'C and SQL functions are immutable or stable, and parallel safe');
+    WHERE p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype AND l.lanname IN ('c', 'sql') AND (p.provolatile = 'v' OR p.proparallel <> 's')$$, 'C and SQL functions are immutable or stable, and parallel safe');
+    WHERE p.prokind = 'f' AND l.lanname IN ('c', 'sql') AND p.prorettype <> 'trigger'::regtype AND (p.provolatile = 'v' OR p.proparallel <> 's')$$, 'C and SQL functions but triggers are immutable or stable, and parallel safe');
 SELECT is_empty($$SELECT p.oid::regprocedure FROM member m JOIN pg_proc p ON p.oid = m.objid AND m.classid = 'pg_proc'::regclass JOIN pg_language l ON l.oid = p.prolang
     WHERE l.lanname = 'sql' AND p.prosqlbody IS NULL$$, 'SQL functions are bound to what they call');
 SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p JOIN member m ON m.objid = p.oid AND m.classid = 'pg_proc'::regclass WHERE p.prosecdef$$, 'none runs with the rights of its owner');

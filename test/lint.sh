@@ -10,7 +10,7 @@ for file in src/*.c src/*.h test/*/*.c; do
 done
 cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --suppress=missingInclude \
     --suppress=unknownMacro --suppress=nullPointerArithmetic -DFLEXIBLE_ARRAY_MEMBER= -DPG_VERSION_NUM=150000 -DHAVE_INT128 src || complain "cppcheck"
-codespell -q 3 -L inout,datas,te,fo,ot,fpr README.md CHANGELOG.md src test sql Makefile || complain "spelling"
+codespell -q 3 -L inout,datas,te,fo,ot,fpr,mape,nam,nd README.md CHANGELOG.md src test sql Makefile || complain "spelling"
 
 git grep -nE '[[:space:]]+$' -- '*.c' '*.h' '*.sql' '*.sh' '*.pl' '*.pm' Makefile ':!expected' && complain "space at the end of a line"
 grep -ln PG_VERSION_NUM src/*.c src/*.h | grep -v compat.h && complain "PG_VERSION_NUM belongs in compat.h"

@@ -6,7 +6,7 @@ CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS tokenomics CASCADE;
 SET search_path = tokenomics, public;
 SET timezone = 'America/New_York';
-SELECT plan(34);
+SELECT plan(35);
 SELECT setseed(0.20261127);
 
 -- five weeks over a change of the clocks in each zone, some hours busy
@@ -26,6 +26,8 @@ SELECT ok((SELECT demand_profile('UTC', at, tokens, calls) FROM (SELECT * FROM c
 SELECT ok((SELECT merge(x ORDER BY random()) FROM (SELECT demand_profile('UTC', at, tokens, calls) AS x FROM call GROUP BY i % n) y) = whole(), format('%s parts', n)) FROM unnest('{2,7,100,8000}'::int[]) n;
 SELECT ok((SELECT merge(x ORDER BY random()) FROM (SELECT demand_profile('UTC', at, tokens, calls) AS x FROM call GROUP BY at::date) y) = whole(), 'days');
 SELECT ok((SELECT merge(m) FROM (SELECT merge(x) AS m FROM (SELECT demand_profile('UTC', at, tokens, calls) AS x, i % 70 AS g FROM call GROUP BY i % 70) y GROUP BY g % 7) z) = whole(), 'parts of parts');
+SELECT ok((SELECT r FROM (SELECT n, demand_profile('UTC', at, tokens, calls) OVER (ORDER BY n) AS r FROM (SELECT *, row_number() OVER (ORDER BY i * 7919 % 8009) AS n FROM call) o WHERE n <= 700) w WHERE n = 700)
+    = (SELECT demand_profile('UTC', at, tokens, calls) FROM (SELECT *, row_number() OVER (ORDER BY i * 7919 % 8009) AS n FROM call) o WHERE n <= 700), 'a state that is read at every call goes on');
 SELECT ok((SELECT merge(x) FROM (SELECT demand_profile('UTC', at, tokens, calls, 'second') AS x FROM call GROUP BY i % 13) y) = (SELECT s FROM profile WHERE zone = 'UTC'), 'seconds too');
 SELECT ok(bool_and(in_zone(whole(), zone) = p AND in_zone(p, 'UTC') = whole()), 'a profile in a zone is the one made in it') FROM profile;
 SELECT ok(bool_and(p::text::demand_profile = p AND s::text::demand_profile = s), 'text loses nothing') FROM profile;

@@ -100,7 +100,7 @@ INSERT INTO operating_point (quote, interactivity, input_tokens_per_second, outp
 SELECT 'worse ' || quote, interactivity, input_tokens_per_second, output_tokens_per_second FROM operating_point;
 CREATE TABLE ranked AS SELECT a AS asked, c.* FROM unnest('{NULL,15,25,41}'::numeric[]) a, LATERAL compare_quotes('w', NULL, a) c;
 SELECT is(count(*), 0::bigint, 'no offer that another beats ranks above it, or costs less') FROM ranked b JOIN ranked g ON b.quote = 'worse ' || g.quote AND b.asked IS NOT DISTINCT FROM g.asked
-WHERE b.rank < g.rank OR b.cost_per_mtok < g.cost_per_mtok OR b.serves AND NOT g.serves;
+WHERE b.rank < g.rank OR b.cost_per_mtok < g.cost_per_mtok OR b.cost_per_mtok > g.cost_per_mtok AND b.rank = g.rank OR b.serves AND NOT g.serves;
 SELECT is(count(*), 0::bigint, 'none that cannot serve ranks above one that can') FROM ranked b JOIN ranked g ON b.asked IS NOT DISTINCT FROM g.asked WHERE NOT b.serves AND g.serves AND b.rank < g.rank;
 SELECT is(count(*), 0::bigint, 'the faster for the user, the more GPUs') FROM (SELECT units_needed - lag(units_needed) OVER (PARTITION BY quote ORDER BY asked) AS more, quote FROM ranked r WHERE asked IS NOT NULL AND serves
     AND (SELECT count(input_tokens_per_second) FROM operating_point o WHERE o.quote = r.quote) = 0) x WHERE more < 0;

@@ -135,11 +135,17 @@ SELECT results_eq('SELECT * FROM answers', 'SELECT * FROM serial', 'and so do pa
 
 -- the catalog
 CREATE TEMP VIEW view AS SELECT c.oid, c.relname FROM pg_class c WHERE c.relkind = 'v' AND c.relnamespace = 'llm'::regnamespace;
-SELECT set_eq('SELECT relname::text FROM view', '{cost_per_token,unit_price_trend,total_spend_trend,daily_spend,spend_by_owner,unpriced_usage,reconciliation,demand_drivers,price_change_log,bill_growth,bill_growth_by_team,bill_growth_by_project,bill_growth_by_driver,underuse}'::text[], 'fourteen views');
-SELECT set_eq('SELECT relname::text FROM view', '{cost_per_token,unit_price_trend,total_spend_trend,daily_spend,spend_by_owner,unpriced_usage,reconciliation,price_change_log}'::text[], 'eight views');
+SELECT set_eq('SELECT relname::text FROM view', '{cost_per_token,unit_price_trend,total_spend_trend,daily_spend,spend_by_owner,unpriced_usage,reconciliation,settlement,price_change_log,focus_export,
+    bill_growth,bill_growth_by_team,bill_growth_by_project,bill_growth_by_driver,underuse,demand_drivers,peak_profile,reasoning_profile,fan_out,cache_by_session_depth,cache_use,demand_forecast,
+    quote_comparison,value_grid,outcome_cost,budget_status,unbudgeted_spend}'::text[], 'the views');
 SELECT is_empty($$SELECT relname, attname FROM view v JOIN pg_attribute a ON a.attrelid = v.oid WHERE a.attnum > 0 AND (obj_description(v.oid, 'pg_class') IS NULL OR col_description(v.oid, a.attnum) IS NULL)$$, 'each and every column has a comment');
 SELECT is_empty($$SELECT relname, attname, atttypid::regtype FROM view v JOIN pg_attribute a ON a.attrelid = v.oid WHERE a.attnum > 0
-    AND a.atttypid NOT IN ('date'::regtype, 'text'::regtype, 'text[]'::regtype, 'boolean'::regtype, 'integer'::regtype, 'bigint'::regtype, 'numeric'::regtype, 'double precision'::regtype, 'timestamptz'::regtype)$$, 'columns are of plain types');
+    AND a.atttypid NOT IN ('date'::regtype, 'text'::regtype, 'text[]'::regtype, 'boolean'::regtype, 'integer'::regtype, 'bigint'::regtype, 'numeric'::regtype, 'numeric[]'::regtype, 'double precision'::regtype,
+                           'timestamptz'::regtype, 'jsonb'::regtype)$$, 'columns are of plain types');
+SELECT set_eq('SELECT relname::text FROM view', '{cost_per_token,unit_price_trend,total_spend_trend,daily_spend,spend_by_owner,unpriced_usage,reconciliation,settlement}'::text[], 'eight views');
+SELECT is_empty($$SELECT relname, attname FROM view v JOIN pg_attribute a ON a.attrelid = v.oid WHERE a.attnum > 0 AND (obj_description(v.oid, 'pg_class') IS NULL OR col_description(v.oid, a.attnum) IS NULL)$$, 'each and every column has a comment');
+SELECT is_empty($$SELECT relname, attname, atttypid::regtype FROM view v JOIN pg_attribute a ON a.attrelid = v.oid WHERE a.attnum > 0 AND a.attname <> 'settled_at'
+    AND a.atttypid NOT IN ('date'::regtype, 'text'::regtype, 'text[]'::regtype, 'boolean'::regtype, 'integer'::regtype, 'bigint'::regtype, 'numeric'::regtype, 'double precision'::regtype)$$, 'columns are of plain types');
 SELECT is_empty($$SELECT relname FROM view v LEFT JOIN pg_proc p ON p.proname = v.relname || '_between' AND p.pronamespace = 'llm'::regnamespace
     WHERE p.proargnames[:3] IS DISTINCT FROM '{from_at,to_at,zone}' OR p.pronargdefaults IS DISTINCT FROM p.pronargs OR p.proargnames[p.pronargs + 1:] IS DISTINCT FROM (SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = v.oid AND a.attnum > 0) OR obj_description(p.oid, 'pg_proc') IS NULL OR p.prosecdef
     OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = v.oid AND 'security_invoker=true' = ANY (c.reloptions))$$, 'each has a function of the same columns, commented, and neither has the rights of its owner');

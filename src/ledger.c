@@ -263,7 +263,7 @@ ledger_line(Ledger *ledger, const LineKey *key)
 		ledger->flat = NULL;
 	}
 	if (ledger->n_lines * 2 >= ledger->n_line_slots)
-		rehash_lines(ledger, Max(ledger->n_line_slots * 2, 64));
+		rehash_lines(ledger, Max(pg_nextpower2_32(ledger->n_lines + 1) * 2, 64));
 	slot = key_hash(key) & (ledger->n_line_slots - 1);
 	while (ledger->line_slots[slot] != 0)
 	{

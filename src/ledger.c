@@ -362,6 +362,9 @@ ledger_merge(PG_FUNCTION_ARGS)
 			state = ledger_read(aggcontext, flat);
 			return EOHPGetRWDatum(&state->hdr);
 		}
+		booking_flush(state);
+		if (ledger_add_stored(state, flat))
+			return EOHPGetRWDatum(&state->hdr);
 		from = ledger_read(CurrentMemoryContext, flat);
 	}
 	if (state == NULL)

@@ -334,35 +334,72 @@ get_lines(Reader *reader, Ledger *ledger, const uint32 *numbers, uint32 n_string
 		refuse(reader, "bytes behind its end");
 }
 
+/* The head of the stored form: its calendar. */
+static Grain
+get_head(Reader *reader, const char **zone, uint32 *zone_len)
+{
+	Grain		grain;
+
+	(void) get_number(reader, LEDGER_FORMAT, "");
+	grain = get_number(reader, N_GRAINS - 1, "");
+	*zone_len = get_number(reader, TZ_STRLEN_MAX, "");
+	*zone = get_bytes(reader, *zone_len);
+	return grain;
+}
+
+/* What is behind the head: strings and lines. */
+static void
+get_body(Reader *reader, Ledger *ledger)
+{
+	uint32		n_strings = get_number(reader, reader->end - reader->p, "");
+	uint32	   *numbers = palloc0(((Size) n_strings + 1) * sizeof(uint32));
+
+	for (uint32 s = 1; s <= n_strings; s++)
+	{
+		uint32		len = get_number(reader, MaxAllocSize, "");
+
+		numbers[s] = ledger_string(ledger, get_bytes(reader, len), len);
+	}
+	get_lines(reader, ledger, numbers, n_strings);
+	pfree(numbers);
+}
+
+static Reader
+stored_reader(bytea *flat)
+{
+	Reader		reader = {(const unsigned char *) VARDATA_ANY(flat),
+	(const unsigned char *) VARDATA_ANY(flat) + VARSIZE_ANY_EXHDR(flat), false, LEDGER_TYPE};
+
+	return reader;
+}
+
 /* Takes the stored form apart. */
 Ledger *
 ledger_read(MemoryContext parent, bytea *flat)
 {
-	Reader		reader = {(const unsigned char *) VARDATA_ANY(flat),
-	(const unsigned char *) VARDATA_ANY(flat) + VARSIZE_ANY_EXHDR(flat), false, LEDGER_TYPE};
-	Ledger	   *ledger;
-	Grain		grain;
-	uint32		zone_len;
+	Reader		reader = stored_reader(flat);
 	const char *zone;
-	uint32		n_strings;
-	uint32	   *numbers;
+	uint32		zone_len;
+	Grain		grain = get_head(&reader, &zone, &zone_len);
+	Ledger	   *ledger = ledger_make(parent, grain, zone, zone_len);
 
-	(void) get_number(&reader, LEDGER_FORMAT, "");
-	grain = get_number(&reader, N_GRAINS - 1, "");
-	zone_len = get_number(&reader, TZ_STRLEN_MAX, "");
-	zone = get_bytes(&reader, zone_len);
-	ledger = ledger_make(parent, grain, zone, zone_len);
-	n_strings = get_number(&reader, VARSIZE_ANY_EXHDR(flat), "");
-	numbers = palloc0(((Size) n_strings + 1) * sizeof(uint32));
-	for (uint32 s = 1; s <= n_strings; s++)
-	{
-		uint32		len = get_number(&reader, MaxAllocSize, "");
-
-		numbers[s] = ledger_string(ledger, get_bytes(&reader, len), len);
-	}
-	get_lines(&reader, ledger, numbers, n_strings);
-	pfree(numbers);
+	get_body(&reader, ledger);
 	return ledger;
+}
+
+/* Adds a stored ledger to another; false where they are not of one calendar. */
+bool
+ledger_add_stored(Ledger *into, bytea *flat)
+{
+	Reader		reader = stored_reader(flat);
+	const char *zone;
+	uint32		zone_len;
+
+	if (get_head(&reader, &zone, &zone_len) != into->grain ||
+		!same_string(zone, zone_len, into->zone_name, into->zone_len))
+		return false;
+	get_body(&reader, into);
+	return true;
 }
 
 /*

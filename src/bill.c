@@ -869,7 +869,7 @@ static BillGroup *
 group_of(Contributions *to, const GroupKey *key)
 {
 	bool		found;
-	BillGroup	   *group = hash_search(to->groups, key, HASH_ENTER, &found);
+	BillGroup  *group = hash_search(to->groups, key, HASH_ENTER, &found);
 
 	if (!found)
 		memset((char *) group + sizeof(GroupKey), 0, sizeof(BillGroup) - sizeof(GroupKey));
@@ -901,7 +901,7 @@ add_contributions(Bill *bill, const ItemPeriod *base, const ItemPeriod *current,
 	const BillLine *any = (current != NULL ? current : base)->from;
 	const Total *total = NULL;
 	GroupKey	key = {0};
-	BillGroup	   *group = NULL;
+	BillGroup  *group = NULL;
 	uint32		group_label = 0;
 	MeterSet	meters = 0;
 	Meter		meter;
@@ -942,7 +942,10 @@ add_contributions(Bill *bill, const ItemPeriod *base, const ItemPeriod *current,
 		if (to->group_by & BY_METER)
 			key.meter = meter + 1;
 
-		/* label by label: what all up to one did, less what those before it did */
+		/*
+		 * label by label: what all up to one did, less what those before it
+		 * did
+		 */
 		for (;;)
 		{
 			const BillLine *line[2];
@@ -964,7 +967,8 @@ add_contributions(Bill *bill, const ItemPeriod *base, const ItemPeriod *current,
 				side_add(&item.part[t], line[t], meter);
 			item.is_part = memcmp(item.part, item.item, sizeof(item.part)) != 0;
 			if (distance == 0)
-				memset(effect, 0, sizeof(effect));	/* the same, and the same part */
+				memset(effect, 0, sizeof(effect));	/* the same, and the same
+													 * part */
 			else
 				split_item(bill, &item, effect);
 
@@ -1099,7 +1103,7 @@ bill_contributions(PG_FUNCTION_ARGS)
 	int			n_columns;
 	text	   *currency = PG_GETARG_TEXT_PP(6);
 	HASH_SEQ_STATUS status;
-	BillGroup	   *group;
+	BillGroup  *group;
 
 	read_bill(fcinfo, 4, &bill);
 	bill.first = PG_GETARG_INT32(2);
@@ -1186,8 +1190,8 @@ typedef struct DriverGroup
 	TotalKey	key;
 	Money		spend[2];
 	bool		is_measured;
-	Money		effect[N_DRIVER_FACTORS];	/* not measured: behind the drivers
-											 * all tokens */
+	Money		effect[N_DRIVER_FACTORS];	/* not measured: behind the
+											 * drivers all tokens */
 } DriverGroup;
 
 typedef struct DriverEffects

@@ -78,7 +78,7 @@ typedef struct MarkedDay
 {
 	Period		day;
 	int			level;			/* of the subtransaction that holds the mark */
-}			MarkedDay;
+} MarkedDay;
 
 /* The marks of this transaction in one install; days do not overlap. */
 typedef struct MarkSet
@@ -88,7 +88,7 @@ typedef struct MarkSet
 	int			n_days;
 	int			max_days;
 	struct MarkSet *next;
-}			MarkSet;
+} MarkSet;
 
 /* A table or partition whose rows this transaction has changed. */
 typedef struct MarkedTable
@@ -98,7 +98,7 @@ typedef struct MarkedTable
 	AttrNumber	at;
 	Bitmapset  *ids;			/* columns that no ledger depends on */
 	struct MarkedTable *next;
-}			MarkedTable;
+} MarkedTable;
 
 /* The statement that inserts a mark; kept as long as the session. */
 typedef struct MarkPlan
@@ -107,13 +107,13 @@ typedef struct MarkPlan
 	char		schema[NAMEDATALEN];
 	SPIPlanPtr	plan;
 	struct MarkPlan *next;
-}			MarkPlan;
+} MarkPlan;
 
 /* Of the current transaction, in its memory: NULL when it is over. */
-static MarkSet * mark_sets = NULL;
-static MarkedTable * marked_tables = NULL;
+static MarkSet *mark_sets = NULL;
+static MarkedTable *marked_tables = NULL;
 
-static MarkPlan * mark_plans = NULL;
+static MarkPlan *mark_plans = NULL;
 static bool callbacks_registered = false;
 
 static void
@@ -142,7 +142,7 @@ marks_at_subend(SubXactEvent event, SubTransactionId subid, SubTransactionId par
 
 	if (event != SUBXACT_EVENT_COMMIT_SUB && event != SUBXACT_EVENT_ABORT_SUB)
 		return;
-	for (MarkSet * set = mark_sets; set != NULL; set = set->next)
+	for (MarkSet *set = mark_sets; set != NULL; set = set->next)
 	{
 		int			kept = 0;
 
@@ -302,7 +302,7 @@ mark_plan(Oid usage, Oid *owner)
  * with the call.
  */
 static pg_noinline void
-mark_day(MarkSet * set, TimestampTz at)
+mark_day(MarkSet *set, TimestampTz at)
 {
 	SPIPlanPtr	plan;
 	Oid			owner;
@@ -357,7 +357,7 @@ mark_day(MarkSet * set, TimestampTz at)
 }
 
 static inline void
-mark(MarkSet * set, TimestampTz at)
+mark(MarkSet *set, TimestampTz at)
 {
 	int			low = 0;
 	int			high = set->n_days;
@@ -377,7 +377,7 @@ mark(MarkSet * set, TimestampTz at)
 }
 
 static TimestampTz
-slot_at(TupleTableSlot * slot, AttrNumber column)
+slot_at(TupleTableSlot *slot, AttrNumber column)
 {
 	bool		is_null;
 	Datum		at = slot_getattr(slot, column, &is_null);
@@ -391,7 +391,7 @@ slot_at(TupleTableSlot * slot, AttrNumber column)
 
 /* Whether two versions of a row differ in what a ledger may depend on. */
 static bool
-row_differs(const MarkedTable *table, TupleTableSlot * old, TupleTableSlot * new)
+row_differs(const MarkedTable *table, TupleTableSlot *old, TupleTableSlot *new)
 {
 	TupleDesc	desc = old->tts_tupleDescriptor;
 
@@ -643,10 +643,10 @@ typedef struct Digest
 {
 	StringInfoData bytes;		/* not yet in the hashes */
 	uint64		hash[2];
-}			Digest;
+} Digest;
 
 static void
-digest_flush(Digest * digest)
+digest_flush(Digest *digest)
 {
 	for (int i = 0; i < 2; i++)
 		digest->hash[i] = hash_bytes_extended((unsigned char *) digest->bytes.data, digest->bytes.len,
@@ -655,13 +655,13 @@ digest_flush(Digest * digest)
 }
 
 static void
-digest_int(Digest * digest, int64 value)
+digest_int(Digest *digest, int64 value)
 {
 	appendBinaryStringInfo(&digest->bytes, (char *) &value, sizeof(value));
 }
 
 static void
-digest_string(Digest * digest, const char *data, int len)
+digest_string(Digest *digest, const char *data, int len)
 {
 	digest_int(digest, len);
 	appendBinaryStringInfo(&digest->bytes, data, len);
@@ -669,7 +669,7 @@ digest_string(Digest * digest, const char *data, int len)
 
 /* Everything of a row that decides what it prices, and at what. */
 static void
-digest_row(Digest * digest, const PriceBook *book, const BookRow *row)
+digest_row(Digest *digest, const PriceBook *book, const BookRow *row)
 {
 	digest_string(digest, (const char *) &row->rates.currency, sizeof(Currency));
 	digest_int(digest, row->rates.named);
@@ -692,7 +692,7 @@ digest_row(Digest * digest, const PriceBook *book, const BookRow *row)
 
 /* What a book says of a name in a stretch of time. */
 static void
-digest_name(Digest * digest, const PriceBook *book, const ModelName *name, TimestampTz from, TimestampTz to)
+digest_name(Digest *digest, const PriceBook *book, const ModelName *name, TimestampTz from, TimestampTz to)
 {
 	digest_int(digest, name->n_models);
 	for (uint32 i = 0; i < name->n_models; i++)
@@ -732,7 +732,7 @@ typedef struct DigestMemo
 {
 	void	   *book;
 	NameCache	names;
-}			DigestMemo;
+} DigestMemo;
 
 /*
  * price_digest(book, providers, models, from, to): equal where the book prices

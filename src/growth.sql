@@ -290,9 +290,9 @@ BEGIN
              CROSS JOIN LATERAL (SELECT CASE WHEN p.currency IS NOT NULL THEN 0::numeric END AS zero) z
              LEFT JOIN calendar b ON b.n = m.n - d.distance
              LEFT JOIN since s ON s.currency = p.currency
-             LEFT JOIN grouped g ON g.distance = d.distance AND g.n = m.n AND g.currency = p.currency AND g.owner IS NOT DISTINCT FROM p.owner
-             LEFT JOIN grouped o ON o.distance = 0 AND o.n = m.n AND o.currency = p.currency AND o.owner IS NOT DISTINCT FROM p.owner
-             LEFT JOIN unpriced u ON u.n = m.n AND u.owner IS NOT DISTINCT FROM p.owner
+             LEFT JOIN grouped g ON g.distance = d.distance AND g.n = m.n AND g.currency = p.currency AND coalesce(g.owner, '') = coalesce(p.owner, '')
+             LEFT JOIN grouped o ON o.distance = 0 AND o.n = m.n AND o.currency = p.currency AND coalesce(o.owner, '') = coalesce(p.owner, '')
+             LEFT JOIN unpriced u ON u.n = m.n AND coalesce(u.owner, '') = coalesce(p.owner, '')
         WHERE dimension IS NULL OR g.n IS NOT NULL OR o.n IS NOT NULL OR p.currency IS NULL
         ORDER BY d.distance, p.currency, p.owner, m.n;
     END

@@ -4,8 +4,8 @@ EXTENSION  = tokenomics
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" tokenomics.control)
 
 # The rooms, in the order of dependency: each has a NAME.sql, most a NAME.c.
-ROOMS   = tokens vendor rates price_book ratio cost period ledger profile index price_panel bridge price price_import default_prices usage charge settle trends price_change focus factors growth behaviour forecast quote value budget report reader install
-C_FILES = module scan json varint money tokens vendor rates price_book ratio cost period ledger ledger_io booking charge profile index price_panel bridge settle factors behaviour forecast quote value budget smoothing
+ROOMS   = tokens vendor rates price_book ratio cost period ledger profile index price_panel bridge bill price price_import default_prices usage charge settle trends price_change focus factors growth behaviour forecast quote value budget report reader install
+C_FILES = module scan json varint money tokens vendor rates price_book ratio cost period ledger ledger_io booking charge profile index price_panel bridge bill settle factors behaviour forecast quote value budget smoothing
 
 MODULE_big  = tokenomics
 OBJS        = $(C_FILES:%=src/%.o)
@@ -44,7 +44,7 @@ CRON   = $(if $(wildcard $(shell $(PG_CONFIG) --pkglibdir 2>/dev/null)/pg_cron.s
 
 # The targets for people need neither a server nor its files: they install
 # what is missing and go on in a make of their own.  All else is PGXS.
-OURS = help demo report dashboard check check-pictures bench bench-settle bench-cost fuzz sanitize lint indent
+OURS = help demo report dashboard check check-pictures bench bench-settle bench-cost bench-growth fuzz sanitize lint indent
 ifneq ($(filter-out $(OURS),$(or $(MAKECMDGOALS),all)),)
 
 include $(or $(PGXS),$(error There are no PostgreSQL server files. As root: apt-get install -y postgresql-server-dev-$(PG_MAJOR)))
@@ -86,8 +86,10 @@ bench-settle-with-server:
 	$(SERVER) -o shared_buffers=$(BUFFERS) -o jit=off test/bench/settle.sh $(CALLS) $(ROUNDS)
 bench-cost-with-server:
 	$(SERVER) -o shared_buffers=2GB -o jit=off test/bench/run.sh $(CALLS)
+bench-growth-with-server:
+	$(SERVER) psql -Xq -v ON_ERROR_STOP=1 -v rounds=$(ROUNDS) -f test/bench/growth.sql
 
-.PHONY: check-pictures-with-server prove-pgtap prove-tap check-server demo-with-server check-with-server bench-with-server bench-cost-with-server
+.PHONY: check-pictures-with-server prove-pgtap prove-tap check-server demo-with-server check-with-server bench-with-server bench-cost-with-server bench-growth-with-server
 .PHONY: prove-pgtap prove-tap check-server demo-with-server check-with-server bench-with-server bench-settle-with-server bench-cost-with-server
 
 else
@@ -103,6 +105,7 @@ help:
 	@echo "make bench         a year by month and model, against count(*), plain SQL, DuckDB and ClickHouse [CALLS=2000000 ROUNDS=5 BUFFERS=2GB]"
 	@echo "make bench-settle  its last part: settled days, refresh, marks     [CALLS=2000000 ROUNDS=5 BUFFERS=2GB]"
 	@echo "make bench-cost    pricing against a no-op, as ratios            [CALLS=2000000]"
+	@echo "make bench-growth  each view of growth, 36 settled months of 200 models, milliseconds [ROUNDS=5]"
 	@echo "make sanitize      the pg_regress tests under AddressSanitizer and UBSan"
 	@echo "make fuzz          the parsers under libFuzzer                   [SECONDS_EACH=60]"
 	@echo "make lint, indent  check or rewrite the style of the C code"
@@ -136,6 +139,9 @@ bench-settle:
 bench-cost:
 	@test/deps.sh $(BUILD_DEPS)
 	@$(MAKE) -s bench-cost-with-server CALLS=$(CALLS)
+bench-growth:
+	@test/deps.sh $(BUILD_DEPS)
+	@$(MAKE) -s bench-growth-with-server ROUNDS=$(ROUNDS)
 sanitize:
 	@test/deps.sh $(BUILD_DEPS)
 	@PG_CONFIG=$(PG_CONFIG) test/sanitize.sh

@@ -21,7 +21,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "index.h"
+#include "bridge.h"
 
 #include <math.h>
 
@@ -29,11 +29,10 @@
 #include "catalog/pg_type.h"
 #include "decimal.h"
 #include "funcapi.h"
+#include "index.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/float.h"
-
-#define EFFECT_SCALE 12
 
 /* Digits of a quotient before it is rounded to EFFECT_SCALE. */
 #define QUOTIENT_SCALE 40
@@ -225,7 +224,7 @@ not_a_product(void)
 }
 
 /* What each factor did; the value, and what it is of, are above zero or zero. */
-static void
+void
 lmdi(int n, const double *x0, const double *x1, double v0, double v1, double *effect)
 {
 	if (v0 > 0 && v1 > 0)
@@ -424,38 +423,10 @@ bridge_lmdi_effects(PG_FUNCTION_ARGS)
  * The effects of a bill
  */
 
-typedef enum Effect
-{
-	/* the order in which equal effects take the rest of rounding */
-	EFFECT_VOLUME, EFFECT_MIX, EFFECT_PRICE, EFFECT_CURRENCY,
-	N_SPLIT_EFFECTS,
-	EFFECT_NEW = N_SPLIT_EFFECTS, EFFECT_DISCONTINUED,
-	N_EFFECTS
-} Effect;
-
 /* The columns of type bill_effects. */
-static const Effect effect_column[N_EFFECTS] = {
+const Effect effect_column[N_EFFECTS] = {
 	EFFECT_PRICE, EFFECT_VOLUME, EFFECT_MIX, EFFECT_NEW, EFFECT_DISCONTINUED, EFFECT_CURRENCY
 };
-
-/* An item, or a part of one, at one of the two times. */
-typedef struct BillSide
-{
-	Numeric		cost;
-	Numeric		quantity;
-	Numeric		converted;		/* cost in the currency of the effects */
-	bool		is_there;		/* at this time, be it with a quantity of 0 */
-} BillSide;
-
-typedef struct BillItem
-{
-	BillSide	part[2];
-	BillSide	item[2];
-	Numeric		total[2];		/* quantities of all items that are there at
-								 * both times */
-	bool		is_part;
-	bool		is_converted;
-} BillItem;
 
 /* An argument; 0 where it is NULL. */
 static Numeric
@@ -682,6 +653,18 @@ split_unmatched(const BillItem *bill, Numeric *effect)
 	effect[EFFECT_DISCONTINUED] = subtract(zero(), trim_zeros(bill->part[0].converted));
 }
 
+/* The effects of an item, or of a part of one, by Shapley. */
+void
+split_shapley(const BillItem *bill, Numeric *effect)
+{
+	for (int k = 0; k < N_EFFECTS; k++)
+		effect[k] = zero();
+	if (bill->item[0].is_there && bill->item[1].is_there)
+		split_matched(bill, effect);
+	else
+		split_unmatched(bill, effect);
+}
+
 static void
 split_lmdi(const BillItem *bill, Numeric *effect)
 {
@@ -739,14 +722,14 @@ split_bill(FunctionCallInfo fcinfo, bool has_part, bool by_lmdi)
 	Numeric		effect[N_EFFECTS];
 
 	read_bill(fcinfo, has_part, &bill);
-	for (int k = 0; k < N_EFFECTS; k++)
-		effect[k] = zero();
-	if (!bill.item[0].is_there || !bill.item[1].is_there)
-		split_unmatched(&bill, effect);
-	else if (by_lmdi)
+	if (by_lmdi && bill.item[0].is_there && bill.item[1].is_there)
+	{
+		for (int k = 0; k < N_EFFECTS; k++)
+			effect[k] = zero();
 		split_lmdi(&bill, effect);
+	}
 	else
-		split_matched(&bill, effect);
+		split_shapley(&bill, effect);
 	return effects_row(fcinfo, effect);
 }
 

@@ -1,153 +1,22 @@
 -- The bill of an install from one time to another: why it grew, what it would be
 -- at other prices, and where it buys nothing.
 --
--- bill_lines() are the lines of spend_lines(), calls by meter; bill_pairs() sets
--- those of two periods side by side; bill_contributions() says what each did to
--- the bill, by bill_effects(), and all else adds that up.
+-- bill_contributions() says what each group of calls and charges did to the bill,
+-- of calls by tokenomics.bill_contributions(), and all else adds that up.
 
 -- Makes the views and functions in the schema that comes first in search_path;
 -- called by install().
 CREATE PROCEDURE install_growth() LANGUAGE plpgsql
 AS $install$
 BEGIN
-    CREATE OR REPLACE FUNCTION bill_lines(
-        grain text,
-        from_at timestamptz DEFAULT NULL,
-        to_at timestamptz DEFAULT NULL,
-        zone text DEFAULT NULL,
-        dimension text DEFAULT NULL
-    ) RETURNS TABLE (
-        period timestamptz,
-        charge_category text,
-        provider text,
-        model text,
-        service_tier text,
-        above_input_tokens bigint,
-        off_peak boolean,
-        meter text,
-        label text,
-        currency text,
-        tokens bigint,
-        cost numeric
-    )
-        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
-    AS $$
-    #variable_conflict use_column
-    DECLARE
-        in_zone text := coalesce(bill_lines.zone, (SELECT s.zone FROM setting s));
-    BEGIN
-        IF from_at >= to_at THEN
-            RETURN;
-        END IF;
-        RETURN QUERY
-        SELECT m.period, 'Usage', m.provider, m.model, m.service_tier, m.above_input_tokens, m.off_peak, m.meter, m.label, m.currency,
-               sum(m.tokens)::bigint, sum(m.cost)
-        FROM tokenomics.meter_lines(usage_ledger(grain, from_at, to_at, in_zone, dimension)) m
-        WHERE m.currency IS NOT NULL
-        GROUP BY 1, 3, 4, 5, 6, 7, 8, 9, 10
-        UNION ALL
-        SELECT l.period, l.charge_category, l.provider, l.model, l.service_tier, NULL, NULL, NULL, l.label,
-               CASE WHEN l.unpriced IS NULL THEN l.currency END, sum(tokenomics.total(l.tokens))::bigint, sum(l.effective_cost)
-        FROM spend_lines(grain, from_at, to_at, in_zone, dimension) l
-        WHERE l.charge_category <> 'Usage' OR l.unpriced IS NOT NULL
-        GROUP BY 1, 2, 3, 4, 5, 9, 10;
-    END
-    $$;
-    COMMENT ON FUNCTION bill_lines(text, timestamptz, timestamptz, text, text) IS
-        'what the bill is made of, by period: priced calls by provider, model, service tier, threshold, off-peak or not and meter (charge_category Usage), as usage_ledger(); calls without a price, with neither currency nor cost; and purchases, credits, adjustments and tax, as spend_lines()';
-
-    CREATE OR REPLACE FUNCTION bill_pairs(
-        spans tstzrange[],
-        by_month boolean,
-        distances integer[],
-        zone text,
-        dimension text DEFAULT NULL,
-        in_currency text DEFAULT NULL
-    ) RETURNS TABLE (
-        distance integer,
-        n integer,
-        charge_category text,
-        provider text,
-        model text,
-        service_tier text,
-        above_input_tokens bigint,
-        off_peak boolean,
-        meter text,
-        label text,
-        own_currency text,
-        currency text,
-        cost_0 numeric,
-        tokens_0 bigint,
-        converted_0 numeric,
-        cost_1 numeric,
-        tokens_1 bigint,
-        converted_1 numeric,
-        is_there_0 boolean,
-        is_there_1 boolean,
-        total_tokens_0 numeric,
-        total_tokens_1 numeric
-    )
-        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
-    AS $$
-    #variable_conflict use_column
-    BEGIN
-        RETURN QUERY
-        WITH read AS MATERIALIZED (
-            SELECT CASE WHEN by_month THEN (extract(year FROM m.month) * 12 + extract(month FROM m.month))::integer - 1 ELSE s.n::integer END AS n, m.month, l.*
-            FROM unnest(spans) WITH ORDINALITY s(span, n),
-                 LATERAL bill_lines('month', lower(s.span), upper(s.span), bill_pairs.zone, dimension) l,
-                 LATERAL (SELECT (l.period AT TIME ZONE bill_pairs.zone)::date AS month) m
-            WHERE NOT isempty(s.span)
-        ), rated AS (
-            -- amounts of a month and currency add up to what their sum is when converted
-            SELECT r.*, CASE WHEN in_currency IS NOT NULL THEN
-                       convert_currency(r.up_to, r.currency, in_currency, r.month, 'month')
-                       - convert_currency(r.up_to - r.cost, r.currency, in_currency, r.month, 'month') END AS converted
-            FROM (SELECT r.*, CASE WHEN in_currency IS NOT NULL THEN
-                             sum(r.cost) OVER (PARTITION BY r.n, r.month, r.currency
-                                               ORDER BY r.charge_category, r.provider, r.model, r.service_tier, r.above_input_tokens, r.off_peak, r.meter, r.label
-                                               ROWS UNBOUNDED PRECEDING) END AS up_to
-                  FROM read r) r
-        ), line AS MATERIALIZED (
-            SELECT r.n, r.charge_category, r.provider, r.model, r.service_tier, r.above_input_tokens, r.off_peak, r.meter, r.label, r.currency AS own_currency,
-                   -- a currency that a month has no rate of stays what it is
-                   CASE WHEN bool_and(bool_and(r.converted IS NOT NULL)) OVER (PARTITION BY r.currency) THEN in_currency ELSE r.currency END AS currency,
-                   sum(r.cost) AS cost, sum(r.tokens)::bigint AS tokens, sum(r.converted) AS converted
-            FROM rated r GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, r.currency
-        ), period AS (
-            SELECT CASE WHEN by_month THEN min(l.n) ELSE 1 END AS first, CASE WHEN by_month THEN max(l.n) ELSE cardinality(spans) END AS last FROM line l
-        ), pair AS (
-            SELECT d.distance, e.n, l.charge_category, l.provider, l.model, l.service_tier, l.above_input_tokens, l.off_peak, l.meter, l.label, l.own_currency, l.currency,
-                   CASE WHEN l.charge_category = 'Usage' THEN CASE WHEN l.meter IN ('tool_calls', 'cache_storage') THEN l.meter ELSE 'tokens' END END AS unit,
-                   sum(l.cost) FILTER (WHERE s.side = 0) AS cost_0, sum(l.tokens) FILTER (WHERE s.side = 0)::bigint AS tokens_0, sum(l.converted) FILTER (WHERE s.side = 0) AS converted_0,
-                   sum(l.cost) FILTER (WHERE s.side = 1) AS cost_1, sum(l.tokens) FILTER (WHERE s.side = 1)::bigint AS tokens_1, sum(l.converted) FILTER (WHERE s.side = 1) AS converted_1
-            FROM line l, period p, unnest(distances) d(distance), unnest('{0,1}'::integer[]) s(side),
-                 LATERAL (SELECT l.n + CASE s.side WHEN 0 THEN d.distance ELSE 0 END AS n) e
-            WHERE e.n BETWEEN p.first + d.distance AND p.last
-            GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
-        ), there AS (
-            -- a new meter of a model is another mix; a new model is new
-            SELECT p.*, bool_or(p.tokens_0 IS NOT NULL) OVER w AS is_there_0, bool_or(p.tokens_1 IS NOT NULL) OVER w AS is_there_1
-            FROM pair p WINDOW w AS (PARTITION BY p.distance, p.n, p.charge_category, p.own_currency, p.provider, p.model, p.service_tier)
-        )
-        SELECT t.distance, t.n, t.charge_category, t.provider, t.model, t.service_tier, t.above_input_tokens, t.off_peak, t.meter, t.label, t.own_currency, t.currency,
-               t.cost_0, t.tokens_0, CASE WHEN t.currency = in_currency THEN t.converted_0 ELSE t.cost_0 END,
-               t.cost_1, t.tokens_1, CASE WHEN t.currency = in_currency THEN t.converted_1 ELSE t.cost_1 END,
-               t.is_there_0, t.is_there_1,
-               sum(t.tokens_0) FILTER (WHERE t.is_there_0 AND t.is_there_1) OVER w, sum(t.tokens_1) FILTER (WHERE t.is_there_0 AND t.is_there_1) OVER w
-        FROM there t WINDOW w AS (PARTITION BY t.distance, t.n, t.currency, t.unit);
-    END
-    $$;
-    COMMENT ON FUNCTION bill_pairs(tstzrange[], boolean, integer[], text, text, text) IS
-        'part of bill_bridge() and bill_growth: lines of the bill in two periods, side by side: of months that are 1, 12, ... apart (by_month; n: 12 x year + month - 1), or of the spans; total_tokens: of all models that are there in both, in the unit of the meter';
-
     CREATE OR REPLACE FUNCTION bill_contributions(
         spans tstzrange[],
         by_month boolean,
         distances integer[],
         zone text,
         dimension text DEFAULT NULL,
-        in_currency text DEFAULT NULL
+        in_currency text DEFAULT NULL,
+        group_by text[] DEFAULT '{}'
     ) RETURNS TABLE (
         distance integer,
         n integer,
@@ -174,64 +43,69 @@ BEGIN
         LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
     AS $$
     #variable_conflict use_column
+    DECLARE
+        keys text[] := ARRAY(SELECT g FROM unnest(group_by) g WHERE g IN ('provider', 'model', 'service_tier', 'meter')) || CASE WHEN dimension IS NOT NULL THEN '{label}'::text[] END;
     BEGIN
         RETURN QUERY
-        WITH pair AS MATERIALIZED (
-            SELECT p.*, CASE WHEN p.is_there_0 THEN coalesce(p.tokens_0, 0)::numeric END AS quantity_0, CASE WHEN p.is_there_1 THEN coalesce(p.tokens_1, 0)::numeric END AS quantity_1
-            FROM bill_pairs(spans, by_month, distances, bill_contributions.zone, dimension, in_currency) p
-        ), whole AS MATERIALIZED (
-            -- once: each field of what it returns would call it again
-            SELECT p.*, CASE WHEN p.currency = p.own_currency
-                THEN tokenomics.bill_effects(coalesce(p.cost_0, 0), p.quantity_0, coalesce(p.cost_1, 0), p.quantity_1, p.total_tokens_0, p.total_tokens_1)
-                ELSE tokenomics.bill_effects(coalesce(p.cost_0, 0), p.quantity_0, coalesce(p.cost_1, 0), p.quantity_1, p.total_tokens_0, p.total_tokens_1,
-                                             coalesce(p.converted_0, 0), coalesce(p.converted_1, 0)) END AS e
-            FROM pair p WHERE dimension IS NULL AND p.charge_category = 'Usage' AND p.own_currency IS NOT NULL
-        ), running AS (
-            SELECT p.*, CASE WHEN p.is_there_0 THEN sum(p.quantity_0) OVER item END AS item_quantity_0, CASE WHEN p.is_there_1 THEN sum(p.quantity_1) OVER item END AS item_quantity_1,
-                   coalesce(sum(p.cost_0) OVER item, 0) AS item_cost_0, coalesce(sum(p.cost_1) OVER item, 0) AS item_cost_1,
-                   coalesce(sum(p.converted_0) OVER item, 0) AS item_converted_0, coalesce(sum(p.converted_1) OVER item, 0) AS item_converted_1,
-                   sum(p.quantity_0) OVER part AS up_to_quantity_0, sum(p.quantity_1) OVER part AS up_to_quantity_1,
-                   coalesce(sum(p.cost_0) OVER part, 0) AS up_to_cost_0, coalesce(sum(p.cost_1) OVER part, 0) AS up_to_cost_1,
-                   coalesce(sum(p.converted_0) OVER part, 0) AS up_to_converted_0, coalesce(sum(p.converted_1) OVER part, 0) AS up_to_converted_1
-            FROM pair p WHERE dimension IS NOT NULL AND p.charge_category = 'Usage' AND p.own_currency IS NOT NULL
-            WINDOW item AS (PARTITION BY p.distance, p.n, p.own_currency, p.provider, p.model, p.service_tier, p.above_input_tokens, p.off_peak, p.meter),
-                   part AS (PARTITION BY p.distance, p.n, p.own_currency, p.provider, p.model, p.service_tier, p.above_input_tokens, p.off_peak, p.meter
-                            ORDER BY p.label NULLS FIRST ROWS UNBOUNDED PRECEDING)
-        ), up_to AS MATERIALIZED (
-            SELECT r.*, CASE WHEN r.currency = r.own_currency
-                THEN tokenomics.bill_effects_of_part(r.up_to_cost_0, r.up_to_quantity_0, r.up_to_cost_1, r.up_to_quantity_1,
-                                                     r.item_cost_0, r.item_quantity_0, r.item_cost_1, r.item_quantity_1, r.total_tokens_0, r.total_tokens_1)
-                ELSE tokenomics.bill_effects_of_part(r.up_to_cost_0, r.up_to_quantity_0, r.up_to_cost_1, r.up_to_quantity_1,
-                                                     r.item_cost_0, r.item_quantity_0, r.item_cost_1, r.item_quantity_1, r.total_tokens_0, r.total_tokens_1,
-                                                     r.up_to_converted_0, r.up_to_converted_1, r.item_converted_0, r.item_converted_1) END AS e
-            FROM running r
-        ), part AS (
-            -- what all parts up to this one contributed, less what those before it did
-            SELECT u.*, lag(u.e) OVER (PARTITION BY u.distance, u.n, u.own_currency, u.provider, u.model, u.service_tier, u.above_input_tokens, u.off_peak, u.meter
-                                       ORDER BY u.label NULLS FIRST) AS b
-            FROM up_to u
+        WITH part AS MATERIALIZED (
+            SELECT s.n::integer AS n, s.span, p.cuts, p.ledgers, p.counted
+            FROM unnest(spans) WITH ORDINALITY s(span, n), LATERAL spend_parts('month', lower(s.span), upper(s.span), bill_contributions.zone, dimension) p
+            WHERE NOT isempty(s.span)
+        ), read AS MATERIALIZED (
+            -- charges, and calls without a price; of those with one what there is
+            SELECT CASE WHEN by_month THEN (extract(year FROM m.month) * 12 + extract(month FROM m.month))::integer - 1 ELSE l.span END AS n, m.month, l.*
+            FROM (SELECT p.n AS span, l.period, l.charge_category, k.is_priced, CASE WHEN l.unpriced IS NULL THEN l.currency END AS currency,
+                         CASE WHEN NOT k.is_priced AND 'provider' = ANY (keys) THEN l.provider END AS provider, CASE WHEN NOT k.is_priced AND 'model' = ANY (keys) THEN l.model END AS model,
+                         CASE WHEN NOT k.is_priced AND 'service_tier' = ANY (keys) THEN l.service_tier END AS service_tier, CASE WHEN NOT k.is_priced THEN l.label END AS label,
+                         sum(tokenomics.total(l.tokens))::bigint AS tokens, sum(l.effective_cost) AS cost
+                  FROM part p, spend_lines_of('month', lower(p.span), upper(p.span), bill_contributions.zone, dimension, p.cuts, p.ledgers) l,
+                       LATERAL (SELECT l.charge_category = 'Usage' AND l.unpriced IS NULL AS is_priced) k
+                  GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9) l,
+                 LATERAL (SELECT (l.period AT TIME ZONE bill_contributions.zone)::date AS month) m
+        ), compared AS MATERIALIZED (
+            SELECT CASE WHEN by_month THEN min(r.n) ELSE 1 END AS first, CASE WHEN by_month THEN max(r.n) ELSE cardinality(spans) END AS last FROM read r
+        ), rate AS MATERIALIZED (
+            SELECT r.*, x.rate, x.is_inverse, bool_and(x.rate IS NOT NULL OR NOT r.is_needed) OVER (PARTITION BY r.currency) AS is_convertible
+            FROM (SELECT r.n, r.period, r.month, r.currency, coalesce(sum(r.cost) FILTER (WHERE NOT r.is_priced), 0) AS charged, bool_or(r.cost <> 0) AS is_needed
+                  FROM read r WHERE r.currency <> in_currency GROUP BY 1, 2, 3, 4) r
+                 LEFT JOIN LATERAL exchange_rate(r.currency, in_currency, r.month, 'month') x ON true
+        ), line AS (
+            -- amounts of a month and currency add up to what their sum is when converted
+            SELECT r.n, r.charge_category, r.provider, r.model, r.service_tier, r.label, coalesce(c.currency, r.currency) AS currency, r.tokens,
+                   CASE WHEN c.currency IS NULL THEN r.cost
+                        ELSE convert_currency(r.up_to, r.currency, in_currency, r.month, 'month') - convert_currency(r.up_to - r.cost, r.currency, in_currency, r.month, 'month') END AS spend
+            FROM (SELECT r.*, sum(r.cost) OVER (PARTITION BY r.n, r.period, r.currency ORDER BY r.charge_category, r.provider, r.model, r.service_tier, r.label ROWS UNBOUNDED PRECEDING) AS up_to
+                  FROM read r WHERE NOT r.is_priced) r
+                 -- a currency that a month has no rate of stays what it is
+                 LEFT JOIN (SELECT DISTINCT r.currency AS own_currency, in_currency AS currency FROM rate r WHERE r.is_convertible) c ON c.own_currency = r.currency
+        ), pair AS (
+            SELECT d.distance, e.n, l.charge_category, l.provider, l.model, l.service_tier, l.label, l.currency,
+                   sum(l.tokens) FILTER (WHERE s.side = 0)::bigint AS tokens_0, sum(l.tokens) FILTER (WHERE s.side = 1)::bigint AS tokens_1,
+                   coalesce(sum(l.spend) FILTER (WHERE s.side = 0), 0) AS spend_0, coalesce(sum(l.spend) FILTER (WHERE s.side = 1), 0) AS spend_1
+            FROM line l, compared c, unnest(distances) d(distance), unnest('{0,1}'::integer[]) s(side),
+                 LATERAL (SELECT l.n + CASE s.side WHEN 0 THEN d.distance ELSE 0 END AS n) e
+            WHERE e.n BETWEEN c.first + d.distance AND c.last
+            GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
         )
-        SELECT w.distance, w.n, w.charge_category, w.provider, w.model, w.service_tier, w.meter, w.label, w.currency, w.tokens_0, w.tokens_1, coalesce(w.converted_0, 0), coalesce(w.converted_1, 0),
-               (w.e).price_effect, (w.e).volume_effect, (w.e).mix_effect, (w.e).new_effect, (w.e).discontinued_effect, (w.e).currency_effect, 0::numeric, 0::numeric
-        FROM whole w
+        SELECT c.distance, c.n, 'Usage', c.provider, c.model, c.service_tier, c.meter, c.label, c.currency, c.tokens_0, c.tokens_1, c.spend_0, c.spend_1,
+               c.price_effect, c.volume_effect, c.mix_effect, c.new_effect, c.discontinued_effect, c.currency_effect, 0::numeric, 0::numeric
+        FROM compared m,
+             (SELECT array_agg(p.counted) AS ledgers, coalesce(array_agg(p.n) FILTER (WHERE NOT by_month), '{}') AS numbers FROM part p) p,
+             (SELECT coalesce(array_agg(r.n), '{}') AS numbers, coalesce(array_agg(r.period), '{}') AS periods, coalesce(array_agg(r.currency), '{}') AS currencies,
+                     coalesce(array_agg(r.rate), '{}') AS rates, coalesce(array_agg(r.is_inverse), '{}') AS are_inverse, coalesce(array_agg(r.charged), '{}') AS charged
+              FROM rate r WHERE r.is_convertible) r,
+             tokenomics.bill_contributions(p.ledgers, p.numbers, m.first, m.last, distances, keys, coalesce(in_currency, ''), r.numbers, r.periods, r.currencies, r.rates, r.are_inverse, r.charged) c
         UNION ALL
-        SELECT p.distance, p.n, p.charge_category, p.provider, p.model, p.service_tier, p.meter, p.label, p.currency, p.tokens_0, p.tokens_1, coalesce(p.converted_0, 0), coalesce(p.converted_1, 0),
-               (p.e).price_effect - coalesce((p.b).price_effect, 0), (p.e).volume_effect - coalesce((p.b).volume_effect, 0), (p.e).mix_effect - coalesce((p.b).mix_effect, 0),
-               (p.e).new_effect - coalesce((p.b).new_effect, 0), (p.e).discontinued_effect - coalesce((p.b).discontinued_effect, 0),
-               (p.e).currency_effect - coalesce((p.b).currency_effect, 0), 0, 0
-        FROM part p
-        UNION ALL
-        SELECT p.distance, p.n, p.charge_category, p.provider, p.model, p.service_tier, NULL, p.label, p.currency, NULL, NULL, c.spend_0, c.spend_1, 0, 0, 0, 0, 0, 0,
-               CASE WHEN p.charge_category = 'Purchase' THEN c.spend_1 - c.spend_0 ELSE 0 END, CASE WHEN p.charge_category <> 'Purchase' THEN c.spend_1 - c.spend_0 ELSE 0 END
-        FROM pair p, LATERAL (SELECT coalesce(p.converted_0, 0) AS spend_0, coalesce(p.converted_1, 0) AS spend_1) c
-        WHERE p.charge_category <> 'Usage'
+        SELECT p.distance, p.n, p.charge_category, p.provider, p.model, p.service_tier, NULL, p.label, p.currency, NULL, NULL, p.spend_0, p.spend_1, 0, 0, 0, 0, 0, 0,
+               CASE WHEN p.charge_category = 'Purchase' THEN p.spend_1 - p.spend_0 ELSE 0 END, CASE WHEN p.charge_category <> 'Purchase' THEN p.spend_1 - p.spend_0 ELSE 0 END
+        FROM pair p WHERE p.charge_category <> 'Usage'
         UNION ALL
         SELECT p.distance, p.n, p.charge_category, p.provider, p.model, p.service_tier, NULL, p.label, NULL, p.tokens_0, p.tokens_1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-        FROM pair p WHERE p.charge_category = 'Usage' AND p.own_currency IS NULL;
+        FROM pair p WHERE p.charge_category = 'Usage';
     END
     $$;
-    COMMENT ON FUNCTION bill_contributions(tstzrange[], boolean, integer[], text, text, text) IS
-        'part of bill_bridge() and bill_growth: what each line of bill_pairs() did to the bill; calls without a price have tokens and no amounts';
+    COMMENT ON FUNCTION bill_contributions(tstzrange[], boolean, integer[], text, text, text, text[]) IS
+        'part of bill_bridge() and bill_growth: what calls and charges did to the bill, by some of provider, model, service_tier and meter, and by the label of a dimension; of months that are 1, 12, ... apart (by_month; n: 12 x year + month - 1), or of the spans; calls without a price have tokens and no amounts';
 
     CREATE OR REPLACE FUNCTION bill_bridge(
         from_0 timestamptz,
@@ -306,14 +180,14 @@ BEGIN
                      CASE WHEN 'team' = ANY (keys) THEN coalesce(c.label, 'unallocated') END AS team,
                      CASE WHEN 'project' = ANY (keys) THEN coalesce(c.label, 'unallocated') END AS project,
                      c.currency,
-                     coalesce(sum(c.tokens_0) FILTER (WHERE c.meter IS NULL OR 'meter' = ANY (keys) OR c.meter NOT IN ('tool_calls', 'cache_storage')), 0)::bigint AS tokens_0,
-                     coalesce(sum(c.tokens_1) FILTER (WHERE c.meter IS NULL OR 'meter' = ANY (keys) OR c.meter NOT IN ('tool_calls', 'cache_storage')), 0)::bigint AS tokens_1,
+                     coalesce(sum(c.tokens_0), 0)::bigint AS tokens_0,
+                     coalesce(sum(c.tokens_1), 0)::bigint AS tokens_1,
                      trim_scale(sum(c.spend_0)) AS spend_0, trim_scale(sum(c.spend_1)) AS spend_1,
                      trim_scale(sum(c.price_effect)) AS price_effect, trim_scale(sum(c.volume_effect)) AS volume_effect, trim_scale(sum(c.mix_effect)) AS mix_effect,
                      trim_scale(sum(c.new_effect)) AS new_effect, trim_scale(sum(c.discontinued_effect)) AS discontinued_effect, trim_scale(sum(c.currency_effect)) AS currency_effect,
                      trim_scale(sum(c.purchase_effect)) AS purchase_effect, trim_scale(sum(c.other_effect)) AS other_effect
               FROM bill_contributions(ARRAY[tstzrange(from_0, to_0), tstzrange(from_1, to_1)], false, '{1}', in_zone,
-                                      CASE WHEN 'team' = ANY (keys) THEN 'team' WHEN 'project' = ANY (keys) THEN 'project' END, in_currency) c
+                                      CASE WHEN 'team' = ANY (keys) THEN 'team' WHEN 'project' = ANY (keys) THEN 'project' END, in_currency, keys) c
               GROUP BY 1, 2, 3, 4, 5, 6, 7, 8) g
         WHERE g.currency IS NOT NULL OR g.tokens_0 > 0 OR g.tokens_1 > 0
         ORDER BY g.currency, abs(g.spend_1 - g.spend_0) DESC NULLS LAST, g.charge_category, g.provider, g.model, g.service_tier, g.meter, g.team, g.project;
@@ -368,7 +242,7 @@ BEGIN
             FROM bill_contributions(ARRAY[tstzrange(from_at, to_at)], true, '{0,1,12}', in_zone, dimension, in_currency) c
         ), grouped AS (
             SELECT c.distance, c.n, c.owner, c.currency,
-                   sum(c.tokens_0) FILTER (WHERE c.meter NOT IN ('tool_calls', 'cache_storage'))::bigint AS tokens_0, sum(c.tokens_1) FILTER (WHERE c.meter NOT IN ('tool_calls', 'cache_storage'))::bigint AS tokens_1,
+                   sum(c.tokens_0)::bigint AS tokens_0, sum(c.tokens_1)::bigint AS tokens_1,
                    trim_scale(sum(c.spend_0)) AS spend_0, trim_scale(sum(c.spend_1)) AS spend_1,
                    trim_scale(sum(c.price_effect)) AS price_effect, trim_scale(sum(c.volume_effect)) AS volume_effect, trim_scale(sum(c.mix_effect)) AS mix_effect,
                    trim_scale(sum(c.new_effect)) AS new_effect, trim_scale(sum(c.discontinued_effect)) AS discontinued_effect, trim_scale(sum(c.currency_effect)) AS currency_effect,
@@ -416,9 +290,9 @@ BEGIN
              CROSS JOIN LATERAL (SELECT CASE WHEN p.currency IS NOT NULL THEN 0::numeric END AS zero) z
              LEFT JOIN calendar b ON b.n = m.n - d.distance
              LEFT JOIN since s ON s.currency = p.currency
-             LEFT JOIN grouped g ON g.distance = d.distance AND g.n = m.n AND g.currency = p.currency AND g.owner IS NOT DISTINCT FROM p.owner
-             LEFT JOIN grouped o ON o.distance = 0 AND o.n = m.n AND o.currency = p.currency AND o.owner IS NOT DISTINCT FROM p.owner
-             LEFT JOIN unpriced u ON u.n = m.n AND u.owner IS NOT DISTINCT FROM p.owner
+             LEFT JOIN grouped g ON g.distance = d.distance AND g.n = m.n AND g.currency = p.currency AND coalesce(g.owner, '') = coalesce(p.owner, '')
+             LEFT JOIN grouped o ON o.distance = 0 AND o.n = m.n AND o.currency = p.currency AND coalesce(o.owner, '') = coalesce(p.owner, '')
+             LEFT JOIN unpriced u ON u.n = m.n AND coalesce(u.owner, '') = coalesce(p.owner, '')
         WHERE dimension IS NULL OR g.n IS NOT NULL OR o.n IS NOT NULL OR p.currency IS NULL
         ORDER BY d.distance, p.currency, p.owner, m.n;
     END
@@ -626,8 +500,6 @@ BEGIN
         distance integer,
         n integer,
         currency text,
-        spend_0 numeric,
-        spend_1 numeric,
         users_effect numeric,
         sessions_per_user_effect numeric,
         turns_per_session_effect numeric,
@@ -639,8 +511,6 @@ BEGIN
         cache_effect numeric,
         mix_effect numeric,
         price_effect numeric,
-        purchase_effect numeric,
-        other_effect numeric,
         reason text
     )
         LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
@@ -650,82 +520,28 @@ BEGIN
         RETURN QUERY
         WITH driver AS MATERIALIZED (
             SELECT CASE WHEN by_month THEN (extract(year FROM f.month) * 12 + extract(month FROM f.month))::integer - 1 ELSE f.i::integer END AS n, f.reason,
-                   CASE WHEN p.product > 0 THEN ARRAY[f.users, f.sessions_per_user, f.turns_per_session, f.calls_per_turn, f.tokens_per_call, f.reasoning_multiplier]::double precision[] END AS x,
-                   p.product
+                   CASE WHEN p.product > 0 THEN ARRAY[f.users, f.sessions_per_user, f.turns_per_session, f.calls_per_turn, f.tokens_per_call, f.reasoning_multiplier, p.product]::double precision[] END AS x
             FROM unnest(factors) WITH ORDINALITY f(month, days, slice, users, sessions_per_user, turns_per_session, calls_per_turn, tokens_per_call, reasoning_multiplier, coverage_multiplier,
                                                    mix, mix_calls, cacheable_tokens, cache_hit_rate, peak_to_average, monthly_growth, coverage, reason, i),
-                 LATERAL (SELECT (f.users * f.sessions_per_user * f.turns_per_session * f.calls_per_turn * f.tokens_per_call * f.reasoning_multiplier)::double precision AS product) p
-        ), pair AS (
-            SELECT p.distance, p.n, p.charge_category, p.currency, coalesce(p.cost_0, 0) AS cost_0, coalesce(p.cost_1, 0) AS cost_1,
-                   coalesce(p.tokens_0, 0)::numeric AS q0, coalesce(p.tokens_1, 0)::numeric AS q1, p.meter IN ('input', 'cache_read', 'cache_write', 'cache_write_1h') AS is_cacheable,
-                   coalesce(sum(p.tokens_0) FILTER (WHERE p.meter IN ('input', 'cache_read', 'cache_write', 'cache_write_1h')) OVER of_model, 0) AS input_0,
-                   coalesce(sum(p.tokens_1) FILTER (WHERE p.meter IN ('input', 'cache_read', 'cache_write', 'cache_write_1h')) OVER of_model, 0) AS input_1,
-                   coalesce(sum(p.tokens_0) FILTER (WHERE p.meter NOT IN ('tool_calls', 'cache_storage')) OVER of_all, 0) AS total_0,
-                   coalesce(sum(p.tokens_1) FILTER (WHERE p.meter NOT IN ('tool_calls', 'cache_storage')) OVER of_all, 0) AS total_1
-            FROM bill_pairs(spans, by_month, distances, driver_effects_of.zone) p
-            WHERE p.currency IS NOT NULL
-            WINDOW of_all AS (PARTITION BY p.distance, p.n, p.currency),
-                   of_model AS (PARTITION BY p.distance, p.n, p.currency, p.provider, p.model, p.service_tier, p.above_input_tokens, p.off_peak)
-        ), item AS (
-            -- tokens x mix x cache x price; what cannot be seen in one month, as the
-            -- hit rate of a model that was not used, is what it is in the other
-            SELECT p.*, d0.x AS drivers_0, d1.x AS drivers_1, d0.product AS product_0, d1.product AS product_1, d0.x IS NOT NULL AND d1.x IS NOT NULL AS is_measured,
-                   CASE WHEN p.total_0 = 0 THEN m.mix_1 ELSE m.mix_0 END AS mix_0, CASE WHEN p.total_1 = 0 THEN m.mix_0 ELSE m.mix_1 END AS mix_1,
-                   CASE WHEN NOT p.is_cacheable THEN 1 WHEN p.input_0 = 0 THEN p.q1 / nullif(p.input_1, 0) ELSE p.q0 / p.input_0 END AS cache_0,
-                   CASE WHEN NOT p.is_cacheable THEN 1 WHEN p.input_1 = 0 THEN p.q0 / nullif(p.input_0, 0) ELSE p.q1 / p.input_1 END AS cache_1,
-                   CASE WHEN p.q0 = 0 OR p.q1 = 0 THEN 1 ELSE p.cost_0 * p.q1 END AS price_0, CASE WHEN p.q0 = 0 OR p.q1 = 0 THEN 1 ELSE p.cost_1 * p.q0 END AS price_1
-            FROM pair p LEFT JOIN driver d0 ON d0.n = p.n - p.distance LEFT JOIN driver d1 ON d1.n = p.n,
-                 LATERAL (SELECT CASE WHEN p.is_cacheable THEN p.input_0 ELSE p.q0 END / nullif(p.total_0, 0) AS mix_0,
-                                 CASE WHEN p.is_cacheable THEN p.input_1 ELSE p.q1 END / nullif(p.total_1, 0) AS mix_1) m
-            WHERE p.charge_category = 'Usage'
-        ), split AS MATERIALIZED (
-            SELECT i.distance, i.n, i.currency, i.cost_0, i.cost_1, i.is_measured,
-                   tokenomics.lmdi_effects(i.cost_0, i.cost_1,
-                       CASE WHEN i.is_measured THEN i.drivers_0 || i.total_0::double precision / i.product_0 ELSE ARRAY[i.total_0::double precision] END
-                           || ARRAY[coalesce(i.cache_0, 1), coalesce(i.mix_0, 1), i.price_0]::double precision[],
-                       CASE WHEN i.is_measured THEN i.drivers_1 || i.total_1::double precision / i.product_1 ELSE ARRAY[i.total_1::double precision] END
-                           || ARRAY[coalesce(i.cache_1, 1), coalesce(i.mix_1, 1), i.price_1]::double precision[]) AS e
-            FROM item i WHERE i.cost_0 <> 0 OR i.cost_1 <> 0
-        ), effect AS (
-            SELECT s.distance, s.n, s.currency, s.cost_0, s.cost_1,
-                   CASE WHEN s.is_measured THEN s.e[1] END AS users,
-                   CASE WHEN s.is_measured THEN s.e[2] END AS sessions_per_user,
-                   CASE WHEN s.is_measured THEN s.e[3] END AS turns_per_session,
-                   CASE WHEN s.is_measured THEN s.e[4] END AS calls_per_turn,
-                   CASE WHEN s.is_measured THEN s.e[5] END AS tokens_per_call,
-                   CASE WHEN s.is_measured THEN s.e[6] END AS reasoning,
-                   CASE WHEN s.is_measured THEN s.e[7] END AS coverage,
-                   CASE WHEN s.is_measured THEN s.e[1] + s.e[2] + s.e[3] + s.e[4] + s.e[5] + s.e[6] + s.e[7] ELSE s.e[1] END AS tokens,
-                   s.e[cardinality(s.e) - 2] AS cache, s.e[cardinality(s.e) - 1] AS mix, s.e[cardinality(s.e)] AS price, 0::numeric AS purchase, 0::numeric AS other
-            FROM split s
-            UNION ALL
-            SELECT p.distance, p.n, p.currency, p.cost_0, p.cost_1, CASE WHEN d0.x IS NOT NULL AND d1.x IS NOT NULL THEN 0 END, CASE WHEN d0.x IS NOT NULL AND d1.x IS NOT NULL THEN 0 END, CASE WHEN d0.x IS NOT NULL AND d1.x IS NOT NULL THEN 0 END, CASE WHEN d0.x IS NOT NULL AND d1.x IS NOT NULL THEN 0 END, CASE WHEN d0.x IS NOT NULL AND d1.x IS NOT NULL THEN 0 END, CASE WHEN d0.x IS NOT NULL AND d1.x IS NOT NULL THEN 0 END, CASE WHEN d0.x IS NOT NULL AND d1.x IS NOT NULL THEN 0 END, 0, 0, 0, 0,
-                   CASE WHEN p.charge_category = 'Purchase' THEN p.cost_1 - p.cost_0 ELSE 0 END, CASE WHEN p.charge_category NOT IN ('Usage', 'Purchase') THEN p.cost_1 - p.cost_0 ELSE 0 END
-            FROM pair p LEFT JOIN driver d0 ON d0.n = p.n - p.distance LEFT JOIN driver d1 ON d1.n = p.n
-            WHERE p.charge_category <> 'Usage'
+                 LATERAL (SELECT f.users * f.sessions_per_user * f.turns_per_session * f.calls_per_turn * f.tokens_per_call * f.reasoning_multiplier AS product) p
+        ), part AS MATERIALIZED (
+            SELECT s.n::integer AS n, usage_ledger('month', lower(s.span), upper(s.span), driver_effects_of.zone) AS counted
+            FROM unnest(spans) WITH ORDINALITY s(span, n) WHERE NOT isempty(s.span)
+        ), measured AS (
+            SELECT coalesce(array_agg(d.n ORDER BY d.n), '{}') AS numbers,
+                   coalesce((SELECT array_agg(v.x ORDER BY o.n, v.i) FROM driver o, unnest(o.x) WITH ORDINALITY v(x, i)), '{}') AS x
+            FROM driver d WHERE d.x IS NOT NULL
         )
-        SELECT e.distance, e.n, e.currency, trim_scale(sum(e.cost_0)), trim_scale(sum(e.cost_1)),
-               trim_scale(sum(e.users)),
-               trim_scale(sum(e.sessions_per_user)),
-               trim_scale(sum(e.turns_per_session)),
-               trim_scale(sum(e.calls_per_turn)),
-               trim_scale(sum(e.tokens_per_call)),
-               trim_scale(sum(e.reasoning)),
-               trim_scale(sum(e.coverage)),
-               trim_scale(sum(e.tokens)),
-               trim_scale(sum(e.cache)),
-               trim_scale(sum(e.mix)),
-               trim_scale(sum(e.price)),
-               trim_scale(sum(e.purchase)),
-               trim_scale(sum(e.other)),
+        SELECT e.distance, e.n, e.currency, e.users_effect, e.sessions_per_user_effect, e.turns_per_session_effect, e.calls_per_turn_effect, e.tokens_per_call_effect, e.reasoning_effect,
+               e.coverage_effect, e.tokens_effect, e.cache_effect, e.mix_effect, e.price_effect,
                (SELECT 'drivers are not measured: ' || coalesce(min(d.reason) FILTER (WHERE d.x IS NULL), 'a month has no calls, or is not complete') FROM driver d WHERE d.n IN (e.n, e.n - e.distance)
                 HAVING count(d.x) < CASE e.distance WHEN 0 THEN 1 ELSE 2 END)
-        FROM effect e
-        GROUP BY e.distance, e.n, e.currency;
+        FROM measured m, (SELECT array_agg(p.counted) AS ledgers, coalesce(array_agg(p.n) FILTER (WHERE NOT by_month), '{}') AS numbers FROM part p) p,
+             tokenomics.bill_driver_effects(p.ledgers, p.numbers, distances, m.numbers, m.x) e;
     END
     $$;
     COMMENT ON FUNCTION driver_effects_of(tstzrange[], boolean, integer[], text, tokenomics.demand_factors[]) IS
-        'part of driver_bridge() and bill_growth_by_driver: effects of the drivers by lmdi_effects() of each item';
+        'part of driver_bridge() and bill_growth_by_driver: what the drivers of priced calls did';
 
     CREATE OR REPLACE FUNCTION driver_bridge(month_0 date, month_1 date, zone text DEFAULT NULL) RETURNS TABLE (
         currency text,
@@ -753,14 +569,16 @@ BEGIN
     DECLARE
         in_zone text := coalesce(driver_bridge.zone, (SELECT s.zone FROM setting s));
         factors tokenomics.demand_factors[] := ARRAY[measured_factors(month_0, zone => in_zone, growth_months => 0), measured_factors(month_1, zone => in_zone, growth_months => 0)];
+        spans tstzrange[];
     BEGIN
+        SELECT array_agg(tstzrange(tokenomics.period_start('month', in_zone, m.noon), tokenomics.period_end('month', in_zone, m.noon)) ORDER BY m.i) INTO spans
+        FROM (SELECT (month_0::timestamp + interval '12 hours') AT TIME ZONE in_zone AS noon, 1 AS i UNION ALL SELECT (month_1::timestamp + interval '12 hours') AT TIME ZONE in_zone, 2) m;
         RETURN QUERY
-        SELECT d.currency, d.spend_0, d.spend_1, trim_scale(d.spend_1 - d.spend_0), d.users_effect, d.sessions_per_user_effect, d.turns_per_session_effect, d.calls_per_turn_effect, d.tokens_per_call_effect, d.reasoning_effect, d.coverage_effect, d.tokens_effect, d.cache_effect, d.mix_effect, d.price_effect, d.purchase_effect, d.other_effect, d.reason
-        FROM driver_effects_of(
-                 (SELECT array_agg(tstzrange(tokenomics.period_start('month', in_zone, m.noon), tokenomics.period_end('month', in_zone, m.noon)) ORDER BY m.i)
-                  FROM (SELECT (month_0::timestamp + interval '12 hours') AT TIME ZONE in_zone AS noon, 1 AS i UNION ALL SELECT (month_1::timestamp + interval '12 hours') AT TIME ZONE in_zone, 2) m),
-                 false, '{1}', in_zone, factors) d
-        ORDER BY d.currency;
+        SELECT b.currency, b.spend_0, b.spend_1, b.change, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.users_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.sessions_per_user_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.turns_per_session_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.calls_per_turn_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.tokens_per_call_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.reasoning_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.coverage_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.tokens_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.cache_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.mix_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.price_effect END, b.purchase_effect, b.other_effect, d.reason
+        FROM bill_bridge(lower(spans[1]), upper(spans[1]), lower(spans[2]), upper(spans[2]), '{}', in_zone) b
+             LEFT JOIN driver_effects_of(spans, false, '{1}', in_zone, factors) d ON d.n = 2 AND d.currency = b.currency
+        WHERE b.currency IS NOT NULL
+        ORDER BY b.currency;
     END
     $$;
     COMMENT ON FUNCTION driver_bridge(date, date, text) IS
@@ -805,12 +623,13 @@ BEGIN
         END IF;
         RETURN QUERY
         SELECT g.month, g.comparison, g.currency, g.spend_before, g.spend, g.change,
-               coalesce(d.users_effect, z.zero), coalesce(d.sessions_per_user_effect, z.zero), coalesce(d.turns_per_session_effect, z.zero), coalesce(d.calls_per_turn_effect, z.zero), coalesce(d.tokens_per_call_effect, z.zero), coalesce(d.reasoning_effect, z.zero), coalesce(d.coverage_effect, z.zero), coalesce(d.tokens_effect, z.zero), coalesce(d.cache_effect, z.zero), coalesce(d.mix_effect, z.zero), coalesce(d.price_effect, z.zero), coalesce(d.purchase_effect, z.zero), coalesce(d.other_effect, z.zero),
+               CASE WHEN d.n IS NULL THEN z.zero ELSE d.users_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.sessions_per_user_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.turns_per_session_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.calls_per_turn_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.tokens_per_call_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.reasoning_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.coverage_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.tokens_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.cache_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.mix_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.price_effect END,
+               g.purchase_effect, g.other_effect,
                g.is_partial, nullif(concat_ws('; ', g.note, d.reason), '')
         FROM bill_growth_between(from_at, to_at, in_zone) g
              LEFT JOIN driver_effects_of(ARRAY[tstzrange(from_at, to_at)], true, '{1,12}', in_zone, factors) d
                  ON d.n = (extract(year FROM g.month) * 12 + extract(month FROM g.month))::integer - 1 AND d.currency = g.currency
-                    AND d.distance = CASE g.comparison WHEN 'year on year' THEN 12 ELSE 1 END,
+                    AND d.distance = CASE g.comparison WHEN 'year on year' THEN 12 ELSE 1 END AND g.change IS NOT NULL,
              LATERAL (SELECT CASE WHEN d.n IS NULL THEN 0 * g.change END AS zero) z
         ORDER BY g.comparison, g.currency, g.month;
     END
@@ -1104,9 +923,7 @@ BEGIN
         bill_growth_between(timestamptz, timestamptz, text, text),
         bill_growth_of(timestamptz, timestamptz, text, text, text),
         bill_bridge(timestamptz, timestamptz, timestamptz, timestamptz, text[], text, text),
-        bill_contributions(tstzrange[], boolean, integer[], text, text, text),
-        bill_pairs(tstzrange[], boolean, integer[], text, text, text),
-        bill_lines(text, timestamptz, timestamptz, text, text);
+        bill_contributions(tstzrange[], boolean, integer[], text, text, text, text[]);
     DROP TABLE IF EXISTS seat;
 END
 $uninstall$;

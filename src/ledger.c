@@ -239,22 +239,21 @@ key_hash(const LineKey *key)
 static void
 rehash_lines(Ledger *ledger, uint32 n_slots)
 {
-	LineSlot   *slots = MemoryContextAllocExtended(ledger->hdr.eoh_context, n_slots * sizeof(LineSlot),
-												   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-
-	for (uint32 i = 0; i < ledger->n_line_slots; i++)
-		if (ledger->line_slots[i].line != 0)
-		{
-			uint32		slot = ledger->line_slots[i].hash & (n_slots - 1);
-
-			while (slots[slot].line != 0)
-				slot = (slot + 1) & (n_slots - 1);
-			slots[slot] = ledger->line_slots[i];
-		}
 	if (ledger->line_slots != NULL)
 		pfree(ledger->line_slots);
-	ledger->line_slots = slots;
+	ledger->line_slots = MemoryContextAllocExtended(ledger->hdr.eoh_context, n_slots * sizeof(LineSlot),
+													MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	ledger->n_line_slots = n_slots;
+	for (uint32 i = 0; i < ledger->n_lines; i++)
+	{
+		uint32		hash = key_hash(&ledger->lines[i].key);
+		uint32		slot = hash & (n_slots - 1);
+
+		while (ledger->line_slots[slot].line != 0)
+			slot = (slot + 1) & (n_slots - 1);
+		ledger->line_slots[slot].line = i + 1;
+		ledger->line_slots[slot].hash = hash;
+	}
 }
 
 /* The key of a line of another ledger, with the strings of this one. */
@@ -288,7 +287,7 @@ ledger_line(Ledger *ledger, const LineKey *key)
 		ledger->flat = NULL;
 	}
 	if (ledger->n_lines * 2 >= ledger->n_line_slots)
-		rehash_lines(ledger, Max(ledger->n_line_slots * 2, 64));
+		rehash_lines(ledger, Max(pg_nextpower2_32(ledger->n_lines + 1) * 2, 64));
 	slot = hash & (ledger->n_line_slots - 1);
 	while (ledger->line_slots[slot].line != 0)
 	{
@@ -388,6 +387,9 @@ ledger_merge(PG_FUNCTION_ARGS)
 			state = ledger_read(aggcontext, flat);
 			return EOHPGetRWDatum(&state->hdr);
 		}
+		booking_flush(state);
+		if (ledger_add_stored(state, flat))
+			return EOHPGetRWDatum(&state->hdr);
 		from = ledger_read(CurrentMemoryContext, flat);
 	}
 	if (state == NULL)

@@ -163,5 +163,6 @@ extern void booking_flush(Ledger *ledger);
 /* ledger_io.c */
 extern bytea *ledger_write(const Ledger *ledger);
 extern Ledger *ledger_read(MemoryContext parent, bytea *flat);
+extern bool ledger_add_stored(Ledger *into, bytea *flat);
 
 #endif							/* TOKENOMICS_LEDGER_H */

@@ -269,16 +269,29 @@ get_lines(Reader *reader, Ledger *ledger, const uint32 *numbers, uint32 n_string
 	uint32		n = get_number(reader, PG_UINT32_MAX, "number of lines out of range");
 	Period		period = {0, 0};
 	TimestampTz at = 0;
+	bool		is_stored = !reader->from_client && ledger->n_lines == 0;
 
+	/* no two of its own lines are the same: they are taken as they come */
+	if (is_stored)
+	{
+		if (n > reader->end - reader->p)
+			refuse(reader, "more lines than bytes");
+		ledger->max_lines = Max(n, 16);
+		ledger->lines = MemoryContextAllocHuge(ledger->hdr.eoh_context, ledger->max_lines * sizeof(LedgerLine));
+	}
 	for (uint32 i = 0; i < n; i++)
 	{
-		LedgerLine	line = {0};
+		LedgerLine	own;
+		LedgerLine *line = &own;
 		int			same;
 		const char *fault;
 		MeterSet	rest;
 		Meter		m;
 
 		CHECK_FOR_INTERRUPTS();
+		if (is_stored)
+			line = &ledger->lines[i];
+		memset(line, 0, sizeof(LedgerLine));
 		at = (TimestampTz) ((uint64) at + (uint64) get_signed(reader, "period out of range"));
 		if (!IS_VALID_TIMESTAMP(at))
 			refuse(reader, "period out of range");
@@ -286,67 +299,107 @@ get_lines(Reader *reader, Ledger *ledger, const uint32 *numbers, uint32 n_string
 			period = period_at(ledger->grain, ledger->zone, at);
 		if (reader->from_client && period.from != at)
 			refuse(reader, "a time at which no period begins");
-		line.key.period = at;
+		line->key.period = at;
 #define GET_STRING() numbers[(uint32) get_number(reader, n_strings, "string out of range")]
-		line.key.provider = GET_STRING();
-		line.key.model = GET_STRING();
-		line.key.service_tier = GET_STRING();
-		line.key.label = GET_STRING();
+		line->key.provider = GET_STRING();
+		line->key.model = GET_STRING();
+		line->key.service_tier = GET_STRING();
+		line->key.label = GET_STRING();
 #undef GET_STRING
 		same = get_number(reader, SAME_SIDE | SAME_COST, "unknown flags of a line");
-		get_side(reader, &line.key.side[CONTRACTED]);
+		get_side(reader, &line->key.side[CONTRACTED]);
 		if (same & SAME_SIDE)
-			line.key.side[LIST] = line.key.side[CONTRACTED];
+			line->key.side[LIST] = line->key.side[CONTRACTED];
 		else
-			get_side(reader, &line.key.side[LIST]);
-		line.calls = get_number(reader, PG_INT64_MAX, "number of calls out of range");
-		line.tokens.reported = rest = get_number(reader, ALL_METERS, "unknown meter");
+			get_side(reader, &line->key.side[LIST]);
+		line->calls = get_number(reader, PG_INT64_MAX, "number of calls out of range");
+		line->tokens.reported = rest = get_number(reader, ALL_METERS, "unknown meter");
 		FOR_EACH_METER(m, rest)
-			line.tokens.count[m] = get_number(reader, PG_INT64_MAX, "token count out of range");
-		line.fallback_tokens = get_number(reader, PG_INT64_MAX, "token count out of range");
-		if (line.key.side[CONTRACTED].unpriced == PRICED)
-			get_costs(reader, &line, CONTRACTED);
+			line->tokens.count[m] = get_number(reader, PG_INT64_MAX, "token count out of range");
+		line->fallback_tokens = get_number(reader, PG_INT64_MAX, "token count out of range");
+		if (line->key.side[CONTRACTED].unpriced == PRICED)
+			get_costs(reader, line, CONTRACTED);
 		if (same & SAME_COST)
-			memcpy(line.cost[LIST], line.cost[CONTRACTED], sizeof(line.cost[LIST]));
-		else if (line.key.side[LIST].unpriced == PRICED)
-			get_costs(reader, &line, LIST);
-		if (reader->from_client && (fault = line_fault(&line)) != NULL)
+			memcpy(line->cost[LIST], line->cost[CONTRACTED], sizeof(line->cost[LIST]));
+		else if (line->key.side[LIST].unpriced == PRICED)
+			get_costs(reader, line, LIST);
+		if (reader->from_client && (fault = line_fault(line)) != NULL)
 			refuse(reader, fault);
-		ledger_line_add(ledger_line(ledger, &line.key), &line);
+		if (is_stored)
+			ledger->n_lines++;
+		else
+			ledger_line_add(ledger_line(ledger, &line->key), line);
 	}
 	if (reader->p != reader->end)
 		refuse(reader, "bytes behind its end");
+}
+
+/* The head of the stored form: its calendar. */
+static Grain
+get_head(Reader *reader, const char **zone, uint32 *zone_len)
+{
+	Grain		grain;
+
+	(void) get_number(reader, LEDGER_FORMAT, "");
+	grain = get_number(reader, N_GRAINS - 1, "");
+	*zone_len = get_number(reader, TZ_STRLEN_MAX, "");
+	*zone = get_bytes(reader, *zone_len);
+	return grain;
+}
+
+/* What is behind the head: strings and lines. */
+static void
+get_body(Reader *reader, Ledger *ledger)
+{
+	uint32		n_strings = get_number(reader, reader->end - reader->p, "");
+	uint32	   *numbers = palloc0(((Size) n_strings + 1) * sizeof(uint32));
+
+	for (uint32 s = 1; s <= n_strings; s++)
+	{
+		uint32		len = get_number(reader, MaxAllocSize, "");
+
+		numbers[s] = ledger_string(ledger, get_bytes(reader, len), len);
+	}
+	get_lines(reader, ledger, numbers, n_strings);
+	pfree(numbers);
+}
+
+static Reader
+stored_reader(bytea *flat)
+{
+	Reader		reader = {(const unsigned char *) VARDATA_ANY(flat),
+	(const unsigned char *) VARDATA_ANY(flat) + VARSIZE_ANY_EXHDR(flat), false, LEDGER_TYPE};
+
+	return reader;
 }
 
 /* Takes the stored form apart. */
 Ledger *
 ledger_read(MemoryContext parent, bytea *flat)
 {
-	Reader		reader = {(const unsigned char *) VARDATA_ANY(flat),
-	(const unsigned char *) VARDATA_ANY(flat) + VARSIZE_ANY_EXHDR(flat), false, LEDGER_TYPE};
-	Ledger	   *ledger;
-	Grain		grain;
-	uint32		zone_len;
+	Reader		reader = stored_reader(flat);
 	const char *zone;
-	uint32		n_strings;
-	uint32	   *numbers;
+	uint32		zone_len;
+	Grain		grain = get_head(&reader, &zone, &zone_len);
+	Ledger	   *ledger = ledger_make(parent, grain, zone, zone_len);
 
-	(void) get_number(&reader, LEDGER_FORMAT, "");
-	grain = get_number(&reader, N_GRAINS - 1, "");
-	zone_len = get_number(&reader, TZ_STRLEN_MAX, "");
-	zone = get_bytes(&reader, zone_len);
-	ledger = ledger_make(parent, grain, zone, zone_len);
-	n_strings = get_number(&reader, VARSIZE_ANY_EXHDR(flat), "");
-	numbers = palloc0(((Size) n_strings + 1) * sizeof(uint32));
-	for (uint32 s = 1; s <= n_strings; s++)
-	{
-		uint32		len = get_number(&reader, MaxAllocSize, "");
-
-		numbers[s] = ledger_string(ledger, get_bytes(&reader, len), len);
-	}
-	get_lines(&reader, ledger, numbers, n_strings);
-	pfree(numbers);
+	get_body(&reader, ledger);
 	return ledger;
+}
+
+/* Adds a stored ledger to another; false where they are not of one calendar. */
+bool
+ledger_add_stored(Ledger *into, bytea *flat)
+{
+	Reader		reader = stored_reader(flat);
+	const char *zone;
+	uint32		zone_len;
+
+	if (get_head(&reader, &zone, &zone_len) != into->grain ||
+		!same_string(zone, zone_len, into->zone_name, into->zone_len))
+		return false;
+	get_body(&reader, into);
+	return true;
 }
 
 /*

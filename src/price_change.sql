@@ -85,17 +85,14 @@ BEGIN
             FROM span s, tokenomics.meter_lines(s.counted) l
             WHERE l.currency IS NOT NULL
             GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
-        ), priced_by AS MATERIALIZED (
-            -- under which names the calls of a span found their price
-            SELECT n.*, e.book, e.provider AS by_provider, e.model AS by_model, e.service_tier AS by_tier
-            FROM (SELECT DISTINCT u.counted_from, u.counted_to, u.provider, u.model, u.service_tier, u.above_input_tokens, u.meter, u.period FROM used u) n,
-                 LATERAL tokenomics.explain_cost((SELECT book()), n.provider, n.model, greatest(n.period, n.counted_from),
-                                                 tokenomics.tokens(CASE WHEN n.above_input_tokens > 0 THEN jsonb_build_object('input', n.above_input_tokens + 1) ELSE '{}' END
-                                                                   || CASE WHEN n.above_input_tokens > 0 AND n.meter = 'input' THEN '{}' ELSE jsonb_build_object(n.meter, 1) END), n.service_tier) e
-            WHERE e.priced_by = 'contracted' AND e.meter = n.meter
         ), counted AS MATERIALIZED (
-            SELECT u.counted_from, u.counted_to, b.book, b.by_provider, b.by_model, b.by_tier, u.above_input_tokens, u.off_peak, u.currency, u.meter, sum(u.tokens) AS tokens
-            FROM used u JOIN priced_by b USING (counted_from, counted_to, provider, model, service_tier, above_input_tokens, meter, period)
+            -- under which names the calls of a span found their price
+            SELECT u.counted_from, u.counted_to, e.book, e.provider AS by_provider, e.model AS by_model, e.service_tier AS by_tier, u.above_input_tokens, u.off_peak, u.currency, u.meter, sum(u.tokens) AS tokens
+            FROM used u,
+                 LATERAL tokenomics.explain_cost((SELECT book()), u.provider, u.model, greatest(u.period, u.counted_from),
+                                                 tokenomics.tokens(CASE WHEN u.above_input_tokens > 0 THEN jsonb_build_object('input', u.above_input_tokens + 1) ELSE '{}' END
+                                                                   || CASE WHEN u.above_input_tokens > 0 AND u.meter = 'input' THEN '{}' ELSE jsonb_build_object(u.meter, 1) END), u.service_tier) e
+            WHERE e.priced_by = 'contracted' AND e.meter = u.meter
             GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
         ), listed AS (
             SELECT c.*, m.meter, m.is_named, tokenomics.effective_rate(c.old_rates, m.meter) AS old_rate, tokenomics.effective_rate(c.rates, m.meter) AS new_rate,

@@ -17,6 +17,7 @@ SQL_FUNCTION(cost_per_mtok);
 SQL_FUNCTION(savings_rate);
 SQL_FUNCTION(growth_rate);
 SQL_FUNCTION(compound_growth);
+SQL_FUNCTION(exchanged);
 
 static Datum
 quotient(Datum dividend, Numeric divisor, bool *is_null)
@@ -103,4 +104,32 @@ compound_growth(PG_FUNCTION_ARGS)
 												   DirectFunctionCall2(numeric_round, NumericGetDatum(one), Int32GetDatum(20)),
 												   NumericGetDatum(int64_to_numeric(periods))));
 	return NumericGetDatum(trim_zeros(round_numeric(call_numeric(numeric_sub, DatumGetNumeric(root), one), 12)));
+}
+
+/*
+ * An amount in another currency: times the rate, or by it where that is of the
+ * other way round; rounded once.
+ */
+Numeric
+exchange(Numeric amount, Numeric rate, bool is_inverse)
+{
+	Numeric		result;
+
+	if (is_inverse)
+	{
+		/* the quotient is longer than what is kept of it */
+		Numeric		dividend = call_numeric(numeric_mul, amount, round_numeric(int64_to_numeric(1), 30));
+
+		result = call_numeric(numeric_div, dividend, rate);
+	}
+	else
+		result = call_numeric(numeric_mul, amount, rate);
+	return trim_zeros(round_numeric(result, EXCHANGE_SCALE));
+}
+
+/* exchanged(amount, rate, is_inverse) */
+Datum
+exchanged(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_NUMERIC(exchange(PG_GETARG_NUMERIC(0), PG_GETARG_NUMERIC(1), PG_GETARG_BOOL(2)));
 }

@@ -16,3 +16,8 @@ CREATE FUNCTION compound_growth(current numeric, previous numeric, periods integ
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION compound_growth(numeric, numeric, integer) IS
     'the growth of each of so many periods that makes previous into current, a fraction, to 12 decimals: (current / previous) ^ (1 / periods) - 1; NULL where there was nothing before';
+
+CREATE FUNCTION exchanged(amount numeric, rate numeric, is_inverse boolean) RETURNS numeric
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION exchanged(numeric, numeric, boolean) IS
+    'an amount in another currency, rounded once, to 12 decimals: times the rate, or, where the rate is of the other way round, by it';

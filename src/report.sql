@@ -311,7 +311,7 @@ BEGIN
                 SELECT make_date(c.n / 12, c.n % 12 + 1, 1) AS month, c.provider, c.model, sum(c.spend_0) AS spend_0, sum(c.spend_1) AS spend_1, sum(c.price_effect) AS price_effect,
                        sum(c.volume_effect) AS volume_effect, sum(c.mix_effect) AS mix_effect, sum(c.new_effect) AS new_effect, sum(c.discontinued_effect) AS discontinued_effect,
                        sum(c.purchase_effect) AS purchase_effect, sum(c.other_effect) AS other_effect
-                FROM bill_contributions(ARRAY[tstzrange((this - interval '13 months')::timestamp AT TIME ZONE in_zone, ends)], true, '{1}', in_zone, NULL, reporting) c
+                FROM bill_contributions(ARRAY[tstzrange((this - interval '13 months')::timestamp AT TIME ZONE in_zone, ends)], true, '{1}', in_zone, NULL, reporting, '{provider,model}') c
                 WHERE c.currency = reporting AND EXISTS (SELECT FROM model x WHERE x.month = (make_date(c.n / 12, c.n % 12 + 1, 1) - interval '1 month')::date)
                 GROUP BY 1, 2, 3
             ), bill AS (

@@ -377,7 +377,7 @@ mark(MarkSet *set, TimestampTz at)
 }
 
 static TimestampTz
-slot_at(TupleTableSlot * slot, AttrNumber column)
+slot_at(TupleTableSlot *slot, AttrNumber column)
 {
 	bool		is_null;
 	Datum		at = slot_getattr(slot, column, &is_null);

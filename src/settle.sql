@@ -248,6 +248,9 @@ BEGIN
         ), marked AS MATERIALIZED (
             SELECT DISTINCT m.starts, m.ends FROM usage_mark m
             WHERE m.starts < to_at + interval '32 days' AND m.ends > from_at - interval '32 days'
+        ), archived AS MATERIALIZED (
+            SELECT a.zone, a.starts, a.ends FROM settled a
+            WHERE a.is_archived AND a.grain = 'day' AND a.starts < to_at + interval '32 days' AND a.ends > from_at - interval '32 days'
         ), month AS MATERIALIZED (
             SELECT s.*, CASE
                 WHEN EXISTS (SELECT FROM marked m WHERE m.starts < s.ends AND m.ends > s.starts) THEN 'calls have changed'
@@ -267,7 +270,7 @@ BEGIN
         FROM settled s
         WHERE s.grain = 'day' AND s.starts < to_at AND s.ends > from_at
           AND (s.is_archived OR s.zone = reporting AND NOT EXISTS (
-                  SELECT FROM settled a WHERE a.is_archived AND a.grain = 'day' AND a.zone <> s.zone AND a.starts < s.ends AND a.ends > s.starts));
+                  SELECT FROM archived a WHERE a.zone <> s.zone AND a.starts < s.ends AND a.ends > s.starts));
     END
     $$;
     COMMENT ON FUNCTION settled_units(timestamptz, timestamptz, tokenomics.price_book) IS

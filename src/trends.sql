@@ -78,12 +78,67 @@ BEGIN
     COMMENT ON FUNCTION usage_ledger(text, timestamptz, timestamptz, text, text) IS
         'the ledger of the calls from from_at up to, not including, to_at (NULL: no limit), priced by the book of "setting", by grain (month, day, hour, quarter_hour) of the zone (NULL: that of "setting"), labelled by a dimension (team, project or one of table "dimension"; NULL: none); settled days as they are stored; NULL of no calls';
 
-    CREATE OR REPLACE FUNCTION spend_lines(
+    CREATE OR REPLACE FUNCTION spend_parts(
         grain text,
         from_at timestamptz DEFAULT NULL,
         to_at timestamptz DEFAULT NULL,
         zone text DEFAULT NULL,
-        dimension text DEFAULT NULL
+        dimension text DEFAULT NULL,
+        OUT cuts timestamptz[],
+        OUT ledgers tokenomics.ledger[],
+        OUT counted tokenomics.ledger
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        first timestamptz := coalesce(from_at, '-infinity');
+        behind timestamptz := coalesce(to_at, 'infinity');
+        in_zone text := coalesce(spend_parts.zone, (SELECT s.zone FROM setting s));
+        accrued timestamptz := now();
+        month_first timestamptz;   -- the limits, widened to whole months
+        month_behind timestamptz;
+        part tokenomics.ledger;
+    BEGIN
+        IF first >= behind THEN
+            RETURN;
+        END IF;
+        month_first := CASE WHEN isfinite(first) THEN tokenomics.period_start('month', in_zone, first) ELSE first END;
+        month_behind := CASE WHEN isfinite(behind) THEN tokenomics.period_end('month', in_zone, behind - interval '1 microsecond') ELSE behind END;
+
+        -- What of a purchase falls into a month is spread over the calls of that
+        -- time: they are counted apart where one begins or ends within a period,
+        -- and before and behind the limits too, to know what those carry.
+        SELECT array_agg(DISTINCT b.at ORDER BY b.at) INTO cuts
+        FROM (SELECT unnest(ARRAY[first, behind]) AS at
+              UNION ALL
+              SELECT b.at
+              FROM charge c, unnest(ARRAY[greatest(c.charge_period_start, month_first),
+                                          least(c.charge_period_end, accrued, month_behind)]) b(at)
+              WHERE c.charge_category = 'Purchase'
+                AND tstzrange(c.charge_period_start, c.charge_period_end) && (tstzrange(month_first, month_behind) * tstzrange(NULL, accrued))
+                AND (b.at < first OR b.at > behind OR tokenomics.period_start(grain, in_zone, b.at) <> b.at)) b;
+        FOR i IN 1 .. cardinality(cuts) - 1 LOOP
+            part := usage_ledger(grain, cuts[i], cuts[i + 1], in_zone, dimension);
+            ledgers := array_append(ledgers, part);
+            IF cuts[i] >= first AND cuts[i + 1] <= behind THEN
+                counted := CASE WHEN counted IS NULL THEN part WHEN part IS NULL THEN counted
+                                ELSE (SELECT tokenomics.merge(m) FROM (VALUES (counted), (part)) v(m)) END;
+            END IF;
+        END LOOP;
+    END
+    $$;
+    COMMENT ON FUNCTION spend_parts(text, timestamptz, timestamptz, text, text) IS
+        'part of spend_lines(): the times at which its calls are counted apart, and their ledgers; counted: those between the limits, merged: the same as usage_ledger()';
+
+    CREATE OR REPLACE FUNCTION spend_lines_of(
+        grain text,
+        from_at timestamptz,
+        to_at timestamptz,
+        zone text,
+        dimension text,
+        cuts timestamptz[],
+        ledgers tokenomics.ledger[]
     ) RETURNS TABLE (
         period timestamptz,
         charge_category text,
@@ -107,43 +162,18 @@ BEGIN
     DECLARE
         first timestamptz := coalesce(from_at, '-infinity');
         behind timestamptz := coalesce(to_at, 'infinity');
-        in_zone text := coalesce(spend_lines.zone, (SELECT s.zone FROM setting s));
+        in_zone text := spend_lines_of.zone;
         accrued timestamptz := now();
-        spent tstzrange;           -- the limits, as far as time has come
-        month_first timestamptz;   -- the limits, widened to whole months
-        month_behind timestamptz;
-        cuts timestamptz[];
-        counted tokenomics.ledger[];
+        spent tstzrange := tstzrange(first, behind) * tstzrange(NULL, accrued);   -- the limits, as far as time has come
+        month_first timestamptz := CASE WHEN isfinite(first) THEN tokenomics.period_start('month', in_zone, first) ELSE first END;
+        month_behind timestamptz := CASE WHEN isfinite(behind) THEN tokenomics.period_end('month', in_zone, behind - interval '1 microsecond') ELSE behind END;
     BEGIN
-        IF first >= behind THEN
-            RETURN;
-        END IF;
-        spent := tstzrange(first, behind) * tstzrange(NULL, accrued);
-        month_first := CASE WHEN isfinite(first) THEN tokenomics.period_start('month', in_zone, first) ELSE first END;
-        month_behind := CASE WHEN isfinite(behind) THEN tokenomics.period_end('month', in_zone, behind - interval '1 microsecond') ELSE behind END;
-
-        -- What of a purchase falls into a month is spread over the calls of that
-        -- time: they are counted apart where one begins or ends within a period,
-        -- and before and behind the limits too, to know what those carry.
-        SELECT array_agg(DISTINCT b.at ORDER BY b.at) INTO cuts
-        FROM (SELECT unnest(ARRAY[first, behind]) AS at
-              UNION ALL
-              SELECT b.at
-              FROM charge c, unnest(ARRAY[greatest(c.charge_period_start, month_first),
-                                          least(c.charge_period_end, accrued, month_behind)]) b(at)
-              WHERE c.charge_category = 'Purchase'
-                AND tstzrange(c.charge_period_start, c.charge_period_end) && (tstzrange(month_first, month_behind) * tstzrange(NULL, accrued))
-                AND (b.at < first OR b.at > behind OR tokenomics.period_start(grain, in_zone, b.at) <> b.at)) b;
-        FOR i IN 1 .. cardinality(cuts) - 1 LOOP
-            counted := array_append(counted, usage_ledger(grain, cuts[i], cuts[i + 1], in_zone, dimension));
-        END LOOP;
-
         RETURN QUERY
         WITH line AS MATERIALIZED (
             SELECT row_number() OVER () AS n, greatest(l.period, cuts[g.i::integer]) AS starts,
                    cuts[g.i::integer] >= first AND cuts[g.i::integer + 1] <= behind AS is_wanted,
                    tokenomics.total(l.tokens) AS weight, l.*
-            FROM unnest(counted) WITH ORDINALITY g(ledger, i), tokenomics.lines(g.ledger) l
+            FROM unnest(ledgers) WITH ORDINALITY g(ledger, i), tokenomics.lines(g.ledger) l
         ), purchase AS MATERIALIZED (
             -- by months; and capacities of one tier by the times at which the sum
             -- of them is the same: calls use them up together
@@ -214,23 +244,69 @@ BEGIN
         WHERE c.charge_category IN ('Credit', 'Adjustment', 'Tax') AND tstzrange(c.charge_period_start, c.charge_period_end) && spent;
     END
     $$;
+    COMMENT ON FUNCTION spend_lines_of(text, timestamptz, timestamptz, text, text, timestamptz[], tokenomics.ledger[]) IS
+        'part of spend_lines(): its rows, of what spend_parts() counted';
+
+    CREATE OR REPLACE FUNCTION spend_lines(
+        grain text,
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL,
+        dimension text DEFAULT NULL
+    ) RETURNS TABLE (
+        period timestamptz,
+        charge_category text,
+        provider text,
+        model text,
+        service_tier text,
+        label text,
+        currency text,
+        calls bigint,
+        tokens tokenomics.tokens,
+        list_cost numeric,
+        listed_cost numeric,
+        contracted_cost numeric,
+        effective_cost numeric,
+        unpriced text,
+        lacks_rate text[]
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(spend_lines.zone, (SELECT s.zone FROM setting s));
+    BEGIN
+        IF from_at >= to_at THEN
+            RETURN;
+        END IF;
+        RETURN QUERY
+        SELECT l.* FROM spend_parts(grain, from_at, to_at, in_zone, dimension) p, spend_lines_of(grain, from_at, to_at, in_zone, dimension, p.cuts, p.ledgers) l;
+    END
+    $$;
     COMMENT ON FUNCTION spend_lines(text, timestamptz, timestamptz, text, text) IS
         'all that was spent, by period: lines of calls (charge_category Usage); purchases by months, spread over the calls of their time by tokens, and what is left idle (Purchase); credits, adjustments and tax by time; of all these what has elapsed by now; total spend is the sum of effective_cost, and adjacent limits add up to the whole';
+
+    CREATE OR REPLACE FUNCTION exchange_rate(from_currency text, to_currency text, on_date date, grain text DEFAULT 'day', OUT rate numeric, OUT is_inverse boolean)
+        LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT
+    AS $$
+        SELECT f.rate, f.base_currency <> from_currency
+        FROM fx_rate f
+        WHERE ((f.base_currency = from_currency AND f.quote_currency = to_currency)
+               OR (f.base_currency = to_currency AND f.quote_currency = from_currency))
+          AND CASE WHEN f.kind = 'daily' THEN grain = 'day' AND f.day BETWEEN on_date - 7 AND on_date
+                   ELSE f.day = date_trunc('month', on_date::timestamp)::date END
+        ORDER BY f.kind = 'daily' DESC, f.kind = 'month_average' DESC, f.day DESC, f.base_currency = from_currency DESC
+        LIMIT 1
+    $$;
+    COMMENT ON FUNCTION exchange_rate(text, text, date, text) IS
+        'the rate of fx_rate that convert_currency() takes, for tokenomics.exchanged(): is_inverse: it is of the other way round; NULL where there is none';
 
     CREATE OR REPLACE FUNCTION convert_currency(amount numeric, from_currency text, to_currency text, on_date date, grain text DEFAULT 'day')
         RETURNS numeric
         LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT
     AS $$
-        SELECT CASE WHEN from_currency = to_currency OR amount = 0 AND from_currency IS NOT NULL THEN amount ELSE (
-            -- the zeros make the quotient longer than what is kept of it
-            SELECT trim_scale(round(CASE WHEN f.base_currency = from_currency THEN amount * f.rate ELSE amount * 1.000000000000000000000000000000 / f.rate END, 12))
-            FROM fx_rate f
-            WHERE ((f.base_currency = from_currency AND f.quote_currency = to_currency)
-                   OR (f.base_currency = to_currency AND f.quote_currency = from_currency))
-              AND CASE WHEN f.kind = 'daily' THEN grain = 'day' AND f.day BETWEEN on_date - 7 AND on_date
-                       ELSE f.day = date_trunc('month', on_date::timestamp)::date END
-            ORDER BY f.kind = 'daily' DESC, f.kind = 'month_average' DESC, f.day DESC, f.base_currency = from_currency DESC
-            LIMIT 1) END
+        SELECT CASE WHEN from_currency = to_currency OR amount = 0 AND from_currency IS NOT NULL THEN amount
+               ELSE (SELECT tokenomics.exchanged(amount, r.rate, r.is_inverse) FROM exchange_rate(from_currency, to_currency, on_date, grain) r) END
     $$;
     COMMENT ON FUNCTION convert_currency(numeric, text, text, date, text) IS
         'an amount in another currency by fx_rate, rounded once, to 12 decimals: of a month by its average, else its end; of a day by its own rate or that of at most 7 days before, else by its month; NULL where there is none';
@@ -415,13 +491,17 @@ BEGIN
     #variable_conflict use_column
     DECLARE
         in_zone text := coalesce(unit_price_trend_between.zone, (SELECT s.zone FROM setting s));
-        counted tokenomics.ledger := usage_ledger('month', from_at, to_at, in_zone);
+        parts record;
         successors boolean := EXISTS (SELECT FROM index_item);
     BEGIN
+        IF from_at >= to_at THEN
+            RETURN;
+        END IF;
+        SELECT * INTO parts FROM spend_parts('month', from_at, to_at, in_zone);
         RETURN QUERY
         WITH priced AS MATERIALIZED (
             SELECT (l.period AT TIME ZONE in_zone)::date AS month, l.provider, l.currency, l.tokens, l.list_cost, l.listed_cost, l.effective_cost
-            FROM spend_lines('month', from_at, to_at, in_zone) l
+            FROM spend_lines_of('month', from_at, to_at, in_zone, NULL, parts.cuts, parts.ledgers) l
             WHERE l.charge_category IN ('Usage', 'Purchase') AND l.currency IS NOT NULL
         ), listed AS (
             SELECT p.month, p.provider, p.currency, sum(tokenomics.total(p.tokens)) AS tokens
@@ -436,15 +516,15 @@ BEGIN
             FROM grouped g LEFT JOIN listed l
                 ON l.month = g.month AND l.provider IS NOT DISTINCT FROM g.provider AND l.currency = g.currency
         ), indexed AS MATERIALIZED (
-            SELECT * FROM index_trend(counted, from_at, to_at, in_zone)
+            SELECT * FROM index_trend(parts.counted, from_at, to_at, in_zone)
         ), geks AS MATERIALIZED (
             SELECT (g.period AT TIME ZONE in_zone)::date AS month, g.provider, g.currency, g.index
-            FROM tokenomics.geks_index(counted, 'fisher', 25) g
+            FROM tokenomics.geks_index(parts.counted, 'fisher', 25) g
         ), generation AS MATERIALIZED (
             SELECT (c.period AT TIME ZONE in_zone)::date AS month, c.provider, c.currency, c.index
             FROM (SELECT coalesce(array_agg(i.provider), '{}') AS providers, coalesce(array_agg(i.model), '{}') AS models,
                          coalesce(array_agg(i.index_item), '{}') AS items FROM index_item i) m,
-                 tokenomics.chained_index(counted, 'fisher', m.providers, m.models, m.items) c
+                 tokenomics.chained_index(parts.counted, 'fisher', m.providers, m.models, m.items) c
             WHERE successors
         )
         SELECT p.month, p.scope, p.provider, p.currency, tokenomics.total(p.tokens), p.spend, p.blended,
@@ -543,13 +623,17 @@ BEGIN
         reporting text := (SELECT s.currency FROM setting s);
         fiscal_year_start integer := (SELECT s.fiscal_year_start FROM setting s);
         today timestamp := now() AT TIME ZONE in_zone;
-        counted tokenomics.ledger := usage_ledger('month', from_at, to_at, in_zone);
+        parts record;
     BEGIN
+        IF from_at >= to_at THEN
+            RETURN;
+        END IF;
+        SELECT * INTO parts FROM spend_parts('month', from_at, to_at, in_zone);
         RETURN QUERY
         WITH line AS MATERIALIZED (
             SELECT (l.period AT TIME ZONE in_zone)::date AS month, l.charge_category, l.currency, l.calls,
                    tokenomics.total(l.tokens) AS tokens, l.effective_cost, l.unpriced
-            FROM spend_lines('month', from_at, to_at, in_zone) l
+            FROM spend_lines_of('month', from_at, to_at, in_zone, NULL, parts.cuts, parts.ledgers) l
         ), currency AS (
             SELECT DISTINCT l.currency FROM line l
             WHERE l.currency IS NOT NULL OR NOT EXISTS (SELECT FROM line o WHERE o.currency IS NOT NULL)
@@ -595,7 +679,7 @@ BEGIN
                    from_at AT TIME ZONE in_zone > d.year_before_start AS is_cut
             FROM daily d WINDOW w AS (PARTITION BY d.currency ORDER BY d.month)
         ), indexed AS MATERIALIZED (
-            SELECT * FROM index_trend(counted, from_at, to_at, in_zone) i WHERE i.provider IS NULL
+            SELECT * FROM index_trend(parts.counted, from_at, to_at, in_zone) i WHERE i.provider IS NULL
         )
         -- growth on a month in which more came back than was spent says nothing
         SELECT c.month, c.currency, c.calls, c.tokens, c.unpriced, c.usage_cost, c.purchase_cost, c.other_charges, c.total_spend,
@@ -902,7 +986,10 @@ BEGIN
         index_trend(tokenomics.ledger, timestamptz, timestamptz, text),
         cost_per_token_between(timestamptz, timestamptz, text),
         convert_currency(numeric, text, text, date, text),
+        exchange_rate(text, text, date, text),
         spend_lines(text, timestamptz, timestamptz, text, text),
+        spend_lines_of(text, timestamptz, timestamptz, text, text, timestamptz[], tokenomics.ledger[]),
+        spend_parts(text, timestamptz, timestamptz, text, text),
         usage_ledger(text, timestamptz, timestamptz, text, text);
 END
 $uninstall$;

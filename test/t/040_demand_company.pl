@@ -7,10 +7,7 @@ use lib "$FindBin::Bin/..";
 use Test::More;
 use TokenomicsTest;
 
-database();
-psql('SELECT count(*) FROM load_default_prices()');
-is(system(sprintf "psql -Xq -v ON_ERROR_STOP=1 -f '%s' >/dev/null", project_file('test', 'demo', 'company.sql')), 0, 'company.sql runs');
-psql('VACUUM ANALYZE usage');
+company_database();
 
 # ---- what plain SQL counts ----
 # In this company a turn is of one session, person, team and project, so that

@@ -302,7 +302,7 @@ BEGIN
         peak_hour_tokens bigint,
         seconds bigint
     )
-        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off SET max_parallel_workers_per_gather = 0
     AS $$
     #variable_conflict use_column
     DECLARE

@@ -31,6 +31,7 @@
 
 SQL_FUNCTION(turn_tally_add);
 SQL_FUNCTION(turn_tally_merge);
+SQL_FUNCTION(turn_tally_final);
 SQL_FUNCTION(turn_tally_counts);
 SQL_FUNCTION(turn_tally_turns);
 SQL_FUNCTION(turn_tally_fan_out);
@@ -698,6 +699,28 @@ turn_tally_merge(PG_FUNCTION_ARGS)
 	if (!VARATT_IS_EXTERNAL_EXPANDED(PG_GETARG_POINTER(1)))
 		MemoryContextDelete(from->hdr.eoh_context);
 	return EOHPGetRWDatum(&state->hdr);
+}
+
+/*
+ * The tally where it lies.  PostgreSQL 15 copies, and so flattens, what is not in
+ * the context that the result belongs to; so the pointer is put there.
+ */
+Datum
+turn_tally_final(PG_FUNCTION_ARGS)
+{
+	TurnTally  *tally;
+	char	   *pointer;
+
+	if (!AggCheckCallContext(fcinfo, NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("turn_tally_final is called by aggregates only")));
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	tally = tally_arg(fcinfo, 0);
+	pointer = palloc(EXPANDED_POINTER_SIZE);
+	memcpy(pointer, DatumGetPointer(EOHPGetRODatum(&tally->hdr)), EXPANDED_POINTER_SIZE);
+	PG_RETURN_POINTER(pointer);
 }
 
 /*

@@ -32,6 +32,9 @@ CREATE FUNCTION turn_tally_add(turn_tally, text, timestamptz, tokens, text, text
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 CREATE FUNCTION turn_tally_merge(turn_tally, turn_tally) RETURNS turn_tally
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION turn_tally_final(turn_tally) RETURNS turn_tally
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION turn_tally_final(turn_tally) IS 'final function of turn_tally() and merge(turn_tally): the same';
 COMMENT ON FUNCTION turn_tally_add(turn_tally, text, timestamptz, tokens, text, text, text, text, text, text, boolean) IS 'transition function of turn_tally()';
 COMMENT ON FUNCTION turn_tally_add(turn_tally, text, timestamptz, tokens, text, text, text, text, text, text, boolean, integer, text) IS 'transition function of turn_tally()';
 COMMENT ON FUNCTION turn_tally_merge(turn_tally, turn_tally) IS
@@ -40,12 +43,14 @@ COMMENT ON FUNCTION turn_tally_merge(turn_tally, turn_tally) IS
 CREATE AGGREGATE turn_tally(zone text, at timestamptz, tokens tokens, turn_id text, session_id text, user_id text, team text, project text, request_id text, is_wanted boolean) (
     SFUNC = turn_tally_add,
     STYPE = turn_tally,
+    FINALFUNC = turn_tally_final,
     COMBINEFUNC = turn_tally_merge,
     PARALLEL = SAFE
 );
 CREATE AGGREGATE turn_tally(zone text, at timestamptz, tokens tokens, turn_id text, session_id text, user_id text, team text, project text, request_id text, is_wanted boolean, duration integer, agent text) (
     SFUNC = turn_tally_add,
     STYPE = turn_tally,
+    FINALFUNC = turn_tally_final,
     COMBINEFUNC = turn_tally_merge,
     PARALLEL = SAFE
 );
@@ -57,6 +62,7 @@ COMMENT ON AGGREGATE turn_tally(text, timestamptz, tokens, text, text, text, tex
 CREATE AGGREGATE merge(turn_tally) (
     SFUNC = turn_tally_merge,
     STYPE = turn_tally,
+    FINALFUNC = turn_tally_final,
     COMBINEFUNC = turn_tally_merge,
     PARALLEL = SAFE
 );

@@ -136,17 +136,29 @@ static void
 put_tally(StringInfo buf, const TurnTally *tally)
 {
 	Layout		layout = {tally};
-	uint32	   *order = numbers_to(tally->strings.n);
+	uint32	   *order = MemoryContextAllocHuge(CurrentMemoryContext, ((Size) tally->strings.n + 1) * sizeof(uint32));
+	uint32		n_used = 0;
 	uint32	   *members = NULL;
 	uint32		max_members = 0;
 
 	put_number(buf, tally->zone_len);
 	appendBinaryStringInfo(buf, tally->zone_name, tally->zone_len);
 
+	/* names of calls that turned out not to be the first of a turn are left out */
 	layout.rank = numbers_to(tally->strings.n + 1);
-	qsort_arg(order, tally->strings.n, sizeof(uint32), compare_strings, &layout);
-	put_number(buf, tally->strings.n);
+	memset(layout.rank, 0, ((Size) tally->strings.n + 1) * sizeof(uint32));
+	for (uint32 t = 0; t < tally->turns.n; t++)
+		for (int o = 0; o < N_TURN_OWNERS; o++)
+			layout.rank[ITEM(tally->turns, Turn, t).owner[o]] = 1;
+	for (uint32 a = 0; a < tally->agents.n; a++)
+		layout.rank[ITEM(tally->agents, TurnAgent, a).agent] = 1;
+	layout.rank[0] = 0;
 	for (uint32 i = 0; i < tally->strings.n; i++)
+		if (layout.rank[i + 1] != 0)
+			order[n_used++] = i;
+	qsort_arg(order, n_used, sizeof(uint32), compare_strings, &layout);
+	put_number(buf, n_used);
+	for (uint32 i = 0; i < n_used; i++)
 	{
 		put_bytes(buf, ITEM(tally->strings, Bytes, order[i]));
 		layout.rank[order[i] + 1] = i + 1;

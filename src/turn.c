@@ -316,7 +316,7 @@ turn_string(TurnTally *tally, Bytes string)
 static inline Bytes
 string_of(const TurnTally *tally, uint32 number)
 {
-	return number == 0 ? (Bytes) {NULL, 0} : ITEM(tally->strings, Bytes, number - 1);
+	return number == 0 ? no_bytes : ITEM(tally->strings, Bytes, number - 1);
 }
 
 uint32
@@ -485,7 +485,7 @@ enum
 static inline Bytes
 bytes_arg(FunctionCallInfo fcinfo, int argno)
 {
-	return PG_ARGISNULL(argno) ? (Bytes) {NULL, 0} : packed_bytes(PG_GETARG_DATUM(argno));
+	return PG_ARGISNULL(argno) ? no_bytes : packed_bytes(PG_GETARG_DATUM(argno));
 }
 
 /* NULL comes last. */
@@ -925,7 +925,11 @@ count_part(Counter *counter, uint32 number, const Turn *turn, const TurnPart *pa
 static Bytes
 bytes_of_jsonb(const JsonbValue *value)
 {
-	return (Bytes) {value->val.string.val, value->val.string.len};
+	Bytes		bytes;
+
+	bytes.data = value->val.string.val;
+	bytes.len = value->val.string.len;
+	return bytes;
 }
 
 /*
@@ -1208,7 +1212,7 @@ turn_tally_fan_out(PG_FUNCTION_ARGS)
 	TurnTally  *tally = tally_arg(fcinfo, 0);
 	TimestampTz from = PG_GETARG_TIMESTAMPTZ(1);
 	TimestampTz to = PG_GETARG_TIMESTAMPTZ(2);
-	Counter		counter = {.tally = tally};
+	Counter		counter = {tally};
 	Period		month = {0, 0};
 	FanOutTurn *turns;
 	uint64		n = 0;

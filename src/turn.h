@@ -114,6 +114,9 @@ typedef struct TurnTally
 
 #define ITEM(array, type, i) (((type *) (array).items)[i])
 
+/* NULL, where there are no bytes. */
+static const Bytes no_bytes = {NULL, 0};
+
 /* turn.c */
 extern TurnTally *turn_tally_make(MemoryContext parent, const char *zone, int zone_len);
 extern uint32 turn_string(TurnTally *tally, Bytes string);

@@ -144,7 +144,10 @@ put_tally(StringInfo buf, const TurnTally *tally)
 	put_number(buf, tally->zone_len);
 	appendBinaryStringInfo(buf, tally->zone_name, tally->zone_len);
 
-	/* names of calls that turned out not to be the first of a turn are left out */
+	/*
+	 * names of calls that turned out not to be the first of a turn are left
+	 * out
+	 */
 	layout.rank = numbers_to(tally->strings.n + 1);
 	memset(layout.rank, 0, ((Size) tally->strings.n + 1) * sizeof(uint32));
 	for (uint32 t = 0; t < tally->turns.n; t++)
@@ -264,7 +267,7 @@ get_tally(Reader *reader, MemoryContext parent)
 	uint32		zone_len = get_number(reader, TZ_STRLEN_MAX, "the name of the time zone is too long");
 	TurnTally  *tally = turn_tally_make(parent, get_bytes(reader, zone_len), zone_len);
 	Size		left = reader->end - reader->p;
-	Bytes		last = {NULL, 0};
+	Bytes		last = no_bytes;
 	uint32		last_owner[N_TURN_OWNERS];
 	bool		has_loose = false;
 	uint32		n;
@@ -283,8 +286,10 @@ get_tally(Reader *reader, MemoryContext parent)
 	n = get_number(reader, left, "too many hours");
 	for (uint32 i = 0; i < n; i++)
 	{
-		TurnHour	hour = {get_time(reader), get_time(reader)};
+		TurnHour	hour;
 
+		hour.from = get_time(reader);
+		hour.month = get_time(reader);
 		if (i > 0 && compare_times(&ITEM(tally->hours, TurnHour, i - 1), &hour) >= 0)
 			refuse(reader, "hours are not sorted");
 		if (reader->from_client &&
@@ -299,7 +304,7 @@ get_tally(Reader *reader, MemoryContext parent)
 	{
 		int			flags = get_number(reader, TURN_FLAGS, "unknown flags");
 		uint32		owner[N_TURN_OWNERS];
-		Bytes		id = {NULL, 0};
+		Bytes		id = no_bytes;
 		Turn	   *turn;
 		uint32		n_members;
 		uint32		before = 0;
@@ -326,7 +331,7 @@ get_tally(Reader *reader, MemoryContext parent)
 		memcpy(turn->owner, owner, sizeof(owner));
 		if (flags & TURN_HAS_ID)
 		{
-			turn->request = flags & TURN_HAS_REQUEST ? turn_keep(tally, get_string(reader)) : (Bytes) {NULL, 0};
+			turn->request = flags & TURN_HAS_REQUEST ? turn_keep(tally, get_string(reader)) : no_bytes;
 			turn->at = get_time(reader);
 			turn->ends_at = get_time(reader);
 			n_members = get_number(reader, left, "too many agents");
@@ -425,17 +430,17 @@ turn_tally_out(PG_FUNCTION_ARGS)
 {
 	bytea	   *flat = stored_arg(fcinfo);
 	Size		len = VARSIZE_ANY_EXHDR(flat);
-	char	   *text;
+	char	   *digits;
 
 	if (len > (MaxAllocSize - 3) / 2)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("a turn_tally is too long for its text form")));
-	text = palloc(len * 2 + 3);
-	text[0] = '\\';
-	text[1] = 'x';
-	text[2 + hex_encode(VARDATA_ANY(flat), len, text + 2)] = '\0';
-	PG_RETURN_CSTRING(text);
+	digits = palloc(len * 2 + 3);
+	digits[0] = '\\';
+	digits[1] = 'x';
+	digits[2 + hex_encode(VARDATA_ANY(flat), len, digits + 2)] = '\0';
+	PG_RETURN_CSTRING(digits);
 }
 
 Datum

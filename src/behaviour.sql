@@ -113,7 +113,7 @@ BEGIN
         END IF;
         -- thresholds count input: the price of a call stays what it is
         RETURN QUERY EXECUTE $query$
-            WITH call AS (
+            WITH call AS NOT MATERIALIZED (
                 SELECT u.provider, u.model, u.at, u.service_tier, u.tokens, u.calls,
                        CASE WHEN u.calls = 1 THEN tokenomics.meter(u.tokens, 'reasoning') END AS reasoning
                 FROM usage u WHERE u.at >= $2 AND u.at < $3
@@ -189,24 +189,18 @@ BEGIN
         unreported_calls bigint,
         tokens tokenomics.tokens
     )
-        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off SET max_parallel_workers_per_gather = 0
     AS $$
     #variable_conflict use_column
     BEGIN
         -- a call before the limits makes the turn one of before
         RETURN QUERY EXECUTE $query$
-            SELECT o.turn_id, min(o.at) AS at, max(o.at + coalesce(o.duration, 0) * interval '1 millisecond'),
-                   (array_agg(o.session_id ORDER BY o.n))[1], (array_agg(o.user_id ORDER BY o.n))[1],
-                   (array_agg(o.team ORDER BY o.n))[1], (array_agg(o.project ORDER BY o.n))[1],
-                   array_agg(DISTINCT o.agent) FILTER (WHERE o.agent IS NOT NULL),
-                   count(*), count(*) - count(o.tokens), tokenomics.sum(o.tokens)
-            FROM (SELECT u.turn_id, u.at, u.duration, u.session_id, u.user_id, u.team, u.project, u.agent, u.tokens,
-                         row_number() OVER (PARTITION BY u.turn_id ORDER BY u.at, u.request_id, u.session_id, u.user_id, u.team, u.project) AS n
+            SELECT t.turn_id, t.at, t.ends_at, t.session_id, t.user_id, t.team, t.project, t.agents, t.calls, t.unreported_calls, t.tokens
+            FROM (SELECT tokenomics.turn_tally('UTC', u.at, u.tokens, u.turn_id, u.session_id, u.user_id, u.team, u.project, u.request_id, true, u.duration, u.agent) AS tally
                   FROM usage u
                   WHERE u.turn_id IS NOT NULL AND u.calls = 1
-                    AND u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days') o
-            GROUP BY o.turn_id
-            HAVING min(o.at) >= $1 AND min(o.at) < $2
+                    AND u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days') x,
+                 LATERAL tokenomics.turns(x.tally, $1, $2) t
             ORDER BY 2, 1$query$
         USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
     END
@@ -233,34 +227,29 @@ BEGIN
         top_percent_share numeric,
         coverage numeric
     )
-        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off SET max_parallel_workers_per_gather = 0
     AS $$
     #variable_conflict use_column
     DECLARE
         in_zone text := coalesce(fan_out_between.zone, (SELECT s.zone FROM setting s));
     BEGIN
-        RETURN QUERY
-        WITH turn AS (
-            SELECT (tokenomics.period_start('month', in_zone, t.at) AT TIME ZONE in_zone)::date AS month, t.team, t.project, t.calls,
-                   coalesce(tokenomics.total(t.tokens), 0) AS tokens
-            FROM turns_between(from_at, to_at) t
-        ), covered AS MATERIALIZED (
-            SELECT (h.starts AT TIME ZONE in_zone)::date AS month, h.share
-            FROM (SELECT tokenomics.period_start('month', in_zone, u.at) AS starts,
-                         trim_scale(count(u.turn_id) FILTER (WHERE u.calls = 1) / sum(u.calls)) AS share
-                  FROM usage u WHERE u.at >= coalesce(from_at, '-infinity') AND u.at < coalesce(to_at, 'infinity') GROUP BY 1) h
-        )
-        SELECT g.month, g.scope, g.owner, g.turns, g.calls, trim_scale(g.calls::numeric / g.turns), g.p50, g.p90, g.p99, g.max, g.tokens,
-               trim_scale((SELECT sum(x) FROM unnest(g.by_tokens[:ceil(g.turns * 0.01)::integer]) x) / nullif(g.tokens, 0)), c.share
-        FROM (SELECT t.month, CASE WHEN grouping(t.team) = 0 THEN 'team' WHEN grouping(t.project) = 0 THEN 'project' ELSE 'total' END AS scope,
-                     CASE WHEN grouping(t.team) = 0 THEN t.team ELSE t.project END AS owner,
-                     count(*) AS turns, sum(t.calls)::bigint AS calls,
-                     percentile_disc(0.5) WITHIN GROUP (ORDER BY t.calls) AS p50, percentile_disc(0.9) WITHIN GROUP (ORDER BY t.calls) AS p90,
-                     percentile_disc(0.99) WITHIN GROUP (ORDER BY t.calls) AS p99, max(t.calls) AS max,
-                     sum(t.tokens)::bigint AS tokens, array_agg(t.tokens ORDER BY t.tokens DESC) AS by_tokens
-              FROM turn t GROUP BY GROUPING SETS ((t.month), (t.month, t.team), (t.month, t.project))) g
-             LEFT JOIN covered c ON c.month = g.month
-        ORDER BY g.month, g.scope DESC, g.owner;
+        RETURN QUERY EXECUTE $query$
+            WITH covered AS MATERIALIZED (
+                SELECT h.starts, h.share
+                FROM (SELECT tokenomics.period_start('month', $3, u.at) AS starts,
+                             trim_scale(count(u.turn_id) FILTER (WHERE u.calls = 1) / sum(u.calls)) AS share
+                      FROM usage u WHERE u.at >= $1 AND u.at < $2 GROUP BY 1) h
+            )
+            SELECT (f.month AT TIME ZONE $3)::date, f.scope, f.owner, f.turns, f.calls, trim_scale(f.calls::numeric / f.turns), f.p50, f.p90, f.p99, f.max, f.tokens,
+                   trim_scale(f.top_tokens / nullif(f.tokens, 0)::numeric), c.share
+            FROM (SELECT tokenomics.turn_tally($3, u.at, u.tokens, u.turn_id, u.session_id, u.user_id, u.team, u.project, u.request_id, true) AS tally
+                  FROM usage u
+                  WHERE u.turn_id IS NOT NULL AND u.calls = 1
+                    AND u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days') x,
+                 LATERAL tokenomics.fan_out(x.tally, $1, $2) f
+                 LEFT JOIN covered c ON c.starts = f.month
+            ORDER BY f.month, f.scope DESC, f.owner$query$
+        USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity'), in_zone;
     END
     $$;
     COMMENT ON FUNCTION fan_out_between(timestamptz, timestamptz, text) IS
@@ -305,7 +294,7 @@ BEGIN
         cost_converted numeric,
         call_list jsonb
     )
-        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off SET max_parallel_workers_per_gather = 0
     AS $$
     #variable_conflict use_column
     DECLARE
@@ -318,36 +307,40 @@ BEGIN
                 MESSAGE = format('the number of turns must be zero or more, not %s', coalesce(n::text, 'NULL'));
         END IF;
         RETURN QUERY EXECUTE $query$
-            WITH call AS (
+            WITH call AS NOT MATERIALIZED (
                 SELECT u.turn_id, u.at, u.request_id, u.provider, u.model, u.agent, u.tokens, p.cost,
                        CASE WHEN p.cost IS NOT NULL THEN tokenomics.currency((SELECT book()), u.provider, u.model, u.at, u.tokens, u.service_tier) END AS currency
                 FROM usage u, LATERAL (SELECT tokenomics.cost((SELECT book()), u.provider, u.model, u.at, u.tokens, u.service_tier) AS cost) p
                 WHERE u.turn_id IS NOT NULL AND u.calls = 1
                   AND u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days'
-            ), spent AS (
+            ), chosen AS MATERIALIZED (
+                -- all turns are only ordered here; what else is said of them is read for those that are chosen
                 SELECT s.turn_id, CASE WHEN count(s.currency) = 1 THEN min(s.currency) END AS currency,
                        CASE WHEN count(s.currency) = 1 THEN trim_scale(sum(s.cost)) END AS cost,
                        coalesce(sum(s.calls) FILTER (WHERE s.currency IS NULL), 0)::bigint AS unpriced_calls,
                        CASE WHEN count(*) FILTER (WHERE s.currency IS NOT NULL) = count(c.cost) THEN trim_scale(sum(c.cost)) END AS cost_converted
-                FROM (SELECT c.turn_id, c.currency, sum(c.cost) AS cost, count(*) AS calls,
+                FROM (SELECT c.turn_id, c.currency, sum(c.cost) AS cost, count(*) AS calls, sum(tokenomics.total(c.tokens)) AS total,
                              min(min(c.at)) OVER (PARTITION BY c.turn_id) AS at
                       FROM call c GROUP BY c.turn_id, c.currency) s,
                      LATERAL (SELECT CASE WHEN s.currency = $3 THEN s.cost WHEN s.currency IS NOT NULL THEN convert_currency(s.cost, s.currency, $3, (s.at AT TIME ZONE $4)::date) END AS cost) c
+                WHERE s.at >= $1 AND s.at < $2
                 GROUP BY s.turn_id
-            ), chosen AS (
-                SELECT t.*, s.currency, s.cost, s.unpriced_calls, s.cost_converted
-                FROM turns_between($5, $6) t JOIN spent s ON s.turn_id = t.turn_id
-                ORDER BY s.cost_converted DESC NULLS LAST, tokenomics.total(t.tokens) DESC NULLS LAST, t.turn_id
-                LIMIT $7
+                ORDER BY cost_converted DESC NULLS LAST, sum(s.total) DESC NULLS LAST, s.turn_id
+                LIMIT $5
             )
             SELECT t.turn_id, t.at, t.ends_at - t.at, t.session_id, t.user_id, t.team, t.project, t.agents, t.calls, t.tokens, tokenomics.total(t.tokens),
-                   t.currency, t.cost, t.unpriced_calls, $3, t.cost_converted,
-                   (SELECT jsonb_agg(jsonb_build_object('at', c.at, 'request_id', c.request_id, 'provider', c.provider, 'model', c.model, 'agent', c.agent,
-                                                        'tokens', c.tokens::jsonb, 'currency', c.currency, 'cost', c.cost) ORDER BY c.at, c.request_id)
-                    FROM call c WHERE c.turn_id = t.turn_id)
-            FROM chosen t
-            ORDER BY t.cost_converted DESC NULLS LAST, tokenomics.total(t.tokens) DESC NULLS LAST, t.turn_id$query$
-        USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity'), reporting, in_zone, from_at, to_at, n;
+                   s.currency, s.cost, s.unpriced_calls, $3, s.cost_converted, l.call_list
+            FROM chosen s
+                 JOIN (SELECT turn.* FROM (SELECT tokenomics.turn_tally('UTC', u.at, u.tokens, u.turn_id, u.session_id, u.user_id, u.team, u.project, u.request_id, true, u.duration, u.agent) AS tally
+                                           FROM usage u
+                                           WHERE u.turn_id = ANY (ARRAY(SELECT turn_id FROM chosen)) AND u.calls = 1
+                                             AND u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days') x,
+                                          LATERAL tokenomics.turns(x.tally, $1, $2) turn) t ON t.turn_id = s.turn_id
+                 JOIN (SELECT c.turn_id, jsonb_agg(jsonb_build_object('at', c.at, 'request_id', c.request_id, 'provider', c.provider, 'model', c.model, 'agent', c.agent,
+                                                                      'tokens', c.tokens::jsonb, 'currency', c.currency, 'cost', c.cost) ORDER BY c.at, c.request_id) AS call_list
+                       FROM call c WHERE c.turn_id = ANY (ARRAY(SELECT turn_id FROM chosen)) GROUP BY c.turn_id) l ON l.turn_id = s.turn_id
+            ORDER BY s.cost_converted DESC NULLS LAST, tokenomics.total(t.tokens) DESC NULLS LAST, t.turn_id$query$
+        USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity'), reporting, in_zone, n;
     END
     $$;
     COMMENT ON FUNCTION costliest_turns(integer, timestamptz, timestamptz) IS

@@ -302,7 +302,7 @@ BEGIN
         peak_hour_tokens bigint,
         seconds bigint
     )
-        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off SET max_parallel_workers_per_gather = 0
     AS $$
     #variable_conflict use_column
     DECLARE
@@ -310,7 +310,7 @@ BEGIN
         first timestamptz := coalesce(from_at, '-infinity');
         behind timestamptz := least(to_at, now());
         of_call text := '';
-        of_turn text := '';
+        months timestamptz[];
         entry record;
     BEGIN
         -- months that the limits cut, or that are not over, are not measured
@@ -343,9 +343,9 @@ BEGIN
                     HINT = CASE entry.key WHEN 'tags' THEN 'It is an object that the tags of a call hold, as in {"tags": {"feature": "chat"}}.'
                            ELSE 'It is a string, null for none, or an array of these.' END;
             END IF;
-            -- an array holds its elements, a string itself
+            -- an array holds its elements, a string itself; those of the turn counts() looks at
             IF entry.key IN ('team', 'project', 'user_id', 'session_id') THEN
-                of_turn := of_turn || format(' AND (%L::jsonb) @> coalesce(to_jsonb(o.%I), ''null'')', entry.value, entry.key);
+                CONTINUE;
             ELSIF entry.key = 'tags' THEN
                 of_call := of_call || format(' AND coalesce(u.tags @> %L, false)', entry.value);
             ELSE
@@ -354,52 +354,29 @@ BEGIN
             END IF;
         END LOOP;
 
+        -- where the limits are wide, only months that have calls
+        IF isfinite(first) AND behind - first < interval '800 days' THEN
+            SELECT array_agg(p.period_start) INTO months FROM tokenomics.periods('month', in_zone, first, behind) p;
+        ELSE
+            SELECT array_agg(DISTINCT tokenomics.period_start('month', in_zone, u.at)) INTO months FROM usage u WHERE u.at >= first AND u.at < behind;
+        END IF;
+
         -- A turn is of the session, the user, the team and the project of its
         -- first call: a sub-agent with a session of its own opens none.  It may
-        -- have begun before the limits, where a week is looked back.
+        -- have begun before the month, where a week is looked back.  A month at a
+        -- time: its turns must fit in memory.
         RETURN QUERY EXECUTE format($query$
-            WITH call AS (
-                SELECT u.at, u.tokens, u.user_id, u.session_id, u.team, u.project, u.request_id,
-                       CASE WHEN u.calls = 1 AND u.user_id IS NOT NULL AND u.session_id IS NOT NULL THEN u.turn_id END AS turn_id,
-                       true%1$s AS is_wanted
-                FROM usage u WHERE u.at >= $2 - interval '7 days' AND u.at < $3
-            ), owned AS (
-                SELECT c.at, c.tokens, c.is_wanted, c.turn_id,
-                       CASE WHEN c.turn_id IS NULL THEN c.user_id ELSE first_value(c.user_id) OVER w END AS user_id,
-                       CASE WHEN c.turn_id IS NULL THEN c.session_id ELSE first_value(c.session_id) OVER w END AS session_id,
-                       CASE WHEN c.turn_id IS NULL THEN c.team ELSE first_value(c.team) OVER w END AS team,
-                       CASE WHEN c.turn_id IS NULL THEN c.project ELSE first_value(c.project) OVER w END AS project
-                FROM call c
-                WINDOW w AS (PARTITION BY c.turn_id ORDER BY c.at, c.request_id, c.session_id, c.user_id, c.team, c.project)
-            ), wanted AS MATERIALIZED (
-                SELECT tokenomics.period_start('month', $1, o.at) AS month, tokenomics.period_start('hour', $1, o.at) AS hour, o.team, o.project,
-                       o.turn_id, CASE WHEN o.turn_id IS NOT NULL THEN o.user_id END AS user_id, CASE WHEN o.turn_id IS NOT NULL THEN o.session_id END AS session_id,
-                       o.tokens, tokenomics.total(o.tokens) AS total
-                FROM owned o WHERE o.at >= $2 AND o.is_wanted%2$s
-            ), peak AS (
-                SELECT h.month, h.scope, h.owner, max(h.total)::bigint AS total
-                FROM (SELECT w.month, %3$s, sum(w.total) AS total FROM wanted w GROUP BY w.hour, %4$s) h
-                GROUP BY 1, 2, 3
-            ), counted AS (
-                SELECT w.month, %3$s, count(DISTINCT w.user_id) AS users, count(DISTINCT w.session_id) AS sessions, count(DISTINCT w.turn_id) AS turns,
-                       count(w.turn_id) AS calls, count(w.turn_id) FILTER (WHERE w.tokens IS NULL) AS calls_without_tokens,
-                       tokenomics.sum(w.tokens) FILTER (WHERE w.turn_id IS NOT NULL) AS mix,
-                       sum(tokenomics.input_total(w.tokens)) FILTER (WHERE w.turn_id IS NOT NULL AND tokenomics.meter(w.tokens, 'cache_read') IS NOT NULL)::bigint AS cacheable,
-                       coalesce(sum(w.total), 0)::bigint AS total
-                FROM wanted w GROUP BY %4$s
-            )
-            SELECT (c.month AT TIME ZONE $1)::date, (e.month_end AT TIME ZONE $1)::date - (c.month AT TIME ZONE $1)::date, c.scope, c.owner,
-                   c.users, c.sessions, c.turns, c.calls, c.calls_without_tokens, c.mix, c.cacheable, c.total, p.total,
-                   extract(epoch FROM e.month_end - c.month)::bigint
-            FROM counted c JOIN peak p ON p.month = c.month AND p.scope = c.scope AND p.owner IS NOT DISTINCT FROM c.owner,
-                 LATERAL (SELECT tokenomics.period_end('month', $1, c.month) AS month_end) e
-            ORDER BY c.month, c.scope DESC, c.owner$query$,
-            of_call, of_turn,
-            CASE WHEN by_owner THEN 'CASE WHEN grouping(w.team) = 0 THEN ''team'' WHEN grouping(w.project) = 0 THEN ''project'' ELSE ''total'' END AS scope,
-                                     CASE WHEN grouping(w.team) = 0 THEN w.team ELSE w.project END AS owner'
-                 ELSE '''total'' AS scope, NULL::text AS owner' END,
-            CASE WHEN by_owner THEN 'GROUPING SETS ((w.month), (w.month, w.team), (w.month, w.project))' ELSE 'w.month' END)
-        USING in_zone, first, behind;
+            SELECT (c.month AT TIME ZONE $1)::date, (m.month_end AT TIME ZONE $1)::date - (c.month AT TIME ZONE $1)::date, c.scope, c.owner,
+                   c.users, c.sessions, c.turns, c.calls, c.calls_without_tokens, c.mix, c.cacheable_tokens, c.total_tokens, c.peak_hour_tokens,
+                   extract(epoch FROM m.month_end - c.month)::bigint
+            FROM (SELECT p.month, tokenomics.period_end('month', $1, p.month) AS month_end
+                  FROM unnest($2) p(month)) m,
+                 LATERAL (SELECT tokenomics.turn_tally($1, u.at, u.tokens, CASE WHEN u.calls = 1 AND u.user_id IS NOT NULL AND u.session_id IS NOT NULL THEN u.turn_id END,
+                                                       u.session_id, u.user_id, u.team, u.project, u.request_id, u.at >= m.month%s) AS tally
+                          FROM usage u WHERE u.at >= m.month - interval '7 days' AND u.at < m.month_end) t,
+                 LATERAL tokenomics.counts(t.tally, $3, $4) c
+            ORDER BY c.month, c.scope DESC, c.owner$query$, of_call)
+        USING in_zone, months, slice, by_owner;
     END
     $$;
     COMMENT ON FUNCTION usage_counts(timestamptz, timestamptz, text, jsonb, boolean) IS

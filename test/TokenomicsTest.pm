@@ -3,13 +3,14 @@
 package TokenomicsTest;
 use strict;
 use warnings;
+use Digest::MD5;
 use Exporter 'import';
 use File::Basename qw(basename dirname);
 use File::Spec;
 use IPC::Open3;
 use Test::More;
 
-our @EXPORT = qw(psql psql_error database data_file import_document project_file load_servegen load_mooncake load_azure);
+our @EXPORT = qw(psql psql_error database company_database data_file import_document project_file load_servegen load_mooncake load_azure);
 
 my $database = 'tap_' . basename($0) =~ s/\W/_/gr;
 
@@ -18,9 +19,48 @@ sub database {
     $ENV{PGDATABASE} = 'postgres';
     run_psql('-c', "DROP DATABASE IF EXISTS $database", '-c', "CREATE DATABASE $database");
     $ENV{PGDATABASE} = $database;
-    psql("SET client_min_messages = warning; CREATE EXTENSION tokenomics CASCADE;"
-          . "ALTER DATABASE $database SET search_path = llm, tokenomics, public;"
-          . "ALTER DATABASE $database SET timezone = 'UTC'; CALL tokenomics.install('llm')");
+    psql("SET client_min_messages = warning; CREATE EXTENSION tokenomics CASCADE; CALL tokenomics.install('llm')");
+    return set_up_database();
+}
+
+# Makes this script's database, with the company of the demo in "llm".  It is
+# loaded once for all scripts that a server runs, into a database that they copy.
+# Its name changes with the source, so that a server that stays up is no trap;
+# scripts that run at the same time each load one, of which the first is kept.
+sub company_database {
+    my $digest = Digest::MD5->new;
+    for my $file (project_file('test', 'demo', 'company.sql'), sort(glob(project_file('src', '*')))) {
+        next if $file !~ /\.(?:sql|[ch])$/;
+        open my $in, '<:raw', $file or die "$file: $!";
+        $digest->addfile($in);
+    }
+    my $template = 'tap_company_' . substr $digest->hexdigest, 0, 12;
+    $ENV{PGDATABASE} = 'postgres';
+    run_psql('-c', "DROP DATABASE IF EXISTS $database");
+    if (psql("SELECT count(*) FROM pg_database WHERE datname = '$template'") == 0) {
+        load_company();
+        $ENV{PGDATABASE} = 'postgres';
+        run_psql('-c', "ALTER DATABASE $database RENAME TO $template");
+        run_psql('-c', "DROP DATABASE IF EXISTS $database");
+    }
+    psql("CREATE DATABASE $database TEMPLATE $template");
+    return set_up_database();
+}
+
+# The company of the demo, loaded into a new database of this script.
+sub load_company {
+    database();
+    psql('SELECT count(*) FROM load_default_prices()');
+    my ($output, $status) = run_psql('-o', '/dev/null', '-f', project_file('test', 'demo', 'company.sql'));
+    die "company.sql failed: $output" if $status != 0;
+    psql('VACUUM ANALYZE');
+    return;
+}
+
+# What a copy of a database does not carry.
+sub set_up_database {
+    $ENV{PGDATABASE} = $database;
+    psql("ALTER DATABASE $database SET search_path = llm, tokenomics, public; ALTER DATABASE $database SET timezone = 'UTC'");
     return $database;
 }
 

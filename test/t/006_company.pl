@@ -23,21 +23,16 @@ my $fingerprint = q(
         UNION ALL SELECT md5(s::text) FROM setting AS s
     ) AS part);
 
-sub load_company {
-    psql('SELECT count(*) FROM load_default_prices()');
-    is(system("psql -Xq -v ON_ERROR_STOP=1 -f '$company' >/dev/null"), 0, 'company.sql runs');
-    return psql($fingerprint);
-}
-
-my $database = database();
+my $database = company_database();
 psql("DROP DATABASE IF EXISTS ${database}_again");
 psql("CREATE DATABASE ${database}_again TEMPLATE template0");
-my $first = load_company();
+my $first = psql($fingerprint);
 {
     local $ENV{PGDATABASE} = "${database}_again";
     psql("SET client_min_messages = warning; CREATE EXTENSION tokenomics CASCADE; ALTER DATABASE ${database}_again SET search_path = llm, tokenomics, public;"
           . "ALTER DATABASE ${database}_again SET timezone = 'Asia/Kolkata'; ALTER DATABASE ${database}_again SET datestyle = 'German'; CALL tokenomics.install('llm')");
-    load_company();
+    psql('SELECT count(*) FROM load_default_prices()');
+    is(system("psql -Xq -v ON_ERROR_STOP=1 -f '$company' >/dev/null"), 0, 'company.sql runs');
     psql("ALTER DATABASE ${database}_again RESET datestyle; ALTER DATABASE ${database}_again SET timezone = 'UTC'");
     is(psql($fingerprint), $first, 'a second load, in another zone and date style, gives the same rows');
 }

@@ -25,6 +25,8 @@ my %valid = (
     price_panel => pack('H*', psql("SELECT encode(price_panel_send(price_panel(at, i, p, q)), 'hex') FROM (VALUES ('2026-01-01Z'::timestamptz, 'a', 1, 2), ('2026-02-01Z', 'a', 1, 2), ('2026-02-01Z', 'é', 1, NULL)) v(at, i, p, q)")),
     demand_profile => pack('H*', psql("SELECT encode(demand_profile_send(with_span(demand_profile('Europe/Berlin', at, t, n, 'second'), '2026-01-04Z', '2026-01-07Z')), 'hex')
         FROM (VALUES ('2026-01-05 00:02:03Z'::timestamptz, tokens(input => 20, output => 3), 1), ('2026-01-05 00:02:04Z', tokens(cache_storage => 300), 200), ('2026-01-06Z', NULL, 1)) v(at, t, n)")),
+    turn_tally => pack('H*', psql("SELECT encode(turn_tally_send(turn_tally('Europe/Berlin', at, t, turn, s, 'u', 'é', NULL, r, true, 5, 'x')), 'hex')
+        FROM (VALUES ('2026-01-05 00:02:03Z'::timestamptz, tokens(input => 20, cache_read => 3), 'a', 's', 'r'), ('2026-01-05 02:02:04Z', tokens(cache_storage => 300), 'a', NULL, NULL), ('2026-01-06Z', NULL, 'b', 's', NULL), ('2026-01-06Z', tokens(output => 9), NULL, 's', NULL)) v(at, t, turn, s, r)")),
     time_series => pack('H*', psql(q(SELECT encode(time_series_send('{"2026-01-01": 1.5, "2026-01-02": null, "2026-01-04T12:00:00": 3}'), 'hex')))));
 my %check = (
     tokens => "count(v::text::tokens), count(total(v) + input_total(v))",
@@ -37,6 +39,7 @@ my %check = (
     # a span may be as long as time, and takes hours to walk: not here
     demand_profile => "1 / (v::text::demand_profile = v)::int, (SELECT count(*) FROM minutes(v)), span(v), capacity_at(v, 0.5), peak_to_average(v, 'hour'), lost_tokens(v, 5), calls(side(in_zone(v, 'UTC'), 'input')), (SELECT calls(merge(x)) FROM (VALUES (v)) y(x)),
         CASE WHEN upper(span(v)) - lower(span(v)) < interval '10 years' THEN (SELECT sum(minutes) FROM hour_of_week(v)) END",
+    turn_tally => "1 / (v::text::turn_tally::text = v::text)::int, (SELECT count(*) FROM counts(v, '{\"team\": \"é\"}', true)), (SELECT count(*) FROM turns(v, '-infinity', 'infinity')), (SELECT count(*) FROM fan_out(v, '-infinity', 'infinity')), (SELECT merge(x)::text FROM (VALUES (v)) y(x))",
     time_series => "count(v::text::time_series), (SELECT count(*) FROM points(v)), (SELECT count(*) FROM forecast(v, 2, model => 'naive', missing => 'null'))");
 
 # One COPY for each value: a file of rows would end at the first bad one.

@@ -8,11 +8,8 @@ use lib "$FindBin::Bin/..";
 use Test::More;
 use TokenomicsTest;
 
-my $company = project_file('test', 'demo', 'company.sql');
-my $database = database();
+my $database = company_database();
 psql("ALTER DATABASE $database SET jit = off");
-psql('SELECT count(*) FROM load_default_prices()');
-is(system("psql -Xq -v ON_ERROR_STOP=1 -f '$company' >/dev/null"), 0, 'company.sql runs');
 psql("ALTER DATABASE $database SET timezone = 'Europe/Berlin'");
 psql('CREATE TABLE bill AS SELECT * FROM bill_growth; CREATE TABLE team AS SELECT * FROM bill_growth_by_team; CREATE TABLE project AS SELECT * FROM bill_growth_by_project;'
       . 'CREATE TABLE driver AS SELECT * FROM bill_growth_by_driver; CREATE TABLE dollars AS SELECT * FROM bill_growth_between(in_currency => \'USD\');'

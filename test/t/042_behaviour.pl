@@ -7,9 +7,7 @@ use lib "$FindBin::Bin/..";
 use Test::More;
 use TokenomicsTest;
 
-my $database = database();
-psql('SELECT count(*) FROM load_default_prices()');
-is(system('psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-o', '/dev/null', '-f', project_file('test', 'demo', 'company.sql')), 0, 'company.sql runs');
+my $database = company_database();
 psql(q(CREATE TABLE call AS SELECT u.*, cost((SELECT book()), provider, model, at, tokens, service_tier) AS cost FROM usage u;
     ANALYZE call, usage));
 

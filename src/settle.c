@@ -391,7 +391,7 @@ slot_at(TupleTableSlot *slot, AttrNumber column)
 
 /* Whether two versions of a row differ in what a ledger may depend on. */
 static bool
-row_differs(const MarkedTable *table, TupleTableSlot * old, TupleTableSlot * new)
+row_differs(const MarkedTable *table, TupleTableSlot *old, TupleTableSlot *new)
 {
 	TupleDesc	desc = old->tts_tupleDescriptor;
 

@@ -69,8 +69,12 @@ $(REGRESS_OUT):
 # On the server that PGHOST and PGPORT name; pg_regress is "make installcheck".
 prove-pgtap:
 	pg_prove --ext .sql test
+# Two at a time, but for those that kill the server.  TAP names some of them.
+TAP         = $(sort $(wildcard test/t/*.pl))
+TAP_ALONE   = $(filter test/t/06%,$(TAP))
 prove-tap:
-	prove --timer --ext .pl test/t
+	prove -j2 --timer $(filter-out $(TAP_ALONE),$(TAP))
+	$(if $(TAP_ALONE),prove --timer $(TAP_ALONE))
 check-server: installcheck prove-pgtap prove-tap
 
 demo-with-server:

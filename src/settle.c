@@ -600,8 +600,9 @@ usage_partitions(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	function = LookupFuncName(list_make2(makeString(get_namespace_name(get_func_namespace(fcinfo->flinfo->fn_oid))),
 										 makeString("mark_usage")), 0, no_args, false);
-	/* nobody locks what he may not read */
-	if (pg_class_aclcheck(usage, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+	/* nobody locks what he may not read at all */
+	if (pg_class_aclcheck(usage, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
+		pg_attribute_aclcheck_all(usage, GetUserId(), ACL_SELECT, ACLMASK_ANY) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(usage));
 	rel = relation_open(usage, AccessShareLock);
 	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)

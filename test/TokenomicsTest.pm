@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use Digest::MD5;
 use Exporter 'import';
+use Fcntl qw(:flock);
 use File::Basename qw(basename dirname);
 use File::Spec;
 use IPC::Open3;
@@ -26,7 +27,7 @@ sub database {
 # Makes this script's database, with the company of the demo in "llm".  It is
 # loaded once for all scripts that a server runs, into a database that they copy.
 # Its name changes with the source, so that a server that stays up is no trap;
-# scripts that run at the same time each load one, of which the first is kept.
+# of scripts that run at the same time one loads it, and the others wait.
 sub company_database {
     my $digest = Digest::MD5->new;
     for my $file (project_file('test', 'demo', 'company.sql'), sort(glob(project_file('src', '*')))) {
@@ -37,6 +38,10 @@ sub company_database {
     my $template = 'tap_company_' . substr $digest->hexdigest, 0, 12;
     $ENV{PGDATABASE} = 'postgres';
     run_psql('-c', "DROP DATABASE IF EXISTS $database");
+    # another test may be making it
+    my $lock_file = File::Spec->catfile(File::Spec->tmpdir, "$template.$<.lock");
+    open my $lock, '>', $lock_file or die "$lock_file: $!";
+    flock $lock, LOCK_EX or die "$lock_file: $!";
     if (psql("SELECT count(*) FROM pg_database WHERE datname = '$template'") == 0) {
         load_company();
         $ENV{PGDATABASE} = 'postgres';
@@ -44,6 +49,8 @@ sub company_database {
         run_psql('-c', "DROP DATABASE IF EXISTS $database");
     }
     psql("CREATE DATABASE $database TEMPLATE $template");
+    close $lock;
+    unlink $lock_file;
     return set_up_database();
 }
 

@@ -36,9 +36,9 @@ psql(q(
                              THEN m || jsonb_build_object('prices', (SELECT prices FROM vector WHERE matched = 'gpt-5.5' LIMIT 1)) ELSE m END)
             FROM jsonb_array_elements(p -> 'models') m)))
         FROM jsonb_array_elements(body) p)));
-psql("CREATE TABLE report AS SELECT r.* FROM document, import_genai_prices(body, '-infinity') r");
-is(psql("SELECT count(*) FROM report WHERE outcome = 'taken'") > 1300, 1, 'prices taken');
-is(psql("SELECT string_agg(DISTINCT r.detail, '; ' ORDER BY r.detail) FROM report r JOIN vector v ON v.provider = r.provider AND v.matched = r.model WHERE r.outcome = 'skipped'"),
+psql("CREATE TABLE import_report AS SELECT r.* FROM document, import_genai_prices(body, '-infinity') r");
+is(psql("SELECT count(*) FROM import_report WHERE outcome = 'taken'") > 1300, 1, 'prices taken');
+is(psql("SELECT string_agg(DISTINCT r.detail, '; ' ORDER BY r.detail) FROM import_report r JOIN vector v ON v.provider = r.provider AND v.matched = r.model WHERE r.outcome = 'skipped'"),
     'cache_audio_read_mtok: there is no meter for this unit; storage_searches_kcount: there is no meter for this unit',
     'what has no meter is named');
 
@@ -51,5 +51,5 @@ is(psql("SELECT string_agg(provider || ' ' || model || ' ' || at || ' ' || cost 
          WHERE round(cost, 12) IS DISTINCT FROM round(total_price::numeric, 12)"), '', 'none differs');
 
 is(psql("SELECT outcome || count(*) FROM document, import_genai_prices(body, '-infinity') r WHERE outcome <> 'skipped' GROUP BY outcome"),
-    'unchanged' . psql("SELECT count(*) FROM report WHERE outcome = 'taken'"), 'a second import changes nothing');
+    'unchanged' . psql("SELECT count(*) FROM import_report WHERE outcome = 'taken'"), 'a second import changes nothing');
 done_testing();

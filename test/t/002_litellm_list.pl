@@ -11,9 +11,9 @@ plan skip_all => 'the folder of real data is absent' unless $list;
 
 database();
 import_document($list);
-psql("CREATE TABLE report AS SELECT r.* FROM document, import_litellm_prices(body, '2026-08-01Z') r");
+psql("CREATE TABLE import_report AS SELECT r.* FROM document, import_litellm_prices(body, '2026-08-01Z') r");
 psql("CREATE TABLE before AS SELECT * FROM price");
-my $taken = psql("SELECT count(*) FROM report WHERE outcome = 'taken'");
+my $taken = psql("SELECT count(*) FROM import_report WHERE outcome = 'taken'");
 cmp_ok($taken, '>', 2900, "$taken rows taken");
 is(psql("SELECT outcome || count(*) FROM document, import_litellm_prices(body, '2026-08-01Z') r WHERE outcome <> 'skipped' GROUP BY outcome"),
     "unchanged$taken", 'a second import takes nothing');
@@ -52,13 +52,13 @@ my $unaccounted = psql(q(
                         AND p.above_input_tokens = w.above - (p.provider = 'xai' AND w.above > 0)::int
                         -- the list was written from floats: their noise is in the 17th digit
                         AND abs(rate(p.rates, w.meter) - w.value * 1000000) <= w.value * 1e-15 * 1000000)
-      AND NOT EXISTS (SELECT FROM report r WHERE r.outcome = 'skipped' AND r.model = w.model AND split_part(r.detail, ':', 1) = w.field)
-      AND NOT EXISTS (SELECT FROM report r WHERE r.outcome = 'skipped' AND r.model = w.model AND r.detail ~ '^(all its token rates are 0|it has no token rate)')
+      AND NOT EXISTS (SELECT FROM import_report r WHERE r.outcome = 'skipped' AND r.model = w.model AND split_part(r.detail, ':', 1) = w.field)
+      AND NOT EXISTS (SELECT FROM import_report r WHERE r.outcome = 'skipped' AND r.model = w.model AND r.detail ~ '^(all its token rates are 0|it has no token rate)')
       -- a cache read that is listed twice: the newer name counts
       AND NOT (w.field = 'input_cost_per_token_cache_hit'
                AND EXISTS (SELECT FROM field n WHERE n.model = w.model AND n.field = 'cache_read_input_token_cost'))));
 is($unaccounted, '', 'every token rate is in the table or named as skipped');
-is(psql(q(SELECT count(*) FROM report WHERE outcome = 'skipped' AND coalesce(detail, '') = '')), 0, 'every skipped row says why');
+is(psql(q(SELECT count(*) FROM import_report WHERE outcome = 'skipped' AND coalesce(detail, '') = '')), 0, 'every skipped row says why');
 
 # gpt-5.4 and Gemini, as the list has them: tiers are no multiples of each other
 is(psql(q(SELECT rates -> 'cache_read' FROM price WHERE model = 'gpt-5.4' AND service_tier = 'flex' AND above_input_tokens = 0)), '0.13', 'a flex cache read of 0.13');

@@ -151,6 +151,6 @@ SKIP: {
 
 # what the catalog must say of these aggregates, whatever test/contract.sql asks of all
 is(psql("SELECT string_agg(aggfnoid::regprocedure::text, ' ' ORDER BY aggfnoid::regprocedure::text) FROM pg_aggregate a JOIN pg_proc p ON p.oid = aggfnoid WHERE pronamespace = 'tokenomics'::regnamespace AND aggtranstype = 'tokenomics.ledger'::regtype
-        AND aggfinalfn = 0 AND aggserialfn = 0 AND aggdeserialfn = 0 AND aggcombinefn = 'tokenomics.ledger_merge'::regproc AND agginitval IS NULL AND aggkind = 'n' AND proparallel = 's' AND pronargdefaults = 0 AND prorettype = aggtranstype"),
+        AND aggfinalfn = 'tokenomics.ledger_final'::regproc AND aggserialfn = 0 AND aggdeserialfn = 0 AND aggcombinefn = 'tokenomics.ledger_merge'::regproc AND agginitval IS NULL AND aggkind = 'n' AND proparallel = 's' AND pronargdefaults = 0 AND prorettype = aggtranstype"),
     'ledger(price_book,text,text,timestamp with time zone,text,text,text,tokens) ledger(price_book,text,text,timestamp with time zone,text,text,text,tokens,text) ledger(price_book,text,text,timestamp with time zone,text,text,text,tokens,text,bigint) merge(ledger)', 'the aggregates have their state as result, combine it and send it as it is');
 done_testing();

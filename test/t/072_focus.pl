@@ -93,21 +93,27 @@ my %rules = (
     'a resource has a type and a name' => q(num_nulls("ResourceId", "ResourceName", "ResourceType") IN (0, 3)),
 );
 
+# What it says, once: each rule looks at the same rows.
+sub export {
+    return psql('DROP TABLE IF EXISTS exported; CREATE TABLE exported AS SELECT * FROM focus_export');
+}
+
 sub holds {
     my ($what) = @_;
+    export();
     for my $rule (sort keys %rules) {
-        is(psql(qq(SELECT count(*) FROM focus_export WHERE ($rules{$rule}) IS NOT TRUE)), '0', "$what: $rule");
+        is(psql(qq(SELECT count(*) FROM exported WHERE ($rules{$rule}) IS NOT TRUE)), '0', "$what: $rule");
     }
-    is(psql(q(SELECT count(*) FROM (SELECT "SkuPriceId" FROM focus_export WHERE "SkuPriceId" IS NOT NULL GROUP BY 1 HAVING count(DISTINCT "SkuId") > 1) AS s)), '0', "$what: a SKU price has one SKU");
-    is(psql(q(SELECT count(*) FROM (SELECT "SkuId" FROM focus_export WHERE "SkuId" IS NOT NULL GROUP BY 1 HAVING count(DISTINCT "SkuMeter") > 1) AS s)), '0', "$what: a SKU has one meter");
+    is(psql(q(SELECT count(*) FROM (SELECT "SkuPriceId" FROM exported WHERE "SkuPriceId" IS NOT NULL GROUP BY 1 HAVING count(DISTINCT "SkuId") > 1) AS s)), '0', "$what: a SKU price has one SKU");
+    is(psql(q(SELECT count(*) FROM (SELECT "SkuId" FROM exported WHERE "SkuId" IS NOT NULL GROUP BY 1 HAVING count(DISTINCT "SkuMeter") > 1) AS s)), '0', "$what: a SKU has one meter");
     my $spend = q(SELECT period_start('month', s.zone, "BillingPeriodStart") AS month, "BillingCurrency" AS currency, sum("EffectiveCost") AS spend, sum("ConsumedQuantity") FILTER (WHERE "ConsumedUnit" = 'Tokens') AS tokens
-                  FROM focus_export, setting AS s WHERE "ChargeCategory" <> 'Purchase' GROUP BY 1, 2);
+                  FROM exported, setting AS s WHERE "ChargeCategory" <> 'Purchase' GROUP BY 1, 2);
     is(psql(qq(SELECT count(*) FROM ($spend) AS f FULL JOIN (SELECT t.*, t.month::timestamp AT TIME ZONE s.zone AS at FROM total_spend_trend AS t, setting AS s) AS t ON t.at = f.month AND t.currency = f.currency
         WHERE t.currency IS NOT NULL AND (coalesce(f.spend, 0) <> t.total_spend OR coalesce(f.tokens, 0) <> t.tokens) OR t.currency IS NULL AND f.currency IS NOT NULL)), '0', "$what: EffectiveCost and tokens add up to total_spend_trend, to the last digit");
     is(psql(q(SELECT count(*) FROM (
         SELECT "CommitmentDiscountId", "BillingCurrency", sum("EffectiveCost") FILTER (WHERE "ChargeCategory" = 'Usage') AS usage, sum("BilledCost") FILTER (WHERE "ChargeCategory" = 'Purchase') AS bought
-        FROM focus_export WHERE "CommitmentDiscountId" IS NOT NULL GROUP BY 1, 2) AS c WHERE usage IS DISTINCT FROM bought)), '0', "$what: used and unused add up to what was bought");
-    is(psql(q(SELECT trim_scale(sum("EffectiveCost") - sum("BilledCost")) FROM focus_export)), '0', "$what: all that was billed is spread");
+        FROM exported WHERE "CommitmentDiscountId" IS NOT NULL GROUP BY 1, 2) AS c WHERE usage IS DISTINCT FROM bought)), '0', "$what: used and unused add up to what was bought");
+    is(psql(q(SELECT trim_scale(sum("EffectiveCost") - sum("BilledCost")) FROM exported)), '0', "$what: all that was billed is spread");
     return;
 }
 
@@ -123,8 +129,9 @@ is(psql(q(SELECT count(*) FROM pg_attribute WHERE attrelid = 'focus_export'::reg
 
 company_database();
 sub not_null {
+    export();
     for my $column (grep { $_->[2] eq 'no' } @published) {
-        is(psql(qq(SELECT count(*) FROM focus_export WHERE "$column->[0]" IS NULL)), '0', "$column->[0] is never null");
+        is(psql(qq(SELECT count(*) FROM exported WHERE "$column->[0]" IS NULL)), '0', "$column->[0] is never null");
     }
     return;
 }

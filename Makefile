@@ -67,8 +67,9 @@ $(REGRESS_OUT):
 	mkdir -p $@
 
 # On the server that PGHOST and PGPORT name; pg_regress is "make installcheck".
+PGTAP       = $(sort $(wildcard test/*.sql))
 prove-pgtap:
-	pg_prove --ext .sql test
+	pg_prove --timer $(PGTAP)
 # Two at a time, but for those that kill the server.  TAP names some of them.
 TAP         = $(sort $(wildcard test/t/*.pl))
 TAP_ALONE   = $(filter test/t/06%,$(TAP))

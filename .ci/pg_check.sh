@@ -1,9 +1,9 @@
 #!/bin/bash
-# pg_check.sh DIR MAJOR SOURCE DATA [TAP]: the tests inside a root of pg_root.sh, all
-# or those TAP scripts alone beside pg_regress and pgTAP, as the unprivileged user "tester".  /proc is mounted in a mount and process
+# pg_check.sh DIR MAJOR SOURCE DATA [TAP PGTAP]: the tests inside a root of pg_root.sh,
+# all or those scripts alone beside pg_regress, as the unprivileged user "tester".  /proc is mounted in a mount and process
 # namespace of its own: it vanishes with the command, and so does any server.
 set -euo pipefail
-dir=$1 major=$2 source=$3 data=$4 tap=${5:-}
+dir=$1 major=$2 source=$3 data=$4 tap=${5:-} pgtap=${6:-}
 home=$dir/home/tester
 rm -rf "$home/src" "$home/data"
 mkdir -p "$home/src" "$home/data"
@@ -13,4 +13,4 @@ chroot "$dir" chown -R tester: /home/tester
 unshare --mount --pid --fork --kill-child sh -ec '
     mount -t proc proc "$1/proc"
     chroot "$1" runuser -u tester -- env HOME=/home/tester LC_ALL=C.UTF-8 TOKENOMICS_DATA=/home/tester/data WERROR=-Werror \
-        make -s -C /home/tester/src PG_MAJOR="$2" ${3:+TAP="$3"} check' sh "$dir" "$major" "$tap"
+        make -s -C /home/tester/src PG_MAJOR="$2" ${3:+TAP="$3"} ${4:+PGTAP="$4"} check' sh "$dir" "$major" "$tap" "$pgtap"

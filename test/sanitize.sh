@@ -1,6 +1,7 @@
 #!/bin/bash
 # sanitize.sh: builds a copy under AddressSanitizer and UndefinedBehaviorSanitizer
-# and runs the pg_regress tests; fails on a failed test and on any report.
+# and runs the pg_regress tests (SANITIZE_TESTS: some of them); fails on a failed
+# test and on any report.
 set -euo pipefail
 source=$(cd "$(dirname "$0")/.." && pwd)
 copy=$(mktemp -d "${TMPDIR:-/tmp}/tokenomics-sanitize.XXXXXX")
@@ -17,7 +18,7 @@ export PROFILE="-fsanitize=address,undefined -fno-omit-frame-pointer -O1 -g"
 export TOKENOMICS_SERVER_ENV="LD_PRELOAD=$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so):$copy/no_bindtextdomain.so ASAN_OPTIONS=detect_leaks=0:log_path=$copy/sanitizer.log UBSAN_OPTIONS=print_stacktrace=1:log_path=$copy/sanitizer.log"
 chmod 777 "$copy"
 status=0
-timeout 3000 test/with_server.sh bash -c 'make -s with_llvm=no PROFILE="$PROFILE" PG_CONFIG="$PG_CONFIG" installcheck >build.log 2>&1 || { cat build.log; cat build/regress/regression.diffs; exit 1; }
+timeout 3000 test/with_server.sh bash -c 'make -s with_llvm=no PROFILE="$PROFILE" PG_CONFIG="$PG_CONFIG" ${SANITIZE_TESTS:+REGRESS="$SANITIZE_TESTS"} installcheck >build.log 2>&1 || { cat build.log; cat build/regress/regression.diffs; exit 1; }
     tail -5 build.log; ! grep -E "runtime error|AddressSanitizer" "$TOKENOMICS_SERVER_LOG"' || status=1
 if ls sanitizer.log* >/dev/null 2>&1; then
     cat sanitizer.log*

@@ -35,9 +35,10 @@ BEGIN
         -- functions run as who calls them, even in a view: these do not
         FOR described IN
             SELECT c.oid, c.relname FROM pg_class c
-            WHERE c.relnamespace = source::text::regnamespace AND c.relkind = 'v' AND c.relname NOT IN ('usage', 'settlement')
+            WHERE c.relnamespace = source::text::regnamespace AND c.relkind = 'v'
+              AND c.relname NOT IN ('usage', 'settlement', 'underuse')  -- which names users
               AND EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = c.relnamespace AND p.proname = c.relname || '_between'
-                          AND p.proargtypes::oid[]::regtype[] = '[0:2]={timestamptz,timestamptz,text}'::regtype[])
+                          AND (p.proargtypes::oid[]::regtype[])[0:2] = '{timestamptz,timestamptz,text}'::regtype[])
         LOOP
             EXECUTE format($format$
                 CREATE OR REPLACE FUNCTION %1$I.%2$I(from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL, zone text DEFAULT NULL) RETURNS SETOF %3$I.%4$I

@@ -94,7 +94,7 @@ like(psql_error("SET ROLE tap_bi; SELECT * FROM mine.$_"), qr/permission denied 
 like(psql_error("SET ROLE tap_mallory; SELECT * FROM mine_reader.daily_spend"), qr/permission denied for schema mine_reader/, 'others do not');
 psql("ALTER TABLE mine.usage ENABLE ROW LEVEL SECURITY");
 is(psql("SET ROLE tap_bi; SELECT sum(calls) FROM mine_reader.daily_spend"), '1201', 'row security is that of the owner');
-is(psql("SELECT count(*) FROM pg_class c JOIN pg_class r ON r.relname = c.relname AND r.relnamespace = 'mine_reader'::regnamespace WHERE c.relnamespace = 'mine'::regnamespace AND c.relkind = 'v'"), psql("SELECT count(*) - 1 FROM pg_class WHERE relnamespace = 'mine'::regnamespace AND relkind = 'v'"), 'every view but settlement has one');
+is(psql("SELECT count(*) FROM pg_class c JOIN pg_class r ON r.relname = c.relname AND r.relnamespace = 'mine_reader'::regnamespace WHERE c.relnamespace = 'mine'::regnamespace AND c.relkind = 'v'"), psql("SELECT count(*) - 2 FROM pg_class WHERE relnamespace = 'mine'::regnamespace AND relkind = 'v'"), 'every view has one but settlement, and underuse, which names users');
 is(psql("SELECT count(*) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 WHERE c.relnamespace = 'mine_reader'::regnamespace AND c.relkind = 'v' AND (obj_description(c.oid, 'pg_class') IS NULL OR col_description(c.oid, a.attnum) IS NULL)"), '0', 'with comments');
 psql("$own CALL tokenomics.install('mine'); CALL tokenomics.install('mine')");
 is(psql("SET ROLE tap_bi; SELECT sum(calls) FROM mine_reader.spend_by_owner WHERE dimension = 'team'"), '1201', 'install again keeps them');

@@ -103,11 +103,12 @@ BEGIN
                                 UNION ALL SELECT DISTINCT t.meter, false FROM counted t) n
                           WHERE n.meter <> 'currency' GROUP BY n.meter) m
         )
-        SELECT l.changed_at, (l.changed_at AT TIME ZONE in_zone)::date - (extract(day FROM l.changed_at AT TIME ZONE in_zone)::integer - 1), l.change,
+        -- no client knows what to do with a time that is infinite
+        SELECT nullif(l.changed_at, '-infinity'), (l.changed_at AT TIME ZONE in_zone)::date - (extract(day FROM l.changed_at AT TIME ZONE in_zone)::integer - 1), l.change,
                lower(l.recorded), l.recorded_by, l.reason, l.source, l.book, l.provider, l.model, l.service_tier, l.above_input_tokens, NOT isempty(l.off_peak),
                l.meter, l.new_currency, l.old_rate, l.new_rate,
                CASE WHEN l.old_currency = l.new_currency THEN tokenomics.growth_rate(l.new_rate, l.old_rate) END,
-               l.counted_from, l.counted_to, coalesce(t.tokens, 0),
+               nullif(l.counted_from, '-infinity'), nullif(l.counted_to, 'infinity'), coalesce(t.tokens, 0),
                CASE WHEN w.why IS NULL THEN trim_scale((l.new_rate - l.old_rate) * coalesce(t.tokens, 0) * 0.000001) END, w.why
         FROM listed l
         LEFT JOIN counted t ON t.counted_from = l.counted_from AND t.counted_to = l.counted_to AND t.book = l.book AND t.by_provider = l.provider
@@ -129,7 +130,7 @@ BEGIN
         'the rows of price_change_log of changes from from_at up to, not including, to_at, and of calls of that time, by the months of the zone; NULL: no limit, and the zone of "setting"';
     CREATE OR REPLACE VIEW price_change_log WITH (security_invoker = true) AS SELECT * FROM price_change_log_between();
     COMMENT ON VIEW price_change_log IS 'tokenomics: which rates changed, when, and what that did to the bill, by meter';
-    COMMENT ON COLUMN price_change_log.changed_at IS 'from when on the new rate is charged';
+    COMMENT ON COLUMN price_change_log.changed_at IS 'from when on the new rate is charged; NULL: always';
     COMMENT ON COLUMN price_change_log.month IS 'its month, in the reporting zone';
     COMMENT ON COLUMN price_change_log.change IS 'price: the provider charges another one; correction: what was recorded was wrong';
     COMMENT ON COLUMN price_change_log.recorded_at IS 'when it was recorded';
@@ -147,8 +148,8 @@ BEGIN
     COMMENT ON COLUMN price_change_log.old_rate IS 'price of a million before; NULL: there was none';
     COMMENT ON COLUMN price_change_log.new_rate IS 'price of a million after; NULL: there is none';
     COMMENT ON COLUMN price_change_log.rate_growth IS 'growth of the rate, a fraction';
-    COMMENT ON COLUMN price_change_log.counted_from IS 'from when on tokens are counted';
-    COMMENT ON COLUMN price_change_log.counted_to IS 'until when: the end of the month; of a correction, of the time that was wrong';
+    COMMENT ON COLUMN price_change_log.counted_from IS 'from when on tokens are counted; NULL: from the first';
+    COMMENT ON COLUMN price_change_log.counted_to IS 'until when: the end of the month; of a correction, of the time that was wrong; NULL: to the last';
     COMMENT ON COLUMN price_change_log.tokens IS 'tokens priced by it from then until then, by the book of "setting"';
     COMMENT ON COLUMN price_change_log.effect IS '(new_rate - old_rate) * tokens / 1000000: what the change did to the bill of that time, exact; NULL where note says why';
     COMMENT ON COLUMN price_change_log.note IS 'why there is no effect to be told';

@@ -131,8 +131,8 @@ is(psql(q(SELECT publish_report('2026-06-01'))), 1, 'the month is published');
 like(qx('$run' report.mjs 2026-06), qr{as published on .*, version 1;}, 'and the page says so');
 my ($movers) = grep { $_->[0][0] eq 'Team' } @{ $seen{report}{1400}{tables} };
 is(join('|', @{ $movers->[1] }[0 .. 3]), psql(q(
-    SELECT owner, to_char(now, 'FM$999,990.00'), to_char(before, 'FM$999,990.00'), '+' || to_char(now - before, 'FM$999,990.00')
-    FROM (SELECT owner, round(sum(total_spend_converted) FILTER (WHERE month = '2026-06-01'), 2) AS now, round(sum(total_spend_converted) FILTER (WHERE month = '2026-05-01'), 2) AS before
+    SELECT owner, to_char(now, 'FM$999,990.00'), to_char(before, 'FM$999,990.00'), '+' || to_char(round(now - before, 2), 'FM$999,990.00')
+    FROM (SELECT owner, sum(total_spend_converted) FILTER (WHERE month = '2026-06-01') AS now, sum(total_spend_converted) FILTER (WHERE month = '2026-05-01') AS before
           FROM spend_by_owner WHERE dimension = 'team' GROUP BY owner) AS o ORDER BY abs(now - before) DESC LIMIT 1)), 'the first of the top movers');
 my ($unpriced) = grep { $_->[0][3] && $_->[0][3] eq 'Nearest priced model' } @{ $seen{report}{1400}{tables} };
 is(join('|', @{ $unpriced->[1] }), 'google|gemini-ultra-nightly|unknown model|google/gemini-3-pro-preview|180|4,464,764', 'what has no price');

@@ -64,6 +64,9 @@ SELECT set_budget('all', '2026-06-01', '2026-07-01', 240, 'first', planned_token
 -- at noon of the 16th: 15 days of 10 are spent, of 240 15.5 days of 8 are due
 SELECT name, is_running, currency, amount, actual, due, variance, burn_rate, forecast, forecast_lower_95, forecast_upper_95, projected_exhaustion, note
 FROM budget_status_at('2026-06-16 12:00');
+-- of periods that the limits touch, as they stood at their end
+SELECT name, is_running, actual FROM budget_status_between('2026-05-01', '2026-06-01', 'UTC');
+SELECT name, is_running, actual FROM budget_status_between('2026-05-31', '2026-06-02', 'UTC') ORDER BY name;
 SELECT name, price_variance, mix_variance, volume_variance, charges_variance, price_variance + mix_variance + volume_variance + charges_variance = variance AS adds_up
 FROM budget_status_at('2026-06-16 12:00') WHERE name = 'all';
 -- a purchase that is not planned

@@ -80,6 +80,8 @@ INSERT INTO price (book, provider, model, rates, valid)
 VALUES ('sell', 'a', 'big', '{"currency": "USD", "input": 20, "output": 80}', '[2025-01-01,)');
 SELECT label, model, tokens, unsold_tokens, unpriced_tokens, revenue, cost, margin, round(margin_rate, 6) AS margin_rate
 FROM token_margin('sell', dimension => 'project');
+INSERT INTO dimension VALUES ('first_letter', 'left(model, 1)');
+SELECT label, model, revenue, cost FROM token_margin('sell', dimension => 'first_letter');
 SELECT * FROM token_margin('sell', dimension => 'planet');
 SELECT * FROM token_margin('no such book');
 

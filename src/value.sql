@@ -467,17 +467,17 @@ BEGIN
     DECLARE
         in_zone text := coalesce(token_margin.zone, (SELECT s.zone FROM setting s));
         reporting text := (SELECT s.currency FROM setting s);
-        column_name text := CASE dimension WHEN 'team' THEN 'u.team' WHEN 'project' THEN 'u.project' END;
+        label text := CASE WHEN dimension IN ('team', 'project') THEN dimension ELSE (SELECT d.expression FROM dimension d WHERE d.name = dimension) END;
         sold tokenomics.ledger;
     BEGIN
-        IF dimension IS NOT NULL AND column_name IS NULL THEN
+        IF dimension IS NOT NULL AND label IS NULL THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'invalid_parameter_value',
                 MESSAGE = format('there is no dimension "%s"', dimension),
-                HINT = 'The dimensions are team and project.';
+                HINT = 'The dimensions are team, project and those of table "dimension".';
         END IF;
         EXECUTE format('SELECT tokenomics.ledger((SELECT book($4)), ''month'', $1, u.at, u.provider, u.model, u.service_tier, u.tokens, %s, u.calls)
-                        FROM usage u WHERE u.at >= $2 AND u.at < $3', coalesce(column_name, 'NULL'))
+                        FROM usage u WHERE u.at >= $2 AND u.at < $3', coalesce('(' || label || E'\n)', 'NULL'))
         INTO sold USING in_zone, coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity'), sell_book;
 
         RETURN QUERY
@@ -505,7 +505,7 @@ BEGIN
     END
     $$;
     COMMENT ON FUNCTION token_margin(text, timestamptz, timestamptz, text, text) IS
-        'for who resells tokens: what the calls bring in by a sell book, beside what they cost, by month, model and label of a dimension (team, project; NULL: none), in the reporting currency; idle parts of purchases are a model of their own; margin is revenue less cost where both are known, so that its sum leaves out what is unsold and what is idle';
+        'for who resells tokens: what the calls bring in by a sell book, beside what they cost, by month, model and label of a dimension (team, project, those of table "dimension"; NULL: none), in the reporting currency; idle parts of purchases are a model of their own; margin is revenue less cost where both are known, so that its sum leaves out what is unsold and what is idle';
 END
 $install$;
 COMMENT ON PROCEDURE install_value() IS 'part of install(): quality, outcomes, value and margin, in the first schema of search_path';

@@ -4,14 +4,14 @@ EXTENSION  = tokenomics
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" tokenomics.control)
 
 # The rooms, in the order of dependency: each has a NAME.sql, most a NAME.c.
-ROOMS   = tokens vendor rates price_book ratio cost period ledger profile turn index price_panel bridge bill price price_import default_prices usage charge settle trends price_change focus factors growth behaviour forecast quote value budget report reader install
-C_FILES = module scan json varint money tokens vendor rates price_book ratio cost period ledger ledger_io booking charge profile turn turn_io index price_panel bridge bill settle factors behaviour forecast quote value budget smoothing
+ROOMS   = tokens vendor rates price_book ratio cost period ledger profile turn index price_panel bridge bill price price_import default_prices usage charge settle trends price_change focus factors growth behaviour forecast quote value budget report reader retired renew install
+C_FILES = module scan json varint money tokens vendor rates price_book ratio cost period ledger ledger_io booking charge profile turn turn_io index price_panel bridge bill settle factors behaviour forecast quote value budget smoothing $(patsubst src/%.c,%,$(wildcard src/retired.c))
 
 MODULE_big  = tokenomics
 OBJS        = $(C_FILES:%=src/%.o)
 INSTALL_SQL = src/tokenomics--$(EXTVERSION).sql
 DATA_built  = $(INSTALL_SQL)
-DATA        = $(wildcard src/upgrade/tokenomics--*--*.sql)
+DATA        = $(wildcard src/upgrade/tokenomics--*.sql)
 DOCS        = README.md
 EXTRA_CLEAN = src/tokenomics--*.sql build
 
@@ -44,7 +44,7 @@ CRON   = $(if $(wildcard $(shell $(PG_CONFIG) --pkglibdir 2>/dev/null)/pg_cron.s
 
 # The targets for people need neither a server nor its files: they install
 # what is missing and go on in a make of their own.  All else is PGXS.
-OURS = help demo report dashboard check check-pictures bench bench-settle bench-cost bench-growth fuzz sanitize lint indent
+OURS = help demo report dashboard check check-pictures upgrade-script bench bench-settle bench-cost bench-growth fuzz sanitize lint indent
 ifneq ($(filter-out $(OURS),$(or $(MAKECMDGOALS),all)),)
 
 include $(or $(PGXS),$(error There are no PostgreSQL server files. As root: apt-get install -y postgresql-server-dev-$(PG_MAJOR)))
@@ -84,6 +84,12 @@ check-pictures-with-server:
 	$(SERVER) prove --timer --ext .pl test/pictures
 check-with-server:
 	$(SERVER) $(CRON) $(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG) check-server
+# from the released versions to this one
+upgrade-script-with-server:
+	rm -f src/retired.[co]
+	$(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG)
+	perl src/upgrade/make.pl symbols
+	$(SERVER) perl src/upgrade/make.pl scripts
 bench-with-server:
 	$(SERVER) -o shared_buffers=$(BUFFERS) -o jit=off test/bench/engines.sh $(CALLS) $(ROUNDS)
 	$(SERVER) -o shared_buffers=$(BUFFERS) -o jit=off test/bench/settle.sh $(CALLS) $(ROUNDS)
@@ -95,7 +101,7 @@ bench-growth-with-server:
 	$(SERVER) psql -Xq -v ON_ERROR_STOP=1 -v rounds=$(ROUNDS) -f test/bench/growth.sql
 
 .PHONY: check-pictures-with-server prove-pgtap prove-tap check-server demo-with-server check-with-server bench-with-server bench-cost-with-server bench-growth-with-server
-.PHONY: prove-pgtap prove-tap check-server demo-with-server check-with-server bench-with-server bench-settle-with-server bench-cost-with-server
+.PHONY: upgrade-script-with-server prove-pgtap prove-tap check-server demo-with-server check-with-server bench-with-server bench-settle-with-server bench-cost-with-server
 
 else
 
@@ -106,6 +112,7 @@ help:
 	@echo "                   of the demo company, on a temporary server, where no DATABASE_URL is given"
 	@echo "make check-pictures the pages in a browser; the views through node-postgres and ODBC"
 	@echo "make check         all tests, on a temporary server"
+	@echo "make upgrade-script the scripts that bring a released version up to this one; after a change of what is in src/*.sql"
 	@echo "make installcheck  the pg_regress tests, on the server that PGHOST and PGPORT name"
 	@echo "make bench         a year by month and model, against count(*), plain SQL, DuckDB and ClickHouse [CALLS=2000000 ROUNDS=5 BUFFERS=2GB]"
 	@echo "make bench-settle  its last part: settled days, refresh, marks     [CALLS=2000000 ROUNDS=5 BUFFERS=2GB]"
@@ -134,6 +141,9 @@ check-pictures:
 check:
 	@test/deps.sh $(CHECK_DEPS)
 	@$(MAKE) -s check-with-server
+upgrade-script:
+	@test/deps.sh $(BUILD_DEPS)
+	@$(MAKE) -s upgrade-script-with-server
 bench:
 	@test/deps.sh $(BUILD_DEPS)
 	@test/deps.sh $(NODE_DEPS) || true

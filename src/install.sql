@@ -40,6 +40,7 @@ DECLARE
     source regclass := install.usage::regclass;  -- as the caller's search_path has it
     path_before text := pg_catalog.current_setting('search_path');
     messages_before text := pg_catalog.current_setting('client_min_messages');
+    privileges jsonb;
 BEGIN
     IF install.schema IS NULL OR install.schema OPERATOR(pg_catalog.=) ANY (ARRAY['', 'tokenomics', 'pg_catalog', 'information_schema'])
         OR pg_catalog.starts_with(install.schema, 'pg_') THEN
@@ -62,6 +63,7 @@ BEGIN
     CALL tokenomics.check_owner(format('%I', install.schema)::regnamespace);
     PERFORM set_config('search_path', format('%I, pg_temp', install.schema), true);
 
+    CALL tokenomics.renew(privileges);
     CALL tokenomics.install_price();
     CALL tokenomics.install_price_import();
     CALL tokenomics.install_default_prices();
@@ -83,6 +85,7 @@ BEGIN
     CALL tokenomics.install_budget();
     CALL tokenomics.install_report();
     CALL tokenomics.install_reader();
+    CALL tokenomics.regrant(privileges);
 
     PERFORM pg_catalog.set_config('search_path', path_before, true);
     PERFORM pg_catalog.set_config('client_min_messages', messages_before, true);

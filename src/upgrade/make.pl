@@ -104,7 +104,7 @@ sub psql {
 sub database {
     my ($version) = @_;
     my $name = "upgrade_$version";
-    psql('postgres', '-c', "DROP DATABASE IF EXISTS \"$name\"", '-c', "CREATE DATABASE \"$name\"");
+    psql('postgres', '-c', 'SET client_min_messages = warning', '-c', "DROP DATABASE IF EXISTS \"$name\"", '-c', "CREATE DATABASE \"$name\"");
     psql($name, '-c', "SET client_min_messages = warning; CREATE EXTENSION tokenomics VERSION '$version' CASCADE; CALL tokenomics.install('llm')");
     return $name;
 }
@@ -152,8 +152,6 @@ sub scripts {
     my $rows = @retired
       ? "VALUES\n" . join(",\n", map { $n++; '    (' . join(', ', $n, map { literal($_) } @$_) . ')' } @retired) . ';'
       : 'SELECT NULL::integer, NULL::text, NULL::text, NULL::text, NULL::text WHERE false;';
-    # a list of NULLs has no type
-    $rows =~ s/\((1, '[^']*', (?:'(?:[^']|'')*'), .*)\)(,?)$/($1)$2/m;
     $retired_sql =~ s/(BEGIN ATOMIC\n).*?(\nEND;\nCOMMENT)/$1$rows$2/s;
     psql($new_database, '-c', "SET search_path = tokenomics; " . $retired_sql =~ s/^CREATE FUNCTION/CREATE OR REPLACE FUNCTION/mr);
     $new = objects($new_database);
@@ -267,8 +265,7 @@ sub upgrade {
     my @script = (
         '\echo Use "ALTER EXTENSION tokenomics UPDATE" to load this file. \quit',
         "-- Written by \"make upgrade-script\"; do not edit.\n",
-        'SET LOCAL search_path = pg_catalog, pg_temp;',
-        'SET LOCAL check_function_bodies = off;',
+        "SET LOCAL search_path = pg_catalog, pg_temp;\n",
     );
     push @script, map { drop($old->{$_}) } sort { $old->{$b}{oid} <=> $old->{$a}{oid} } keys %redo;
     my %pending;    # types of which only the shell is made, by their last function
@@ -309,7 +306,7 @@ sub comments {
     for (@{ $is->{columns} // [] }) {
         push @sql, "COMMENT ON COLUMN $is->{identity}.$_->[0] IS " . literal($_->[2]) . ';' if !same($were{ $_->[0] }, $_->[2]);
     }
-    if ($is->{class} eq 'pg_proc' && ($was ? $was->{is_public} : 1) ne $is->{is_public}) {
+    if ($is->{class} eq 'pg_proc' && !($was ? $was->{is_public} : 1) ne !$is->{is_public}) {
         push @sql, ($is->{is_public} ? 'GRANT EXECUTE' : 'REVOKE ALL') . " ON ROUTINE $is->{identity} " . ($is->{is_public} ? 'TO' : 'FROM') . ' PUBLIC;';
     }
     return @sql;

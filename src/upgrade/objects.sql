@@ -4,8 +4,9 @@ SET search_path = pg_catalog, pg_temp;
 SET client_min_messages = warning;
 
 CREATE TEMP VIEW member AS
-SELECT d.classid, d.objid, pg_identify_object(d.classid, d.objid, 0) AS id
-FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+SELECT d.classid, d.objid, i.type, i.identity
+FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid,
+     pg_identify_object(d.classid, d.objid, 0) i
 WHERE d.deptype = 'e' AND e.extname = 'tokenomics'
   AND NOT EXISTS (SELECT FROM pg_type t WHERE d.classid = 'pg_type'::regclass AND t.oid = d.objid AND t.typcategory = 'A')
   AND NOT EXISTS (SELECT FROM pg_class c WHERE d.classid = 'pg_class'::regclass AND c.oid = d.objid AND c.relkind = 'c')
@@ -52,8 +53,8 @@ AS $$
                 CASE WHEN t.typbyval THEN 'PASSEDBYVALUE' END,
                 'ALIGNMENT = ' || CASE t.typalign WHEN 'c' THEN 'char' WHEN 's' THEN 'int2' WHEN 'i' THEN 'int4' ELSE 'double' END,
                 'STORAGE = ' || CASE t.typstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external' WHEN 'm' THEN 'main' ELSE 'extended' END,
-                'CATEGORY = ' || quote_literal(t.typcategory), CASE WHEN t.typispreferred THEN 'PREFERRED = true' END,
-                'DELIMITER = ' || quote_literal(t.typdelim), CASE WHEN t.typcollation <> 0 THEN 'COLLATABLE = true' END))
+                'CATEGORY = ' || quote_literal(t.typcategory::text), CASE WHEN t.typispreferred THEN 'PREFERRED = true' END,
+                'DELIMITER = ' || quote_literal(t.typdelim::text), CASE WHEN t.typcollation <> 0 THEN 'COLLATABLE = true' END))
         END
     FROM pg_type t WHERE t.oid = $1
 $$;
@@ -98,9 +99,9 @@ AS $$
     SELECT concat_ws(' ', p.prokind, p.proargnames, p.proargmodes, coalesce(p.proallargtypes, p.proargtypes)::regtype[], p.prorettype::regtype, p.proretset, p.pronargdefaults)
 $$;
 
-SELECT json_build_object('part', 'extension', 'oid', m.objid::bigint, 'class', m.classid::regclass, 'kind', (m.id).type, 'identity', (m.id).identity,
+SELECT json_build_object('part', 'extension', 'oid', m.objid::bigint, 'class', m.classid::regclass, 'kind', m.type, 'identity', m.identity,
     'sql', CASE m.classid
-        WHEN 'pg_proc'::regclass THEN CASE (m.id).type WHEN 'aggregate' THEN pg_temp.aggregate_sql(m.objid) ELSE pg_temp.function_sql(m.objid) END
+        WHEN 'pg_proc'::regclass THEN CASE m.type WHEN 'aggregate' THEN pg_temp.aggregate_sql(m.objid) ELSE pg_temp.function_sql(m.objid) END
         WHEN 'pg_type'::regclass THEN pg_temp.type_sql(m.objid)
         WHEN 'pg_operator'::regclass THEN pg_temp.operator_sql(m.objid)
         WHEN 'pg_opclass'::regclass THEN pg_temp.class_sql(m.objid)
@@ -132,7 +133,7 @@ SELECT json_build_object('part', 'view', 'identity', c.relname,
     'columns', (SELECT json_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod) ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0))
 FROM pg_class c WHERE c.relnamespace = 'llm'::regnamespace AND c.relkind = 'v' ORDER BY c.relname;
 SELECT json_build_object('part', 'table', 'identity', c.relname,
-    'columns', (SELECT json_agg(json_build_array(a.attname, format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid), a.attnotnull, a.attidentity || a.attgenerated) ORDER BY a.attnum)
+    'columns', (SELECT json_agg(json_build_array(a.attname, format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid), a.attnotnull, a.attidentity::text || a.attgenerated::text) ORDER BY a.attnum)
                 FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
     'constraints', (SELECT json_object_agg(o.conname, pg_get_constraintdef(o.oid)) FROM pg_constraint o WHERE o.conrelid = c.oid AND o.contype IN ('c', 'f', 'p', 'u', 'x')),
     'indexes', (SELECT json_object_agg(x.relname, replace(pg_get_indexdef(x.oid), ' ON llm.', ' ON '))

@@ -15,12 +15,14 @@ our @EXPORT = qw(psql psql_error database company_database data_file import_docu
 
 my $database = 'tap_' . basename($0) =~ s/\W/_/gr;
 
-# Makes this script's database, with the extension and an install in "llm".
+# Makes this script's database, with the extension, of a version where one is
+# given, and an install in "llm".
 sub database {
+    my ($version) = @_;
     $ENV{PGDATABASE} = 'postgres';
     run_psql('-c', "DROP DATABASE IF EXISTS $database", '-c', "CREATE DATABASE $database");
     $ENV{PGDATABASE} = $database;
-    psql("SET client_min_messages = warning; CREATE EXTENSION tokenomics CASCADE; CALL tokenomics.install('llm')");
+    psql("SET client_min_messages = warning; CREATE EXTENSION tokenomics" . (defined $version ? " VERSION '$version'" : '') . " CASCADE; CALL tokenomics.install('llm')");
     return set_up_database();
 }
 

@@ -64,6 +64,14 @@ BEGIN
         LOOP
             EXECUTE format('COMMENT ON COLUMN %I.%I.%I IS %L', target, described.relname, described.attname, described.remark);
         END LOOP;
+        -- of views that are new, or made anew, to who reads the others
+        FOR described IN
+            SELECT a.grantee::regrole AS role FROM pg_namespace n, aclexplode(n.nspacl) a
+            WHERE n.nspname = target AND a.privilege_type = 'USAGE' AND a.grantee NOT IN (0, n.nspowner)
+        LOOP
+            EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %s', target, described.role);
+            EXECUTE format('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA %I TO %s', target, described.role);
+        END LOOP;
         RETURN target;
     END
     $$;

@@ -300,13 +300,14 @@ sub upgrade {
 
 sub comments {
     my ($was, $is) = @_;
+    $was //= { is_public => 1 };    # as functions are made
     my @sql;
     push @sql, 'COMMENT ON ' . uc($is->{kind}) . " $is->{identity} IS " . literal($is->{comment}) . ';' if !same($was->{comment}, $is->{comment});
     my %were = map { $_->[0] => $_->[2] } @{ $was->{columns} // [] };
     for (@{ $is->{columns} // [] }) {
         push @sql, "COMMENT ON COLUMN $is->{identity}.$_->[0] IS " . literal($_->[2]) . ';' if !same($were{ $_->[0] }, $_->[2]);
     }
-    if ($is->{class} eq 'pg_proc' && !($was ? $was->{is_public} : 1) ne !$is->{is_public}) {
+    if ($is->{class} eq 'pg_proc' && !$was->{is_public} ne !$is->{is_public}) {
         push @sql, ($is->{is_public} ? 'GRANT EXECUTE' : 'REVOKE ALL') . " ON ROUTINE $is->{identity} " . ($is->{is_public} ? 'TO' : 'FROM') . ' PUBLIC;';
     }
     return @sql;

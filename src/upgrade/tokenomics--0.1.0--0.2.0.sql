@@ -3,6 +3,113 @@
 
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+CREATE OR REPLACE PROCEDURE tokenomics.install_reader()
+ LANGUAGE plpgsql
+AS $procedure$
+BEGIN
+    CREATE OR REPLACE FUNCTION make_reader_views() RETURNS name
+        LANGUAGE plpgsql SET search_path FROM CURRENT SET client_min_messages = warning
+    AS $$
+    DECLARE
+        source name := current_schema();
+        target name := current_schema() || '_reader';
+        remark text := format('tokenomics: what readers see of schema "%s"', current_schema());
+        described record;
+        columns text;
+    BEGIN
+        IF length(source) > 56 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'name_too_long',
+                MESSAGE = format('there is no room for "_reader" behind the name of schema "%s"', source);
+        END IF;
+        IF NOT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = target) THEN
+            EXECUTE format('CREATE SCHEMA %I', target);
+            EXECUTE format('COMMENT ON SCHEMA %I IS %L', target, remark);
+        ELSIF obj_description((SELECT n.oid FROM pg_namespace n WHERE n.nspname = target), 'pg_namespace') IS DISTINCT FROM remark THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'duplicate_schema',
+                MESSAGE = format('schema "%s" is not one that grant_reader() made', target),
+                HINT = 'Rename it, or install into another schema.';
+        END IF;
+        CALL tokenomics.check_owner(format('%I', target)::regnamespace);
+
+        -- functions run as who calls them, even in a view: these do not
+        FOR described IN
+            SELECT c.oid, c.relname FROM pg_class c
+            WHERE c.relnamespace = source::text::regnamespace AND c.relkind = 'v'
+              AND c.relname NOT IN ('usage', 'settlement', 'underuse')  -- which names users
+              AND EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = c.relnamespace AND p.proname = c.relname || '_between'
+                          AND (p.proargtypes::oid[]::regtype[])[0:2] = '{timestamptz,timestamptz,text}'::regtype[])
+        LOOP
+            EXECUTE format($format$
+                CREATE OR REPLACE FUNCTION %1$I.%2$I(from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL, zone text DEFAULT NULL) RETURNS SETOF %3$I.%4$I
+                    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+                AS 'BEGIN RETURN QUERY SELECT * FROM %3$I.%2$I($1, $2, $3); END'
+                $format$, target, described.relname || '_between', source, described.relname);
+            EXECUTE format('REVOKE ALL ON FUNCTION %I.%I(timestamptz, timestamptz, text) FROM PUBLIC', target, described.relname || '_between');
+            EXECUTE format('COMMENT ON FUNCTION %I.%I(timestamptz, timestamptz, text) IS %L', target, described.relname || '_between',
+                           format('the rows of %s from from_at up to, not including, to_at, by the periods of the zone; NULL: no limit, and the zone of "setting"', described.relname));
+            EXECUTE format('CREATE OR REPLACE VIEW %1$I.%2$I AS SELECT * FROM %1$I.%3$I()', target, described.relname, described.relname || '_between');
+            EXECUTE format('COMMENT ON VIEW %I.%I IS %L', target, described.relname, obj_description(described.oid, 'pg_class'));
+        END LOOP;
+        SELECT string_agg(quote_ident(u.name), ', ') INTO columns FROM tokenomics.usage_columns() u
+        WHERE u.name NOT IN ('user_id', 'session_id', 'turn_id', 'tags');
+        EXECUTE format('CREATE OR REPLACE VIEW %I.usage AS SELECT %s FROM %I.usage', target, columns, source);
+        EXECUTE format('COMMENT ON VIEW %I.usage IS %L', target, 'tokenomics: the calls, without users, sessions, turns and tags');
+        FOR described IN
+            SELECT c.relname, a.attname, col_description(s.oid, b.attnum) AS remark
+            FROM pg_class c JOIN pg_class s ON s.relnamespace = source::text::regnamespace AND s.relname = c.relname
+            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+            JOIN pg_attribute b ON b.attrelid = s.oid AND b.attname = a.attname
+            WHERE c.relnamespace = target::text::regnamespace AND c.relkind = 'v'
+        LOOP
+            EXECUTE format('COMMENT ON COLUMN %I.%I.%I IS %L', target, described.relname, described.attname, described.remark);
+        END LOOP;
+        -- of views that are new, or made anew, to who reads the others
+        FOR described IN
+            SELECT a.grantee::regrole AS role FROM pg_namespace n, aclexplode(n.nspacl) a
+            WHERE n.nspname = target AND a.privilege_type = 'USAGE' AND a.grantee NOT IN (0, n.nspowner)
+        LOOP
+            EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %s', target, described.role);
+            EXECUTE format('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA %I TO %s', target, described.role);
+        END LOOP;
+        RETURN target;
+    END
+    $$;
+    COMMENT ON FUNCTION make_reader_views() IS
+        'part of grant_reader(): makes the schema of readers, and its views, which run with the rights of the owner of the install';
+    REVOKE ALL ON FUNCTION make_reader_views() FROM PUBLIC;
+
+    CREATE OR REPLACE FUNCTION grant_reader(role name) RETURNS name
+        LANGUAGE plpgsql SET search_path FROM CURRENT
+    AS $$
+    DECLARE
+        target name;
+    BEGIN
+        IF role IS NULL OR to_regrole(quote_ident(role)) IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'undefined_object',
+                MESSAGE = format('role "%s" does not exist', role);
+        END IF;
+        target := make_reader_views();
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', target, role);
+        EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', target, role);
+        EXECUTE format('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA %I TO %I', target, role);
+        RETURN target;
+    END
+    $$;
+    COMMENT ON FUNCTION grant_reader(name) IS
+        'lets a role read all that was spent, and nothing of users, sessions, turns and tags: through views of the same names in a schema of their own, <schema>_reader, whose name it returns; they run with the rights of the owner';
+    REVOKE ALL ON FUNCTION grant_reader(name) FROM PUBLIC;
+
+    -- made anew with the views that they are over
+    IF obj_description((SELECT n.oid FROM pg_namespace n WHERE n.nspname = current_schema() || '_reader'), 'pg_namespace')
+        = format('tokenomics: what readers see of schema "%s"', current_schema()) THEN
+        PERFORM make_reader_views();
+    END IF;
+END
+$procedure$
+;
 CREATE FUNCTION tokenomics.retired(OUT step integer, OUT kind text, OUT object text, OUT was text, OUT becomes text)
  RETURNS SETOF record
  LANGUAGE sql
@@ -17,7 +124,6 @@ BEGIN ATOMIC
 END
 ;
 COMMENT ON FUNCTION tokenomics.retired() IS 'part of install(): what released versions made otherwise in an install, or this one makes no more';
-GRANT EXECUTE ON ROUTINE tokenomics.retired() TO PUBLIC;
 CREATE FUNCTION tokenomics.shape(class regclass, object oid, with_comment boolean)
  RETURNS text
  LANGUAGE sql
@@ -25,7 +131,6 @@ CREATE FUNCTION tokenomics.shape(class regclass, object oid, with_comment boolea
 RETURN "left"(encode(sha256(convert_to(concat_ws(' '::text, (SELECT concat_ws(' '::text, p.prokind, p.proargnames, p.proargmodes, (COALESCE(p.proallargtypes, (p.proargtypes)::oid[]))::regtype[], (p.prorettype)::regtype, p.proretset, p.pronargdefaults) AS concat_ws FROM pg_proc p WHERE (((shape.class)::oid = ('pg_proc'::regclass)::oid) AND (p.oid = shape.object))), (SELECT string_agg(concat_ws(' '::text, a.attname, format_type(a.atttypid, a.atttypmod)), ', '::text ORDER BY a.attnum) AS string_agg FROM pg_attribute a WHERE (((shape.class)::oid = ('pg_class'::regclass)::oid) AND (a.attrelid = shape.object) AND (a.attnum > 0))), CASE WHEN with_comment THEN obj_description(object, (CASE WHEN ((class)::oid = ('pg_proc'::regclass)::oid) THEN 'pg_proc'::text ELSE 'pg_class'::text END)::name) ELSE NULL::text END), 'UTF8'::name)), 'hex'::text), 16)
 ;
 COMMENT ON FUNCTION tokenomics.shape(pg_catalog.regclass,pg_catalog.oid,boolean) IS 'part of install(): a digest of what CREATE OR REPLACE cannot change of a function or view of an install, first in search_path';
-GRANT EXECUTE ON ROUTINE tokenomics.shape(pg_catalog.regclass,pg_catalog.oid,boolean) TO PUBLIC;
 CREATE PROCEDURE tokenomics.drop_retired_object(IN kind text, IN name text)
  LANGUAGE plpgsql
 AS $procedure$
@@ -44,7 +149,6 @@ END
 $procedure$
 ;
 COMMENT ON PROCEDURE tokenomics.drop_retired_object(pg_catalog.text,pg_catalog.text) IS 'part of install(): drops what an older version made';
-GRANT EXECUTE ON ROUTINE tokenomics.drop_retired_object(pg_catalog.text,pg_catalog.text) TO PUBLIC;
 CREATE PROCEDURE tokenomics.renew(INOUT privileges jsonb)
  LANGUAGE plpgsql
 AS $procedure$
@@ -129,7 +233,6 @@ END
 $procedure$
 ;
 COMMENT ON PROCEDURE tokenomics.renew(pg_catalog.jsonb) IS 'part of install(): drops what an older version made and this one cannot replace in place, in the first schema of search_path, and brings its tables up to date; returns the privileges that regrant() gives again';
-GRANT EXECUTE ON ROUTINE tokenomics.renew(pg_catalog.jsonb) TO PUBLIC;
 CREATE PROCEDURE tokenomics.regrant(IN privileges jsonb)
  LANGUAGE plpgsql
 AS $procedure$
@@ -154,7 +257,6 @@ END
 $procedure$
 ;
 COMMENT ON PROCEDURE tokenomics.regrant(pg_catalog.jsonb) IS 'part of install(): gives again the privileges on what renew() dropped, to what has the same name';
-GRANT EXECUTE ON ROUTINE tokenomics.regrant(pg_catalog.jsonb) TO PUBLIC;
 CREATE OR REPLACE PROCEDURE tokenomics.install(IN schema text, IN usage text, IN mapping jsonb)
  LANGUAGE plpgsql
 AS $procedure$

@@ -104,7 +104,7 @@ for my $version (@released) {
 # retired() would say.
 my $database = database();
 my $catalog = catalog($database);
-$_ = [grep { !/\btokenomics\.retired\b/ } @$_] for $catalog, $expected;
+$_ = [grep { !/\bretired\b/ } @$_] for $catalog, $expected;
 same_catalog($catalog, $expected, 'installs are alike');
 my $old_day = q(LANGUAGE sql STABLE SET search_path = llm, pg_temp AS $$ SELECT NULL::date, 'x'::text $$);
 my $old_function = q(LANGUAGE sql STABLE SET search_path = llm, pg_temp AS $$ SELECT NULL::timestamptz, 'x'::text $$);
@@ -150,7 +150,7 @@ is(psql(q(SELECT has_table_privilege('upgrade_reader', 'llm.fan_out', 'SELECT WI
     has_function_privilege('upgrade_reader', 'llm.fan_out_between(timestamptz, timestamptz, text)', 'EXECUTE'), has_table_privilege('upgrade_reader', 'llm_reader.fan_out', 'SELECT'), has_function_privilege('upgrade_reader', 'llm_reader.fan_out_between(timestamptz, timestamptz, text)', 'EXECUTE'))),
     't|t|t|f|t|t', 'privileges are what they were');
 psql(q(DROP VIEW public.my_days; DROP TABLE llm.my_table; REVOKE ALL ON llm.fan_out, llm.daily_spend FROM upgrade_reader; REVOKE ALL ON FUNCTION llm.daily_spend_between FROM upgrade_reader; GRANT EXECUTE ON FUNCTION llm.fan_out_between TO PUBLIC));
-$catalog = [grep { !/\btokenomics\.retired\b/ } @{ catalog($database) }];
+$catalog = [grep { !/\bretired\b/ } @{ catalog($database) }];
 s/"(?:relacl|proacl)": (?:null|\[[^]]*\])// for @$catalog, @$expected;
 same_catalog($catalog, $expected, 'the rest is a fresh install');
 # the user's own of the same names are his

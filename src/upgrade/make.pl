@@ -243,7 +243,7 @@ sub upgrade {
         }
         # the old script runs with the new library until it is updated
         print STDERR "upgrade: note: C function $was->{symbol} of $was->{identity} has other arguments or results than before: see that it refuses those, or name the new one otherwise\n"
-          if $is && defined $was->{symbol} && $was->{symbol} eq ($is->{symbol} // '') && $was->{signature} =~ s/\d+$//r ne $is->{signature} =~ s/\d+$//r;
+          if $is && defined $was->{symbol} && $was->{symbol} eq ($is->{symbol} // '') && $was->{types} ne $is->{types};
     }
     # what depends on what goes, goes and comes back
     my %by_oid = map { $old->{$_}{oid} => $_ } keys %$old;

@@ -107,7 +107,7 @@ SELECT json_build_object('part', 'extension', 'oid', m.objid::bigint, 'class', m
         WHEN 'pg_opclass'::regclass THEN pg_temp.class_sql(m.objid)
         WHEN 'pg_cast'::regclass THEN pg_temp.cast_sql(m.objid) END,
     'signature', (SELECT pg_temp.signature(p) FROM pg_proc p WHERE m.classid = 'pg_proc'::regclass AND p.oid = m.objid),
-    'language', (SELECT l.lanname FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE m.classid = 'pg_proc'::regclass AND p.oid = m.objid),
+    'types', (SELECT concat_ws(' ', coalesce(p.proallargtypes, p.proargtypes)::regtype[], p.prorettype::regtype, p.proretset) FROM pg_proc p WHERE m.classid = 'pg_proc'::regclass AND p.oid = m.objid),
     'symbol', (SELECT p.prosrc FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE m.classid = 'pg_proc'::regclass AND p.oid = m.objid AND l.lanname = 'c'),
     'comment', obj_description(m.objid, m.classid::regclass::name),
     'is_public', (SELECT p.proacl IS NULL OR EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee = 0) FROM pg_proc p WHERE m.classid = 'pg_proc'::regclass AND p.oid = m.objid),

@@ -77,7 +77,7 @@ AS $$
     SELECT format(E'CREATE OPERATOR CLASS %s.%I %sFOR TYPE %s USING %I AS\n    %s;', n.nspname, o.opcname,
         CASE WHEN o.opcdefault THEN 'DEFAULT ' ELSE '' END, format_type(o.opcintype, NULL), m.amname,
         (SELECT string_agg(part, E',\n    ' ORDER BY part)
-         FROM (SELECT format('OPERATOR %s OPERATOR(%s.%s)(%s, %s)', a.amopstrategy, s.nspname, r.oprname, format_type(a.amoplefttype, NULL), format_type(a.amoprighttype, NULL))
+         FROM (SELECT format('OPERATOR %s %s.%s (%s, %s)', a.amopstrategy, s.nspname, r.oprname, format_type(a.amoplefttype, NULL), format_type(a.amoprighttype, NULL))
                FROM pg_amop a JOIN pg_operator r ON r.oid = a.amopopr JOIN pg_namespace s ON s.oid = r.oprnamespace WHERE a.amopfamily = o.opcfamily
                UNION ALL
                SELECT format('FUNCTION %s %s', a.amprocnum, a.amproc::regprocedure) FROM pg_amproc a WHERE a.amprocfamily = o.opcfamily) AS x(part)))
@@ -93,12 +93,7 @@ AS $$
     FROM pg_cast c WHERE c.oid = $1
 $$;
 
--- What CREATE OR REPLACE cannot change of a function.
-CREATE FUNCTION pg_temp.signature(p pg_proc) RETURNS text LANGUAGE sql
-AS $$
-    SELECT concat_ws(' ', p.prokind, p.proargnames, p.proargmodes, coalesce(p.proallargtypes, p.proargtypes)::regtype[], p.prorettype::regtype, p.proretset, p.pronargdefaults)
-$$;
-
+-- shape() is that of src/renew.sql.
 SELECT json_build_object('part', 'extension', 'oid', m.objid::bigint, 'class', m.classid::regclass, 'kind', m.type, 'identity', m.identity,
     'sql', CASE m.classid
         WHEN 'pg_proc'::regclass THEN CASE m.type WHEN 'aggregate' THEN pg_temp.aggregate_sql(m.objid) ELSE pg_temp.function_sql(m.objid) END
@@ -106,7 +101,7 @@ SELECT json_build_object('part', 'extension', 'oid', m.objid::bigint, 'class', m
         WHEN 'pg_operator'::regclass THEN pg_temp.operator_sql(m.objid)
         WHEN 'pg_opclass'::regclass THEN pg_temp.class_sql(m.objid)
         WHEN 'pg_cast'::regclass THEN pg_temp.cast_sql(m.objid) END,
-    'signature', (SELECT pg_temp.signature(p) FROM pg_proc p WHERE m.classid = 'pg_proc'::regclass AND p.oid = m.objid),
+    'signature', CASE WHEN m.classid = 'pg_proc'::regclass THEN tokenomics.shape(m.classid, m.objid, false) END,
     'types', (SELECT concat_ws(' ', coalesce(p.proallargtypes, p.proargtypes)::regtype[], p.prorettype::regtype, p.proretset) FROM pg_proc p WHERE m.classid = 'pg_proc'::regclass AND p.oid = m.objid),
     'symbol', (SELECT p.prosrc FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE m.classid = 'pg_proc'::regclass AND p.oid = m.objid AND l.lanname = 'c'),
     'comment', obj_description(m.objid, m.classid::regclass::name),
@@ -123,7 +118,7 @@ FROM member m ORDER BY m.objid;
 
 SELECT json_build_object('part', 'schema', 'comment', obj_description('tokenomics'::regnamespace, 'pg_namespace'));
 
--- The install, as it sees itself; shape() is that of src/renew.sql.
+-- The install, as it sees itself.
 SET search_path = llm, pg_temp;
 SELECT json_build_object('part', 'function', 'identity', format('%s(%s)', p.proname, pg_catalog.array_to_string(p.proargtypes::oid[]::regtype[], ', ')),
     'shape', tokenomics.shape('pg_proc', p.oid, false), 'shape_and_comment', tokenomics.shape('pg_proc', p.oid, true))

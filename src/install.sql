@@ -35,13 +35,11 @@ COMMENT ON PROCEDURE check_owner(regnamespace) IS 'part of install(): refuses a 
 -- Names say nothing: a schema of somebody else's may have a table "setting" or
 -- "price" too.  Ours have a column that no other table has.
 CREATE FUNCTION is_install(schema text) RETURNS boolean
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT EXISTS (SELECT FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-                   WHERE n.nspname::text = schema AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
-                     AND ((c.relname = 'price' AND a.attname = 'rates' AND a.atttypid = 'tokenomics.rates'::regtype)
-                          OR (c.relname = 'setting' AND a.attname = 'only_row')))
-$$;
+    LANGUAGE sql STABLE PARALLEL SAFE
+RETURN EXISTS (SELECT FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE n.nspname::text = schema AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
+                 AND ((c.relname = 'price' AND a.attname = 'rates' AND a.atttypid = 'rates'::regtype)
+                      OR (c.relname = 'setting' AND a.attname = 'only_row')));
 COMMENT ON FUNCTION is_install(text) IS 'part of install() and uninstall(): whether a schema holds what install() makes';
 
 -- Fails where tables of the caller's own have the names of ours.

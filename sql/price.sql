@@ -128,7 +128,14 @@ CALL tokenomics.install('Other "one"');
 SELECT tokenomics.books("Other ""one""".book());
 SELECT outcome, count(*) > 200 AS many FROM "Other ""one""".load_default_prices() GROUP BY 1;
 SELECT count(*) FROM llm.price WHERE model = 'claude-sonnet-4-5';
+CREATE ROLE regress_reader;
+SELECT "Other ""one""".grant_reader('regress_reader');
+CALL tokenomics.install('Other "one"');
+SET ROLE regress_reader;
+SELECT count(*) FROM "Other ""one""_reader".total_spend_trend, "Other ""one""_reader".usage;
+RESET ROLE;
 CALL tokenomics.uninstall('Other "one"');
+DROP ROLE regress_reader;
 DROP SCHEMA "Other ""one""";
 
 -- tables of others that have our names stay, and are not taken for ours

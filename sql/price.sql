@@ -124,19 +124,19 @@ SELECT relname FROM pg_class WHERE relnamespace = 'llm'::regnamespace AND relkin
 SELECT proname FROM pg_proc WHERE pronamespace = 'llm'::regnamespace AND obj_description(oid, 'pg_proc') IS NULL;
 
 -- a second install beside it, with any name
-CALL tokenomics.install('Other "one"');
-SELECT tokenomics.books("Other ""one""".book());
-SELECT outcome, count(*) > 200 AS many FROM "Other ""one""".load_default_prices() GROUP BY 1;
+CALL tokenomics.install('Other''s "one"');
+SELECT tokenomics.books("Other's ""one""".book());
+SELECT outcome, count(*) > 200 AS many FROM "Other's ""one""".load_default_prices() GROUP BY 1;
 SELECT count(*) FROM llm.price WHERE model = 'claude-sonnet-4-5';
 CREATE ROLE regress_reader;
-SELECT "Other ""one""".grant_reader('regress_reader');
-CALL tokenomics.install('Other "one"');
+SELECT "Other's ""one""".grant_reader('regress_reader');
+CALL tokenomics.install('Other''s "one"');
 SET ROLE regress_reader;
-SELECT count(*) FROM "Other ""one""_reader".total_spend_trend, "Other ""one""_reader".usage;
+SELECT count(*) FROM "Other's ""one""_reader".total_spend_trend, "Other's ""one""_reader".usage;
 RESET ROLE;
-CALL tokenomics.uninstall('Other "one"');
+CALL tokenomics.uninstall('Other''s "one"');
 DROP ROLE regress_reader;
-DROP SCHEMA "Other ""one""";
+DROP SCHEMA "Other's ""one""";
 
 -- tables of others that have our names stay, and are not taken for ours
 CREATE SCHEMA app

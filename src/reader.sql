@@ -43,8 +43,9 @@ BEGIN
             EXECUTE format($format$
                 CREATE OR REPLACE FUNCTION %1$I.%2$I(from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL, zone text DEFAULT NULL) RETURNS SETOF %3$I.%4$I
                     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-                AS 'BEGIN RETURN QUERY SELECT * FROM %3$I.%2$I($1, $2, $3); END'
-                $format$, target, described.relname || '_between', source, described.relname);
+                AS %5$L
+                $format$, target, described.relname || '_between', source, described.relname,
+                format('BEGIN RETURN QUERY SELECT * FROM %I.%I($1, $2, $3); END', source, described.relname || '_between'));
             EXECUTE format('REVOKE ALL ON FUNCTION %I.%I(timestamptz, timestamptz, text) FROM PUBLIC', target, described.relname || '_between');
             EXECUTE format('COMMENT ON FUNCTION %I.%I(timestamptz, timestamptz, text) IS %L', target, described.relname || '_between',
                            format('the rows of %s from from_at up to, not including, to_at, by the periods of the zone; NULL: no limit, and the zone of "setting"', described.relname));

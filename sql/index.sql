@@ -101,16 +101,4 @@ SELECT '[1, 0, 2, 0, 1, 0]'::lmdi_sums, lmdi('[1, 0, 2, 0, 1, 0]'::lmdi_sums), l
 SELECT '[1, 0, 2, 0]'::lmdi_sums;
 SELECT '[1, 0, 2, 0, nan, 0]'::lmdi_sums;
 SELECT '[1, 0, 2, 0, 1, 0'::lmdi_sums;
-
--- Sato-Vartia keeps all items: the weights are of shares, which only all of them tell
-SELECT round(sato_vartia_index(p0, q0, p1, q1)::numeric, 12) AS price, round(sato_vartia_quantity_index(p0, q0, p1, q1)::numeric, 12) AS quantity,
-       abs(sato_vartia_index(p0, q0, p1, q1) * sato_vartia_quantity_index(p0, q0, p1, q1) * sum(p0 * q0) / sum(p1 * q1) - 1) < 1e-12 AS is_exact
-FROM (VALUES (2.0::float8, 10.0::float8, 3.0::float8, 8.0::float8), (5, 2, 4, 3), (1, 7, 1, 7)) v(p0, q0, p1, q1);
-SELECT sato_vartia_index(p0, q0, p1, q1) AS of_one, sato_vartia_quantity_index(p0, q0, p1, q1) AS and_quantity FROM (VALUES (2.0::float8, 10.0::float8, 3.0::float8, 5.0::float8), (NULL, NULL, 4, 3), (4, 1, NULL, NULL)) v(p0, q0, p1, q1);
-SELECT sato_vartia_index(1, 1, 2, NULL) AS not_known, sato_vartia_index(1, 0, 2, 1) AS of_nothing, sato_vartia_index('{}'::float8[]) AS none, sato_vartia_index('{Infinity,NaN,1,1}'::float8[]) AS no_number;
-SELECT sato_vartia_index(1, 1, -2, 1);
-SELECT sato_vartia_index(1e200, 1e200, 1, 1);
-SELECT sato_vartia_index('{1,2,3}'::float8[]);
-SELECT sato_vartia_index('{{1,2},{3,4}}'::float8[]);
-SELECT index_values_add(NULL, 1, 1, 1, 1);
 RESET search_path;

@@ -34,10 +34,6 @@ SQL_FUNCTION(index_sums_merge);
 SQL_FUNCTION(turnover_index);
 SQL_FUNCTION(index_base_coverage);
 SQL_FUNCTION(index_current_coverage);
-SQL_FUNCTION(index_values_add);
-SQL_FUNCTION(index_values_merge);
-SQL_FUNCTION(sato_vartia_index);
-SQL_FUNCTION(sato_vartia_quantity_index);
 SQL_FUNCTION(bennet);
 SQL_FUNCTION(bennet_quantity);
 SQL_FUNCTION(lmdi_sums_in);
@@ -525,12 +521,11 @@ index_sums_send(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(doubles_send(&index_sums_arg(fcinfo, 0)->matched, N_INDEX_DOUBLES));
 }
 
-static const char *const item_side_name[4] = {"base price", "base quantity", "current price", "current quantity"};
-
 /* index_sums_add(state, p0, q0, p1, q1) */
 Datum
 index_sums_add(PG_FUNCTION_ARGS)
 {
+	static const char *const what[4] = {"base price", "base quantity", "current price", "current quantity"};
 	MemoryContext aggcontext;
 	IndexSums  *sums;
 	double		value[4];
@@ -541,7 +536,7 @@ index_sums_add(PG_FUNCTION_ARGS)
 		outside_aggregate("index_sums_add");
 	sums = PG_ARGISNULL(0) ? new_index_sums(aggcontext) : index_sums_arg(fcinfo, 0);
 	for (int i = 0; i < 4; i++)
-		value[i] = PG_ARGISNULL(i + 1) ? get_float8_nan() : index_checked(PG_GETARG_FLOAT8(i + 1), item_side_name[i]);
+		value[i] = PG_ARGISNULL(i + 1) ? get_float8_nan() : index_checked(PG_GETARG_FLOAT8(i + 1), what[i]);
 	base.price = value[0];
 	base.quantity = value[1];
 	current.price = value[2];
@@ -662,150 +657,6 @@ turnover_index(PG_FUNCTION_ARGS)
 	if (!index_turnover(sums, &result))
 		PG_RETURN_NULL();
 	PG_RETURN_FLOAT8(result);
-}
-
-/*
- * Sato-Vartia: its weights are logarithmic means of shares, which are known
- * when all items are: the state keeps the matched ones.  It is an array of
- * four numbers for each: ln(p1/p0), ln(q1/q0), and the values then and now.
- */
-
-#define ITEM_DOUBLES 4
-
-/* The state as an array that grows in place. */
-static ExpandedArrayHeader *
-index_values_arg(FunctionCallInfo fcinfo, MemoryContext aggcontext)
-{
-	if (PG_ARGISNULL(0))
-		return construct_empty_expanded_array(FLOAT8OID, aggcontext, NULL);
-	if (VARATT_IS_EXTERNAL_EXPANDED_RW(DatumGetPointer(PG_GETARG_DATUM(0))))
-		return DatumGetExpandedArray(PG_GETARG_DATUM(0));
-	return (ExpandedArrayHeader *) DatumGetEOHP(expand_array(PG_GETARG_DATUM(0), aggcontext, NULL));
-}
-
-/* The numbers of a state, however it came here. */
-static const double *
-index_values(Datum datum, int *n_items)
-{
-	ArrayType  *array = DatumGetArrayTypeP(datum);
-	int			n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-
-	if (ARR_NDIM(array) > 1 || array_contains_nulls(array) || ARR_ELEMTYPE(array) != FLOAT8OID ||
-		n % ITEM_DOUBLES != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid values of items"),
-				 errdetail("Of each there are %d numbers.", ITEM_DOUBLES)));
-	*n_items = n / ITEM_DOUBLES;
-	return (const double *) ARR_DATA_PTR(array);
-}
-
-static Datum
-append_values(ExpandedArrayHeader * values, const double *more, int n)
-{
-	Datum		datum = EOHPGetRWDatum(&values->hdr);
-
-	for (int i = 0; i < n; i++)
-	{
-		int			next;
-
-		deconstruct_expanded_array(values);
-		next = values->ndims == 0 ? 1 : values->lbound[0] + values->dims[0];
-		datum = array_set_element(datum, 1, &next, Float8GetDatum(more[i]), false, -1,
-								  sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
-	}
-	return datum;
-}
-
-/* index_values_add(state, p0, q0, p1, q1) */
-Datum
-index_values_add(PG_FUNCTION_ARGS)
-{
-	MemoryContext aggcontext;
-	ExpandedArrayHeader *values;
-	double		value[4];
-	double		item[ITEM_DOUBLES];
-
-	if (!AggCheckCallContext(fcinfo, &aggcontext))
-		outside_aggregate("index_values_add");
-	values = index_values_arg(fcinfo, aggcontext);
-	for (int i = 0; i < 4; i++)
-		value[i] = PG_ARGISNULL(i + 1) ? get_float8_nan() : index_checked(PG_GETARG_FLOAT8(i + 1), item_side_name[i]);
-	/* NaN compares as false */
-	if (!(value[0] > 0 && value[2] > 0))
-		PG_RETURN_DATUM(EOHPGetRWDatum(&values->hdr));
-	item[0] = log_quotient(value[2], value[0]);
-	item[2] = value[0] * value[1];
-	item[3] = value[2] * value[3];
-	/* of nothing there is no ratio of quantities, but one of prices */
-	item[1] = value[1] > 0 && value[3] > 0 ? log_quotient(value[3], value[1]) : get_float8_nan();
-	if (isinf(item[2]) || isinf(item[3]))
-		finite_or_error(get_float8_infinity());
-	PG_RETURN_DATUM(append_values(values, item, ITEM_DOUBLES));
-}
-
-Datum
-index_values_merge(PG_FUNCTION_ARGS)
-{
-	MemoryContext aggcontext;
-	const double *more;
-	int			n_items;
-
-	if (!AggCheckCallContext(fcinfo, &aggcontext))
-		outside_aggregate("index_values_merge");
-	if (PG_ARGISNULL(1))
-	{
-		if (PG_ARGISNULL(0))
-			PG_RETURN_NULL();
-		PG_RETURN_DATUM(EOHPGetRWDatum(&index_values_arg(fcinfo, aggcontext)->hdr));
-	}
-	more = index_values(PG_GETARG_DATUM(1), &n_items);
-	PG_RETURN_DATUM(append_values(index_values_arg(fcinfo, aggcontext), more, n_items * ITEM_DOUBLES));
-}
-
-/* exp of the mean of the logarithms, weighed by the log means of shares. */
-static Datum
-sato_vartia_final(FunctionCallInfo fcinfo, IndexForm form)
-{
-	const double *item;
-	int			n_items;
-	Sum			total[2] = {{0, 0}, {0, 0}};
-	Sum			weights = {0, 0};
-	Sum			weighed = {0, 0};
-
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	item = index_values(PG_GETARG_DATUM(0), &n_items);
-	for (int i = 0; i < n_items * ITEM_DOUBLES; i += ITEM_DOUBLES)
-	{
-		sum_add(&total[0], item[i + 2]);
-		sum_add(&total[1], item[i + 3]);
-	}
-	/* a quantity that is not known is NaN, and so is the sum */
-	if (!(sum_value(&total[0]) > 0 && sum_value(&total[1]) > 0))
-		PG_RETURN_NULL();
-	for (int i = 0; i < n_items * ITEM_DOUBLES; i += ITEM_DOUBLES)
-	{
-		double		weight = log_mean(item[i + 3] / sum_value(&total[1]), item[i + 2] / sum_value(&total[0]));
-
-		sum_add(&weights, weight);
-		sum_add(&weighed, weight * item[i + (form == FORM_PRICE ? 0 : 1)]);
-	}
-	if (!(sum_value(&weights) > 0) || isnan(sum_value(&weighed)))
-		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(finite_or_error(exp(sum_value(&weighed) / sum_value(&weights))));
-}
-
-Datum
-sato_vartia_index(PG_FUNCTION_ARGS)
-{
-	return sato_vartia_final(fcinfo, FORM_PRICE);
-}
-
-Datum
-sato_vartia_quantity_index(PG_FUNCTION_ARGS)
-{
-	return sato_vartia_final(fcinfo, FORM_QUANTITY);
 }
 
 /* The mean of the changes at the weights of either period. */

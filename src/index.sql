@@ -286,37 +286,6 @@ CREATE AGGREGATE montgomery_vartia_quantity_index(p0 double precision, q0 double
 COMMENT ON AGGREGATE montgomery_vartia_quantity_index(double precision, double precision, double precision, double precision) IS
     'quantity index of matched items: montgomery_vartia_index with prices and quantities exchanged, the same of quantities; NULL where it is not defined';
 
-CREATE FUNCTION index_values_add(double precision[], double precision, double precision, double precision, double precision) RETURNS double precision[]
-    AS 'MODULE_PATHNAME', 'index_values_add' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION index_values_add(double precision[], double precision, double precision, double precision, double precision) IS 'part of the aggregate sato_vartia_index()';
-CREATE FUNCTION index_values_merge(double precision[], double precision[]) RETURNS double precision[]
-    AS 'MODULE_PATHNAME', 'index_values_merge' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION index_values_merge(double precision[], double precision[]) IS 'part of the aggregate sato_vartia_index()';
-CREATE FUNCTION sato_vartia_index(double precision[]) RETURNS double precision
-    AS 'MODULE_PATHNAME', 'sato_vartia_index' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION sato_vartia_index(double precision[]) IS 'final function of the aggregate of the same name';
-CREATE AGGREGATE sato_vartia_index(p0 double precision, q0 double precision, p1 double precision, q1 double precision) (
-    SFUNC = index_values_add,
-    STYPE = double precision[],
-    FINALFUNC = sato_vartia_index,
-    COMBINEFUNC = index_values_merge,
-    PARALLEL = SAFE
-);
-COMMENT ON AGGREGATE sato_vartia_index(double precision, double precision, double precision, double precision) IS
-    'price index of matched items, Sato (1976), Vartia (1976): the logarithms of the ratios by logarithmic means of their shares of spend; keeps all items, for only all of them tell the shares; NULL where it is not defined';
-CREATE FUNCTION sato_vartia_quantity_index(double precision[]) RETURNS double precision
-    AS 'MODULE_PATHNAME', 'sato_vartia_quantity_index' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION sato_vartia_quantity_index(double precision[]) IS 'final function of the aggregate of the same name';
-CREATE AGGREGATE sato_vartia_quantity_index(p0 double precision, q0 double precision, p1 double precision, q1 double precision) (
-    SFUNC = index_values_add,
-    STYPE = double precision[],
-    FINALFUNC = sato_vartia_quantity_index,
-    COMBINEFUNC = index_values_merge,
-    PARALLEL = SAFE
-);
-COMMENT ON AGGREGATE sato_vartia_quantity_index(double precision, double precision, double precision, double precision) IS
-    'quantity index of matched items: sato_vartia_index with prices and quantities exchanged, the same of quantities; the two multiply to the ratio of values; NULL where it is not defined';
-
 CREATE FUNCTION jevons_index(index_sums) RETURNS double precision
     AS 'MODULE_PATHNAME', 'jevons_index' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION jevons_index(index_sums) IS 'the same of sums: final function of jevons_index()';

@@ -88,12 +88,34 @@ SELECT llm.set_alias('x', 'y', '');
 DELETE FROM llm.model_alias;
 UPDATE llm.model_alias SET to_model = 'x';
 
+-- history has no back door: not recorded before or after now, not closed before or after now
+INSERT INTO llm.price (provider, model, rates, recorded) VALUES ('h', 'm', '{"currency": "USD", "input": 1}', '[2200-01-01,)');
+INSERT INTO llm.price (provider, model, rates) VALUES ('h', 'm', '{"currency": "USD", "input": 1}');
+\set VERBOSITY terse
+UPDATE llm.price SET recorded = tstzrange(lower(recorded), lower(recorded) + interval '1 microsecond'), closed_by = 'me' WHERE provider = 'h';
+UPDATE llm.price SET recorded = tstzrange(lower(recorded), 'infinity'), closed_by = 'me' WHERE provider = 'h';
+UPDATE llm.price SET recorded = tstzrange(lower(recorded), now() + interval '1 year'), closed_by = 'me' WHERE provider = 'h';
+UPDATE llm.price SET recorded = tstzrange(lower(recorded), clock_timestamp()), closed_by = 'me' WHERE provider = 'h';
+SELECT closed_by FROM llm.price WHERE provider = 'h';
+
+-- settings change, and do not go
+DELETE FROM llm.setting;
+TRUNCATE llm.setting;
+BEGIN;
+DELETE FROM llm.setting;
+INSERT INTO llm.setting (zone) VALUES ('UTC');
+COMMIT;
+\set VERBOSITY default
+
 -- exchange rates
 INSERT INTO llm.fx_rate (base_currency, quote_currency, day, rate) VALUES ('EUR', 'USD', '2026-01-02', 1.0812);
 INSERT INTO llm.fx_rate (base_currency, quote_currency, day, rate) VALUES ('EUR', 'USD', '2026-01-02', 1.09);
 INSERT INTO llm.fx_rate (base_currency, quote_currency, day, rate) VALUES ('EUR', 'EUR', '2026-01-02', 1);
 INSERT INTO llm.fx_rate (base_currency, quote_currency, day, rate) VALUES ('EUR', 'USD', '2026-01-03', 0);
 INSERT INTO llm.fx_rate (base_currency, quote_currency, kind, day, rate) VALUES ('EUR', 'USD', 'month_end', '2026-01-03', 1);
+INSERT INTO llm.fx_rate (base_currency, quote_currency, kind, day, rate) VALUES ('EUR', 'USD', 'month_end', '2024-02-29', 1.08), ('EUR', 'USD', 'month_end', '2024-03-01', 1.09) RETURNING day;
+INSERT INTO llm.fx_rate (base_currency, quote_currency, kind, day, rate) VALUES ('EUR', 'USD', 'month_average', '2024-02-29', 1.08);
+SELECT llm.convert_currency(100, 'EUR', 'USD', '2024-02-15', 'month'), llm.convert_currency(100, 'EUR', 'USD', '2024-03-31', 'month');
 
 -- every table, column and function of an install is described
 SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum >= 0 AND NOT a.attisdropped
@@ -102,12 +124,39 @@ SELECT relname FROM pg_class WHERE relnamespace = 'llm'::regnamespace AND relkin
 SELECT proname FROM pg_proc WHERE pronamespace = 'llm'::regnamespace AND obj_description(oid, 'pg_proc') IS NULL;
 
 -- a second install beside it, with any name
-CALL tokenomics.install('Other "one"');
-SELECT tokenomics.books("Other ""one""".book());
-SELECT outcome, count(*) > 200 AS many FROM "Other ""one""".load_default_prices() GROUP BY 1;
+CALL tokenomics.install('Other''s "one"');
+SELECT tokenomics.books("Other's ""one""".book());
+SELECT outcome, count(*) > 200 AS many FROM "Other's ""one""".load_default_prices() GROUP BY 1;
 SELECT count(*) FROM llm.price WHERE model = 'claude-sonnet-4-5';
-CALL tokenomics.uninstall('Other "one"');
-DROP SCHEMA "Other ""one""";
+CREATE ROLE regress_reader;
+SELECT "Other's ""one""".grant_reader('regress_reader');
+CALL tokenomics.install('Other''s "one"');
+SET ROLE regress_reader;
+SELECT count(*) FROM "Other's ""one""_reader".total_spend_trend, "Other's ""one""_reader".usage;
+RESET ROLE;
+CALL tokenomics.uninstall('Other''s "one"');
+DROP ROLE regress_reader;
+DROP SCHEMA "Other's ""one""";
+
+-- tables of others that have our names stay, and are not taken for ours
+CREATE SCHEMA app
+    CREATE TABLE setting (k text, v text)
+    CREATE TABLE price (sku text, amount numeric);
+CALL tokenomics.uninstall('app');
+CALL tokenomics.install('app');
+SELECT count(*) FROM app.setting, app.price;
+DROP TABLE app.setting, app.price;
+CREATE TABLE app.report (id integer);
+CALL tokenomics.install('app');
+DROP TABLE app.report;
+DROP SCHEMA app;
+
+-- a name that is cut off is not that of another schema
+CALL tokenomics.install(repeat('s', 63));
+CALL tokenomics.install(repeat('s', 64));
+CALL tokenomics.uninstall(repeat('s', 64));
+CALL tokenomics.uninstall(repeat('s', 63));
+DO $$BEGIN EXECUTE 'DROP SCHEMA ' || repeat('s', 63); END$$;
 
 -- the extension cannot go while an install stands
 \set VERBOSITY terse

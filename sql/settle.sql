@@ -207,6 +207,8 @@ SELECT calls(clip(usage_ledger('day', zone => 'UTC'), '2025-02-04Z', '2025-02-06
 DROP FUNCTION is_stored(timestamptz);
 DROP SCHEMA elsewhere CASCADE;
 DROP TABLE kept;
+SELECT own.forget_user(NULL);
+SELECT own.forget_user('u1');
 SET client_min_messages = warning;
 CALL tokenomics.uninstall('own');
 CALL tokenomics.uninstall('llm');

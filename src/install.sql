@@ -32,6 +32,45 @@ END
 $$;
 COMMENT ON PROCEDURE check_owner(regnamespace) IS 'part of install(): refuses a schema that holds objects of others';
 
+-- Names say nothing: a schema of somebody else's may have a table "setting" or
+-- "price" too.  Ours have a column that no other table has.
+CREATE FUNCTION is_install(schema text) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+RETURN EXISTS (SELECT FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE n.nspname::text = schema AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
+                 AND ((c.relname = 'price' AND a.attname = 'rates' AND a.atttypid = 'rates'::regtype)
+                      OR (c.relname = 'setting' AND a.attname = 'only_row')));
+COMMENT ON FUNCTION is_install(text) IS 'part of install() and uninstall(): whether a schema holds what install() makes';
+
+-- Fails where tables of the caller's own have the names of ours.
+CREATE PROCEDURE check_names(schema text) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    taken name;
+BEGIN
+    IF tokenomics.is_install(check_names.schema) THEN
+        RETURN;
+    END IF;
+    SELECT c.relname INTO taken
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname::text = check_names.schema
+      AND c.relname IN ('setting', 'price', 'model_alias', 'fx_rate', 'usage', 'charge', 'dimension', 'usage_mark', 'settled',
+                        'stored_ledger', 'seen_partition', 'settle_rule', 'seat', 'index_item', 'quote', 'operating_point',
+                        'workload', 'model_quality', 'turn_outcome', 'budget', 'budget_alert', 'report')
+      AND NOT (c.relname = 'usage' AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tokens'
+                                                                           AND a.atttypid = 'tokenomics.tokens'::regtype))
+    ORDER BY c.relname LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'duplicate_table',
+            MESSAGE = format('schema "%s" has a relation "%s" of its own', check_names.schema, taken),
+            DETAIL = 'An install makes one of that name.',
+            HINT = 'Install into a schema of its own.';
+    END IF;
+END
+$$;
+COMMENT ON PROCEDURE check_names(text) IS 'part of install(): refuses a schema that has relations of the same names and is no install';
+
 -- A procedure that calls others with the schema first in search_path; each
 -- qualifies all but the names that belong there.
 CREATE PROCEDURE install(schema text, usage text, mapping jsonb) LANGUAGE plpgsql
@@ -49,6 +88,13 @@ BEGIN
             MESSAGE = pg_catalog.format('cannot install into schema "%s"', install.schema),
             HINT = 'Name a schema of your own, as in CALL tokenomics.install(''llm'').';
     END IF;
+    -- a name that is cut off would be that of another schema
+    IF install.schema::name::text OPERATOR(pg_catalog.<>) install.schema THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'name_too_long',
+            MESSAGE = pg_catalog.format('cannot install into schema "%s"', install.schema),
+            DETAIL = pg_catalog.format('A name has at most %s bytes.', pg_catalog.current_setting('max_identifier_length'));
+    END IF;
     IF install.mapping IS NOT NULL AND source IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
@@ -61,6 +107,7 @@ BEGIN
         EXECUTE format('CREATE SCHEMA %I', install.schema);
     END IF;
     CALL tokenomics.check_owner(format('%I', install.schema)::regnamespace);
+    CALL tokenomics.check_names(install.schema);
     PERFORM set_config('search_path', format('%I, pg_temp', install.schema), true);
 
     CALL tokenomics.renew(privileges);
@@ -111,10 +158,7 @@ DECLARE
     path_before text := pg_catalog.current_setting('search_path');
     messages_before text := pg_catalog.current_setting('client_min_messages');
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n
-                       ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-                   WHERE n.nspname OPERATOR(pg_catalog.=) uninstall.schema::name
-                     AND c.relname OPERATOR(pg_catalog.=) 'setting'::name) THEN
+    IF tokenomics.is_install(uninstall.schema) IS NOT TRUE THEN
         RAISE EXCEPTION USING
             ERRCODE = 'undefined_object',
             MESSAGE = pg_catalog.format('there is no install in schema "%s"', uninstall.schema);

@@ -8,10 +8,13 @@ CREATE FUNCTION keep_history() RETURNS trigger
 AS $$
 DECLARE
     wanted record;
+    -- rows recorded within a microsecond of each other are told apart by one
+    grace CONSTANT interval := '1 second';
 BEGIN
     IF TG_OP = 'INSERT' THEN
         IF NOT upper_inf(NEW.recorded) OR isempty(NEW.recorded)
-            OR lower(NEW.recorded) IS NULL OR lower(NEW.recorded) < transaction_timestamp() THEN
+            OR lower(NEW.recorded) IS NULL OR lower(NEW.recorded) < transaction_timestamp()
+            OR lower(NEW.recorded) > clock_timestamp() + grace THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'integrity_constraint_violation',
                 MESSAGE = format('a row of "%s" must be recorded when it is inserted', TG_TABLE_NAME),
@@ -25,7 +28,10 @@ BEGIN
         wanted.recorded := tstzrange(lower(OLD.recorded), upper(NEW.recorded));
         wanted.closed_by := NEW.closed_by;
         wanted.closed_reason := NEW.closed_reason;
-        IF upper_inf(OLD.recorded) AND NOT upper_inf(NEW.recorded)
+        -- closed before now it would not have been known when it was, and closed
+        -- after now it would still be
+        IF upper_inf(OLD.recorded)
+            AND upper(NEW.recorded) BETWEEN transaction_timestamp() AND greatest(clock_timestamp(), lower(OLD.recorded)) + grace
             AND NEW.closed_by IS NOT NULL AND wanted OPERATOR(pg_catalog.*=) NEW THEN
             RETURN NEW;
         END IF;
@@ -40,6 +46,42 @@ END
 $$;
 COMMENT ON FUNCTION keep_history() IS
     'trigger of price and model_alias: rows are closed by correct_price() and set_alias(), never changed or deleted';
+
+-- Refuses that the one row of setting goes: views would find no zone and say
+-- that there is nothing.
+CREATE FUNCTION keep_setting() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    is_there boolean;
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        EXECUTE format('SELECT EXISTS (SELECT FROM %I.%I)', TG_TABLE_SCHEMA, TG_TABLE_NAME) INTO is_there;
+        IF is_there THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+    RAISE EXCEPTION USING
+        ERRCODE = 'integrity_constraint_violation',
+        MESSAGE = format('%s of "%s" is refused: an install needs its settings', TG_OP, TG_TABLE_NAME),
+        HINT = 'UPDATE the row that is there.';
+END
+$$;
+COMMENT ON FUNCTION keep_setting() IS 'trigger of setting: its one row may change, and not go';
+
+-- A rate of a month's end is of the month, as its average is, and lies at the
+-- month's first day; banks give the day it was set.
+CREATE FUNCTION month_of_rate() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NEW.kind = 'month_end' AND isfinite(NEW.day) AND extract(day FROM NEW.day + 1) = 1 THEN
+        NEW.day := date_trunc('month', NEW.day::timestamp)::date;
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION month_of_rate() IS 'trigger of fx_rate: takes a month_end rate at the last day of its month, and keeps it at the first';
 
 -- Makes the tables and functions in the schema that comes first in search_path;
 -- called by install().
@@ -61,6 +103,12 @@ BEGIN
     COMMENT ON COLUMN setting.fiscal_year_start IS 'month in which the fiscal year begins, 1 to 12';
     COMMENT ON COLUMN setting.book IS 'the book by which views price calls';
     INSERT INTO setting DEFAULT VALUES ON CONFLICT DO NOTHING;
+    IF NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = 'setting'::regclass AND t.tgname = 'keep_setting') THEN
+        CREATE CONSTRAINT TRIGGER keep_setting AFTER DELETE ON setting DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION tokenomics.keep_setting();
+    END IF;
+    CREATE OR REPLACE TRIGGER keep_setting_truncate BEFORE TRUNCATE ON setting
+        FOR EACH STATEMENT EXECUTE FUNCTION tokenomics.keep_setting();
 
     CREATE TABLE IF NOT EXISTS price (
         book text NOT NULL DEFAULT 'list' CHECK (book <> ''),
@@ -161,10 +209,12 @@ BEGIN
     COMMENT ON COLUMN fx_rate.base_currency IS 'one unit of this currency ...';
     COMMENT ON COLUMN fx_rate.quote_currency IS '... costs rate units of this one';
     COMMENT ON COLUMN fx_rate.kind IS 'daily, month_average or month_end';
-    COMMENT ON COLUMN fx_rate.day IS 'the day; of a month''s rate its first day';
+    COMMENT ON COLUMN fx_rate.day IS 'the day; of a month''s rate its first day (a month_end rate may be given at the last one)';
     COMMENT ON COLUMN fx_rate.rate IS 'units of quote_currency for one of base_currency';
     COMMENT ON COLUMN fx_rate.source IS 'where it is from';
 
+    CREATE OR REPLACE TRIGGER month_of_rate BEFORE INSERT OR UPDATE ON fx_rate
+        FOR EACH ROW EXECUTE FUNCTION tokenomics.month_of_rate();
     CREATE OR REPLACE TRIGGER keep_history BEFORE INSERT OR UPDATE OR DELETE ON price
         FOR EACH ROW EXECUTE FUNCTION tokenomics.keep_history();
     CREATE OR REPLACE TRIGGER keep_history_truncate BEFORE TRUNCATE ON price

@@ -16,7 +16,7 @@ BEGIN
         described record;
         columns text;
     BEGIN
-        IF length(source) > 56 THEN
+        IF octet_length(source) > 56 THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'name_too_long',
                 MESSAGE = format('there is no room for "_reader" behind the name of schema "%s"', source);
@@ -35,7 +35,7 @@ BEGIN
         -- functions run as who calls them, even in a view: these do not
         FOR described IN
             SELECT c.oid, c.relname FROM pg_class c
-            WHERE c.relnamespace = source::text::regnamespace AND c.relkind = 'v'
+            WHERE c.relnamespace = quote_ident(source)::regnamespace AND c.relkind = 'v'
               AND c.relname NOT IN ('usage', 'settlement', 'underuse')  -- which names users
               AND EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = c.relnamespace AND p.proname = c.relname || '_between'
                           AND (p.proargtypes::oid[]::regtype[])[0:2] = '{timestamptz,timestamptz,text}'::regtype[])
@@ -43,8 +43,9 @@ BEGIN
             EXECUTE format($format$
                 CREATE OR REPLACE FUNCTION %1$I.%2$I(from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL, zone text DEFAULT NULL) RETURNS SETOF %3$I.%4$I
                     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-                AS 'BEGIN RETURN QUERY SELECT * FROM %3$I.%2$I($1, $2, $3); END'
-                $format$, target, described.relname || '_between', source, described.relname);
+                AS %5$L
+                $format$, target, described.relname || '_between', source, described.relname,
+                format('BEGIN RETURN QUERY SELECT * FROM %I.%I($1, $2, $3); END', source, described.relname || '_between'));
             EXECUTE format('REVOKE ALL ON FUNCTION %I.%I(timestamptz, timestamptz, text) FROM PUBLIC', target, described.relname || '_between');
             EXECUTE format('COMMENT ON FUNCTION %I.%I(timestamptz, timestamptz, text) IS %L', target, described.relname || '_between',
                            format('the rows of %s from from_at up to, not including, to_at, by the periods of the zone; NULL: no limit, and the zone of "setting"', described.relname));
@@ -57,10 +58,10 @@ BEGIN
         EXECUTE format('COMMENT ON VIEW %I.usage IS %L', target, 'tokenomics: the calls, without users, sessions, turns and tags');
         FOR described IN
             SELECT c.relname, a.attname, col_description(s.oid, b.attnum) AS remark
-            FROM pg_class c JOIN pg_class s ON s.relnamespace = source::text::regnamespace AND s.relname = c.relname
+            FROM pg_class c JOIN pg_class s ON s.relnamespace = quote_ident(source)::regnamespace AND s.relname = c.relname
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
             JOIN pg_attribute b ON b.attrelid = s.oid AND b.attname = a.attname
-            WHERE c.relnamespace = target::text::regnamespace AND c.relkind = 'v'
+            WHERE c.relnamespace = quote_ident(target)::regnamespace AND c.relkind = 'v'
         LOOP
             EXECUTE format('COMMENT ON COLUMN %I.%I.%I IS %L', target, described.relname, described.attname, described.remark);
         END LOOP;

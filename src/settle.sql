@@ -889,6 +889,13 @@ BEGIN
         IF forget_user.user_id IS NULL THEN
             RETURN 0;
         END IF;
+        IF EXISTS (SELECT FROM pg_class c WHERE c.oid = 'usage'::regclass AND c.relkind = 'v') THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'object_not_in_prerequisite_state',
+                MESSAGE = 'the calls of "usage" are not ours to change',
+                DETAIL = 'It is a view over a table of your own.',
+                HINT = 'Blank the ids of the user in that table; totals do not depend on them.';
+        END IF;
         UPDATE usage u SET user_id = NULL, session_id = NULL, turn_id = NULL WHERE u.user_id = forget_user.user_id;
         GET DIAGNOSTICS rows_blanked = ROW_COUNT;
         RETURN rows_blanked;

@@ -4,7 +4,7 @@ EXTENSION  = tokenomics
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" tokenomics.control)
 
 # The rooms, in the order of dependency: each has a NAME.sql, most a NAME.c.
-ROOMS   = tokens vendor rates price_book ratio cost period ledger profile turn index price_panel bridge bill price price_import default_prices usage charge settle trends price_change focus factors growth behaviour forecast quote value budget report reader install
+ROOMS   = tokens vendor rates price_book ratio cost period ledger profile turn index price_panel bridge bill price price_import default_prices usage charge settle measure trends price_change focus factors growth behaviour forecast quote value budget report reader install
 C_FILES = module scan json varint money tokens vendor rates price_book ratio cost period ledger ledger_io booking charge profile turn turn_io index price_panel bridge bill settle factors behaviour forecast quote value budget smoothing
 
 MODULE_big  = tokenomics

@@ -280,12 +280,11 @@ COMMENT ON FUNCTION compare_scenarios(demand_factors, demand_factors[], text[], 
 CREATE PROCEDURE install_factors() LANGUAGE plpgsql
 AS $install$
 BEGIN
-    CREATE OR REPLACE FUNCTION usage_counts(
-        from_at timestamptz DEFAULT NULL,
-        to_at timestamptz DEFAULT NULL,
-        zone text DEFAULT NULL,
-        slice jsonb DEFAULT NULL,
-        by_owner boolean DEFAULT false
+    CREATE OR REPLACE FUNCTION count_demand(
+        months timestamptz[],
+        zone text,
+        slice jsonb,
+        by_owner boolean
     ) RETURNS TABLE (
         month date,
         days integer,
@@ -306,22 +305,9 @@ BEGIN
     AS $$
     #variable_conflict use_column
     DECLARE
-        in_zone text := coalesce(usage_counts.zone, (SELECT s.zone FROM setting s));
-        first timestamptz := coalesce(from_at, '-infinity');
-        behind timestamptz := least(to_at, now());
         of_call text := '';
-        months timestamptz[];
         entry record;
     BEGIN
-        -- months that the limits cut, or that are not over, are not measured
-        IF isfinite(first) AND tokenomics.period_start('month', in_zone, first) <> first THEN
-            first := tokenomics.period_end('month', in_zone, first);
-        END IF;
-        behind := CASE WHEN isfinite(behind) THEN tokenomics.period_start('month', in_zone, behind) ELSE behind END;
-        IF first >= behind THEN
-            RETURN;
-        END IF;
-
         IF jsonb_typeof(slice) <> 'object' THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'invalid_parameter_value',
@@ -354,13 +340,6 @@ BEGIN
             END IF;
         END LOOP;
 
-        -- where the limits are wide, only months that have calls
-        IF isfinite(first) AND behind - first < interval '800 days' THEN
-            SELECT array_agg(p.period_start) INTO months FROM tokenomics.periods('month', in_zone, first, behind) p;
-        ELSE
-            SELECT array_agg(DISTINCT tokenomics.period_start('month', in_zone, u.at)) INTO months FROM usage u WHERE u.at >= first AND u.at < behind;
-        END IF;
-
         -- A turn is of the session, the user, the team and the project of its
         -- first call: a sub-agent with a session of its own opens none.  It may
         -- have begun before the month, where a week is looked back.  A month at a
@@ -375,8 +354,67 @@ BEGIN
                                                        u.session_id, u.user_id, u.team, u.project, u.request_id, u.at >= m.month%s) AS tally
                           FROM usage u WHERE u.at >= m.month - interval '7 days' AND u.at < m.month_end) t,
                  LATERAL tokenomics.counts(t.tally, $3, $4) c
-            ORDER BY c.month, c.scope DESC, c.owner$query$, of_call)
-        USING in_zone, months, slice, by_owner;
+            ORDER BY 1, 3 DESC, 4$query$, of_call)
+        USING count_demand.zone, months, slice, by_owner;
+    END
+    $$;
+    COMMENT ON FUNCTION count_demand(timestamptz[], text, jsonb, boolean) IS
+        'part of usage_counts(): what it says of some months, each by when it begins, counted from calls';
+
+    CREATE OR REPLACE FUNCTION usage_counts(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL,
+        slice jsonb DEFAULT NULL,
+        by_owner boolean DEFAULT false
+    ) RETURNS TABLE (
+        month date,
+        days integer,
+        scope text,
+        owner text,
+        users bigint,
+        sessions bigint,
+        turns bigint,
+        calls bigint,
+        calls_without_tokens bigint,
+        mix tokenomics.tokens,
+        cacheable_tokens bigint,
+        total_tokens bigint,
+        peak_hour_tokens bigint,
+        seconds bigint
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        in_zone text := coalesce(usage_counts.zone, (SELECT s.zone FROM setting s));
+        first timestamptz := coalesce(from_at, '-infinity');
+        behind timestamptz := least(to_at, now());
+        stored jsonb;
+        covered tstzmultirange;
+    BEGIN
+        -- months that the limits cut, or that are not over, are not measured
+        IF isfinite(first) AND tokenomics.period_start('month', in_zone, first) <> first THEN
+            first := tokenomics.period_end('month', in_zone, first);
+        END IF;
+        behind := CASE WHEN isfinite(behind) THEN tokenomics.period_start('month', in_zone, behind) ELSE behind END;
+        IF first >= behind THEN
+            RETURN;
+        END IF;
+        -- settled months as they are stored; a slice is of calls, always
+        SELECT jsonb_agg(jsonb_build_object('starts', s.starts, 'ends', s.ends, 'facts', s.facts)), range_agg(tstzrange(s.starts, s.ends)) INTO stored, covered
+        FROM tokenomics.stored_measures('usage', CASE WHEN slice IS NULL THEN 'demand' ELSE 'slice' END, in_zone, first, behind, NULL) s;
+        RETURN QUERY
+        SELECT (s.starts AT TIME ZONE in_zone)::date, (s.ends AT TIME ZONE in_zone)::date - (s.starts AT TIME ZONE in_zone)::date, c.scope, c.owner,
+               c.users, c.sessions, c.turns, c.calls, c.calls_without_tokens, c.mix, c.cacheable_tokens, c.total_tokens, c.peak_hour_tokens,
+               extract(epoch FROM s.ends - s.starts)::bigint
+        FROM jsonb_to_recordset(stored) s(starts timestamptz, ends timestamptz, facts jsonb),
+             jsonb_to_recordset(s.facts) c(scope text, owner text, users bigint, sessions bigint, turns bigint, calls bigint, calls_without_tokens bigint,
+                                           mix tokenomics.tokens, cacheable_tokens bigint, total_tokens bigint, peak_hour_tokens bigint)
+        WHERE c.scope = 'total' OR by_owner
+        UNION ALL
+        SELECT * FROM count_demand(ARRAY(SELECT m.starts FROM months_of_calls(first, behind, in_zone, covered) m), in_zone, slice, by_owner)
+        ORDER BY 1, 3 DESC, 4;
     END
     $$;
     COMMENT ON FUNCTION usage_counts(timestamptz, timestamptz, text, jsonb, boolean) IS
@@ -579,7 +617,8 @@ BEGIN
         demand_drivers_between(timestamptz, timestamptz, text),
         measured_factors(date, jsonb, text, integer),
         measured_factors_between(timestamptz, timestamptz, text, jsonb),
-        usage_counts(timestamptz, timestamptz, text, jsonb, boolean);
+        usage_counts(timestamptz, timestamptz, text, jsonb, boolean),
+        count_demand(timestamptz[], text, jsonb, boolean);
 END
 $uninstall$;
 COMMENT ON PROCEDURE uninstall_factors() IS 'part of uninstall(): drops what install_factors() made';

@@ -159,6 +159,75 @@ COMMENT ON OPERATOR <> (demand_profile, demand_profile) IS 'not equal';
 CREATE PROCEDURE install_profile() LANGUAGE plpgsql
 AS $install$
 BEGIN
+    CREATE OR REPLACE FUNCTION count_profile(
+        from_at timestamptz,
+        to_at timestamptz,
+        zone text,
+        resolution text,
+        OUT profile tokenomics.demand_profile,
+        OUT calls bigint
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    BEGIN
+        -- the time of a row of several calls is not that of any of them
+        EXECUTE 'SELECT tokenomics.demand_profile($1, u.at, u.tokens, 1, $2) FILTER (WHERE u.calls = 1), sum(u.calls)
+                 FROM usage u WHERE u.at >= $3 AND u.at < $4'
+        INTO profile, calls USING zone, resolution, from_at, to_at;
+    END
+    $$;
+    COMMENT ON FUNCTION count_profile(timestamptz, timestamptz, text, text) IS
+        'part of usage_profile(): the demand_profile of calls that have a row of their own, NULL of none, and the number of all calls, counted from them';
+
+    CREATE OR REPLACE FUNCTION profile_of_calls(
+        from_at timestamptz,
+        to_at timestamptz,
+        zone text,
+        resolution text,
+        OUT profile tokenomics.demand_profile,
+        OUT calls bigint
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        first timestamptz := coalesce(from_at, '-infinity');
+        behind timestamptz := coalesce(to_at, 'infinity');
+        covered tstzmultirange;
+        part tstzrange;
+        counted record;
+    BEGIN
+        IF first >= behind THEN
+            RETURN;
+        END IF;
+        -- settled months as they are stored, whatever the zone
+        SELECT tokenomics.in_zone(tokenomics.merge(s.profile), profile_of_calls.zone), sum(s.calls), range_agg(tstzrange(s.starts, s.ends)) INTO profile, calls, covered
+        FROM tokenomics.stored_measures('usage', CASE WHEN resolution = 'minute' THEN 'profile' ELSE 'seconds' END, (SELECT t.zone FROM setting t), first, behind, NULL) s;
+        FOR part IN SELECT r FROM unnest(tstzmultirange(tstzrange(first, behind)) - coalesce(covered, '{}')) r LOOP
+            SELECT c.profile, c.calls INTO counted FROM count_profile(lower(part), upper(part), profile_of_calls.zone, resolution) c;
+            SELECT tokenomics.merge(p) INTO profile FROM unnest(ARRAY[profile, counted.profile]) p;
+            calls := CASE WHEN counted.calls IS NULL THEN calls ELSE coalesce(calls, 0) + counted.calls END;
+        END LOOP;
+    END
+    $$;
+    COMMENT ON FUNCTION profile_of_calls(timestamptz, timestamptz, text, text) IS
+        'part of usage_profile(): as count_profile(), settled months as they are stored';
+
+    CREATE OR REPLACE FUNCTION observed_profile(profile tokenomics.demand_profile, from_at timestamptz, to_at timestamptz) RETURNS tokenomics.demand_profile
+        LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT
+    AS $$
+    DECLARE
+        counted_span tstzrange := tokenomics.span(profile);
+    BEGIN
+        -- what lies ahead was not observed
+        RETURN tokenomics.with_span(profile,
+            CASE WHEN isfinite(from_at) THEN from_at ELSE lower(counted_span) END,
+            greatest(upper(counted_span), CASE WHEN isfinite(to_at) THEN least(to_at, date_trunc('minute', now())) END));
+    END
+    $$;
+    COMMENT ON FUNCTION observed_profile(tokenomics.demand_profile, timestamptz, timestamptz) IS
+        'part of usage_profile(): a profile with the span that its limits were observed for';
+
     CREATE OR REPLACE FUNCTION usage_profile(
         from_at timestamptz DEFAULT NULL,
         to_at timestamptz DEFAULT NULL,
@@ -169,19 +238,11 @@ BEGIN
     AS $$
     #variable_conflict use_column
     DECLARE
-        in_zone text := coalesce(usage_profile.zone, (SELECT s.zone FROM setting s));
         counted tokenomics.demand_profile;
-        counted_span tstzrange;
     BEGIN
-        -- the time of a row of several calls is not that of any of them
-        EXECUTE 'SELECT tokenomics.demand_profile($1, u.at, u.tokens, 1, $2)
-                 FROM usage u WHERE u.at >= $3 AND u.at < $4 AND u.calls = 1'
-        INTO counted USING in_zone, resolution, coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
-        counted_span := tokenomics.span(counted);
-        -- what lies ahead was not observed
-        RETURN tokenomics.with_span(counted,
-            CASE WHEN isfinite(from_at) THEN from_at ELSE lower(counted_span) END,
-            greatest(upper(counted_span), CASE WHEN isfinite(to_at) THEN least(to_at, date_trunc('minute', now())) END));
+        SELECT p.profile INTO counted
+        FROM profile_of_calls(from_at, to_at, coalesce(usage_profile.zone, (SELECT s.zone FROM setting s)), resolution) p;
+        RETURN observed_profile(counted, from_at, to_at);
     END
     $$;
     COMMENT ON FUNCTION usage_profile(timestamptz, timestamptz, text, text) IS
@@ -209,11 +270,11 @@ BEGIN
     #variable_conflict use_column
     DECLARE
         in_zone text := coalesce(peak_profile_between.zone, (SELECT s.zone FROM setting s));
-        counted tokenomics.demand_profile := usage_profile(from_at, to_at, in_zone);
+        counted tokenomics.demand_profile;
         all_calls numeric;
     BEGIN
-        EXECUTE 'SELECT sum(u.calls) FROM usage u WHERE u.at >= $1 AND u.at < $2'
-        INTO all_calls USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
+        SELECT observed_profile(p.profile, from_at, to_at), p.calls INTO counted, all_calls
+        FROM profile_of_calls(from_at, to_at, in_zone, 'minute') p;
         -- rows of several calls alone: that nothing is known is said, not left out
         IF counted IS NULL AND all_calls > 0 THEN
             counted := jsonb_build_object('zone', in_zone)::text::tokenomics.demand_profile;
@@ -252,7 +313,10 @@ BEGIN
     DROP VIEW IF EXISTS peak_profile;
     DROP FUNCTION IF EXISTS
         peak_profile_between(timestamptz, timestamptz, text),
-        usage_profile(timestamptz, timestamptz, text, text);
+        usage_profile(timestamptz, timestamptz, text, text),
+        observed_profile(tokenomics.demand_profile, timestamptz, timestamptz),
+        profile_of_calls(timestamptz, timestamptz, text, text),
+        count_profile(timestamptz, timestamptz, text, text);
 END
 $uninstall$;
 COMMENT ON PROCEDURE uninstall_profile() IS 'part of uninstall(): drops what install_profile() made';

@@ -17,23 +17,23 @@ BEGIN
 
     CREATE OR REPLACE FUNCTION count_reasoning(from_at timestamptz, to_at timestamptz)
         RETURNS TABLE (provider text, model text, per text, calls bigint, counted bigint, reasoning bigint, output bigint, "values" bigint[], counts bigint[])
-        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
     AS $$
     #variable_conflict use_column
     BEGIN
         -- a turn is that of its first call, and whole
         RETURN QUERY EXECUTE $query$
-            WITH call AS (
-                SELECT u.at, u.provider, u.model, u.calls, u.turn_id, tokenomics.meter(u.tokens, 'reasoning') AS reasoning,
-                       tokenomics.output_total(u.tokens) AS output,
-                       CASE WHEN u.turn_id IS NOT NULL AND u.calls = 1 THEN min(u.at) OVER (PARTITION BY u.turn_id, u.calls = 1) END AS turn_at
-                FROM usage u WHERE u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days'
-            ), counted AS (
-                SELECT c.provider, c.model, 'call' AS per, c.calls, CASE WHEN c.calls = 1 THEN c.reasoning END AS reasoning, c.output
-                FROM call c WHERE c.at >= $1 AND c.at < $2
+            WITH counted AS (
+                SELECT u.provider, u.model, 'call' AS per, u.calls, CASE WHEN u.calls = 1 THEN tokenomics.meter(u.tokens, 'reasoning') END AS reasoning, tokenomics.output_total(u.tokens) AS output
+                FROM usage u WHERE u.at >= $1 AND u.at < $2
                 UNION ALL
-                SELECT c.provider, c.model, 'turn', 1, sum(c.reasoning)::bigint, sum(c.output) FILTER (WHERE c.reasoning IS NOT NULL)
-                FROM call c WHERE c.turn_at >= $1 AND c.turn_at < $2 GROUP BY c.provider, c.model, c.turn_id
+                SELECT t.provider, t.model, 'turn', 1, t.reasoning, t.output
+                FROM (SELECT u.provider, u.model, sum(tokenomics.meter(u.tokens, 'reasoning'))::bigint AS reasoning,
+                             sum(tokenomics.output_total(u.tokens)) FILTER (WHERE tokenomics.meter(u.tokens, 'reasoning') IS NOT NULL) AS output,
+                             min(min(u.at)) OVER (PARTITION BY u.turn_id) AS at
+                      FROM usage u WHERE u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days' AND u.turn_id IS NOT NULL AND u.calls = 1
+                      GROUP BY u.provider, u.model, u.turn_id) t
+                WHERE t.at >= $1 AND t.at < $2
             ), value AS (
                 SELECT c.provider, c.model, c.per, c.reasoning, sum(c.calls) AS calls, count(*) AS n, sum(c.output) AS output
                 FROM counted c GROUP BY c.provider, c.model, c.per, c.reasoning
@@ -332,6 +332,8 @@ BEGIN
     DECLARE
         reporting text := (SELECT s.currency FROM setting s);
         in_zone text := (SELECT s.zone FROM setting s);
+        prices tokenomics.price_book := book();
+        only_currency text := (SELECT CASE WHEN min(tokenomics.currency(p.rates)) = max(tokenomics.currency(p.rates)) THEN min(tokenomics.currency(p.rates)) END FROM price p);
     BEGIN
         IF n IS NULL OR n < 0 THEN
             RAISE EXCEPTION USING
@@ -340,22 +342,30 @@ BEGIN
         END IF;
         RETURN QUERY EXECUTE $query$
             WITH call AS NOT MATERIALIZED (
-                SELECT u.turn_id, u.at, u.request_id, u.provider, u.model, u.agent, u.tokens, p.cost,
-                       CASE WHEN p.cost IS NOT NULL THEN tokenomics.currency((SELECT book()), u.provider, u.model, u.at, u.tokens, u.service_tier) END AS currency
-                FROM usage u, LATERAL (SELECT tokenomics.cost((SELECT book()), u.provider, u.model, u.at, u.tokens, u.service_tier) AS cost) p
+                SELECT u.turn_id, u.at, u.request_id, u.provider, u.model, u.agent, u.tokens, u.service_tier,
+                       tokenomics.cost((SELECT $6), u.provider, u.model, u.at, u.tokens, u.service_tier) AS cost
+                FROM usage u
                 WHERE u.turn_id IS NOT NULL AND u.calls = 1
                   AND u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days'
+            ), sum AS MATERIALIZED (
+                -- each call is priced once; its currency is asked for only where a price book has several
+                SELECT s.*, min(s.first_at) OVER (PARTITION BY s.turn_id) AS at
+                FROM (SELECT c.turn_id, CASE WHEN c.cost IS NULL THEN NULL WHEN $7 IS NOT NULL THEN $7
+                                             ELSE tokenomics.currency((SELECT $6), c.provider, c.model, c.at, c.tokens, c.service_tier) END AS currency,
+                             sum(c.cost) AS cost, count(*) AS calls, sum(tokenomics.total(c.tokens)) AS total, min(c.at) AS first_at
+                      FROM (SELECT * FROM call OFFSET 0) c GROUP BY 1, 2) s
+            ), rate AS MATERIALIZED (
+                SELECT d.currency, d.day, r.rate, r.is_inverse
+                FROM (SELECT DISTINCT s.currency, (s.at AT TIME ZONE $4)::date AS day FROM sum s WHERE s.currency <> $3) d, LATERAL exchange_rate(d.currency, $3, d.day) r
             ), chosen AS MATERIALIZED (
                 -- all turns are only ordered here; what else is said of them is read for those that are chosen
                 SELECT s.turn_id, CASE WHEN count(s.currency) = 1 THEN min(s.currency) END AS currency,
                        CASE WHEN count(s.currency) = 1 THEN trim_scale(sum(s.cost)) END AS cost,
                        coalesce(sum(s.calls) FILTER (WHERE s.currency IS NULL), 0)::bigint AS unpriced_calls,
-                       CASE WHEN count(*) FILTER (WHERE s.currency IS NOT NULL) = count(c.cost) THEN trim_scale(sum(c.cost)) END AS cost_converted
-                FROM (SELECT c.turn_id, c.currency, sum(c.cost) AS cost, count(*) AS calls, sum(tokenomics.total(c.tokens)) AS total,
-                             min(min(c.at)) OVER (PARTITION BY c.turn_id) AS at
-                      FROM call c GROUP BY c.turn_id, c.currency) s,
-                     LATERAL (SELECT CASE WHEN s.currency = $3 THEN s.cost WHEN s.currency IS NOT NULL THEN convert_currency(s.cost, s.currency, $3, (s.at AT TIME ZONE $4)::date) END AS cost) c
-                WHERE s.at >= $1 AND s.at < $2
+                       CASE WHEN count(*) FILTER (WHERE s.currency IS NOT NULL) = count(s.converted) THEN trim_scale(sum(s.converted)) END AS cost_converted
+                FROM (SELECT s.*, CASE WHEN s.currency = $3 OR s.cost = 0 THEN s.cost ELSE tokenomics.exchanged(s.cost, r.rate, r.is_inverse) END AS converted
+                      FROM sum s LEFT JOIN rate r ON r.currency = s.currency AND r.day = (s.at AT TIME ZONE $4)::date
+                      WHERE s.at >= $1 AND s.at < $2 OFFSET 0) s
                 GROUP BY s.turn_id
                 ORDER BY cost_converted DESC NULLS LAST, sum(s.total) DESC NULLS LAST, s.turn_id
                 LIMIT $5
@@ -369,10 +379,11 @@ BEGIN
                                              AND u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days') x,
                                           LATERAL tokenomics.turns(x.tally, $1, $2) turn) t ON t.turn_id = s.turn_id
                  JOIN (SELECT c.turn_id, jsonb_agg(jsonb_build_object('at', c.at, 'request_id', c.request_id, 'provider', c.provider, 'model', c.model, 'agent', c.agent,
-                                                                      'tokens', c.tokens::jsonb, 'currency', c.currency, 'cost', c.cost) ORDER BY c.at, c.request_id) AS call_list
+                                                                      'tokens', c.tokens::jsonb, 'cost', c.cost,
+                                                                      'currency', CASE WHEN c.cost IS NOT NULL THEN tokenomics.currency((SELECT $6), c.provider, c.model, c.at, c.tokens, c.service_tier) END) ORDER BY c.at, c.request_id) AS call_list
                        FROM call c WHERE c.turn_id = ANY (ARRAY(SELECT turn_id FROM chosen)) GROUP BY c.turn_id) l ON l.turn_id = s.turn_id
             ORDER BY s.cost_converted DESC NULLS LAST, tokenomics.total(t.tokens) DESC NULLS LAST, t.turn_id$query$
-        USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity'), reporting, in_zone, n;
+        USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity'), reporting, in_zone, n, prices, only_currency;
     END
     $$;
     COMMENT ON FUNCTION costliest_turns(integer, timestamptz, timestamptz) IS
@@ -384,7 +395,7 @@ BEGIN
 
     CREATE OR REPLACE FUNCTION count_session_depth(from_at timestamptz, to_at timestamptz)
         RETURNS TABLE (provider text, model text, team text, depth bigint, depth_to bigint, calls bigint, reporting bigint, cacheable bigint, read bigint)
-        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
     AS $$
     #variable_conflict use_column
     BEGIN
@@ -462,7 +473,7 @@ BEGIN
 
     CREATE OR REPLACE FUNCTION count_cache(from_at timestamptz, to_at timestamptz, book tokenomics.price_book)
         RETURNS TABLE (provider text, model text, team text, currency text, calls bigint, reporting bigint, cacheable bigint, read bigint, written bigint, saving numeric)
-        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
     AS $$
     #variable_conflict use_column
     BEGIN

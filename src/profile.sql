@@ -115,6 +115,11 @@ CREATE FUNCTION hour_of_week(demand_profile, OUT dow integer, OUT hour integer, 
     AS 'MODULE_PATHNAME', 'profile_hour_of_week' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 168;
 COMMENT ON FUNCTION hour_of_week(demand_profile) IS
     'tokens per minute for each hour of the week by the clocks of its zone, 168 rows: dow (1: Monday), hour, minutes of the span in it, those with calls, and of all those minutes (idle ones are 0) mean, median, 95th and 99th percentile (as percentile_disc) and maximum; NULL where the span has no such minute';
+CREATE FUNCTION hour_of_week(demand_profile, side text, OUT dow integer, OUT hour integer, OUT minutes bigint, OUT active_minutes bigint,
+                             OUT mean double precision, OUT p50 bigint, OUT p95 bigint, OUT p99 bigint, OUT max bigint) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'profile_hour_of_week' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 168;
+COMMENT ON FUNCTION hour_of_week(demand_profile, text) IS
+    'the same of one side alone: input, output, or total for both';
 
 CREATE FUNCTION peak(demand_profile, grain text, OUT at timestamptz, OUT tokens bigint) RETURNS record
     AS 'MODULE_PATHNAME', 'profile_peak' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
@@ -167,7 +172,7 @@ BEGIN
         OUT profile tokenomics.demand_profile,
         OUT calls bigint
     )
-        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
     AS $$
     BEGIN
         -- the time of a row of several calls is not that of any of them
@@ -179,50 +184,49 @@ BEGIN
     COMMENT ON FUNCTION count_profile(timestamptz, timestamptz, text, text) IS
         'part of usage_profile(): the demand_profile of calls that have a row of their own, NULL of none, and the number of all calls, counted from them';
 
-    CREATE OR REPLACE FUNCTION profile_of_calls(
+    CREATE OR REPLACE FUNCTION profile_parts(
         from_at timestamptz,
         to_at timestamptz,
         zone text,
-        resolution text,
-        OUT profile tokenomics.demand_profile,
-        OUT calls bigint
-    )
-        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+        resolution text
+    ) RETURNS TABLE (profile tokenomics.demand_profile, calls bigint)
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
     AS $$
     #variable_conflict use_column
     DECLARE
         first timestamptz := coalesce(from_at, '-infinity');
         behind timestamptz := coalesce(to_at, 'infinity');
+        own_zone text := (SELECT t.zone FROM setting t);
+        what text := CASE WHEN resolution = 'minute' THEN 'profile' ELSE 'seconds' END;
         covered tstzmultirange;
         part tstzrange;
-        counted record;
     BEGIN
         IF first >= behind THEN
             RETURN;
         END IF;
-        -- settled months as they are stored, whatever the zone
-        SELECT tokenomics.in_zone(tokenomics.merge(s.profile), profile_of_calls.zone), sum(s.calls), range_agg(tstzrange(s.starts, s.ends)) INTO profile, calls, covered
-        FROM tokenomics.stored_measures('usage', CASE WHEN resolution = 'minute' THEN 'profile' ELSE 'seconds' END, (SELECT t.zone FROM setting t), first, behind, NULL) s;
+        -- settled months as they are stored: minutes are the same in every zone
+        covered := (SELECT range_agg(tstzrange(s.starts, s.ends)) FROM tokenomics.stored_measures('usage', what, own_zone, first, behind, NULL) s);
+        IF covered IS NOT NULL THEN
+            RETURN QUERY
+            SELECT CASE WHEN profile_parts.zone = own_zone THEN s.profile ELSE tokenomics.in_zone(s.profile, profile_parts.zone) END, s.calls
+            FROM tokenomics.stored_measures('usage', what, own_zone, first, behind, NULL) s;
+        END IF;
         FOR part IN SELECT r FROM unnest(tstzmultirange(tstzrange(first, behind)) - coalesce(covered, '{}')) r LOOP
-            SELECT c.profile, c.calls INTO counted FROM count_profile(lower(part), upper(part), profile_of_calls.zone, resolution) c;
-            SELECT tokenomics.merge(p) INTO profile FROM unnest(ARRAY[profile, counted.profile]) p;
-            calls := CASE WHEN counted.calls IS NULL THEN calls ELSE coalesce(calls, 0) + counted.calls END;
+            RETURN QUERY SELECT c.profile, c.calls FROM count_profile(lower(part), upper(part), profile_parts.zone, resolution) c;
         END LOOP;
     END
     $$;
-    COMMENT ON FUNCTION profile_of_calls(timestamptz, timestamptz, text, text) IS
-        'part of usage_profile(): as count_profile(), settled months as they are stored';
+    COMMENT ON FUNCTION profile_parts(timestamptz, timestamptz, text, text) IS
+        'part of usage_profile(): profiles of parts of a time and the numbers of all their calls: settled months as they are stored, the calls of all other time';
 
     CREATE OR REPLACE FUNCTION observed_profile(profile tokenomics.demand_profile, from_at timestamptz, to_at timestamptz) RETURNS tokenomics.demand_profile
         LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT
     AS $$
-    DECLARE
-        counted_span tstzrange := tokenomics.span(profile);
     BEGIN
         -- what lies ahead was not observed
         RETURN tokenomics.with_span(profile,
-            CASE WHEN isfinite(from_at) THEN from_at ELSE lower(counted_span) END,
-            greatest(upper(counted_span), CASE WHEN isfinite(to_at) THEN least(to_at, date_trunc('minute', now())) END));
+            CASE WHEN isfinite(from_at) THEN from_at ELSE lower(tokenomics.span(profile)) END,
+            greatest(upper(tokenomics.span(profile)), CASE WHEN isfinite(to_at) THEN least(to_at, date_trunc('minute', now())) END));
     END
     $$;
     COMMENT ON FUNCTION observed_profile(tokenomics.demand_profile, timestamptz, timestamptz) IS
@@ -237,12 +241,9 @@ BEGIN
         LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT
     AS $$
     #variable_conflict use_column
-    DECLARE
-        counted tokenomics.demand_profile;
     BEGIN
-        SELECT p.profile INTO counted
-        FROM profile_of_calls(from_at, to_at, coalesce(usage_profile.zone, (SELECT s.zone FROM setting s)), resolution) p;
-        RETURN observed_profile(counted, from_at, to_at);
+        RETURN (SELECT observed_profile(tokenomics.merge(p.profile), from_at, to_at)
+                FROM profile_parts(from_at, to_at, coalesce(usage_profile.zone, (SELECT s.zone FROM setting s)), resolution) p);
     END
     $$;
     COMMENT ON FUNCTION usage_profile(timestamptz, timestamptz, text, text) IS
@@ -270,20 +271,17 @@ BEGIN
     #variable_conflict use_column
     DECLARE
         in_zone text := coalesce(peak_profile_between.zone, (SELECT s.zone FROM setting s));
-        counted tokenomics.demand_profile;
-        all_calls numeric;
     BEGIN
-        SELECT observed_profile(p.profile, from_at, to_at), p.calls INTO counted, all_calls
-        FROM profile_of_calls(from_at, to_at, in_zone, 'minute') p;
-        -- rows of several calls alone: that nothing is known is said, not left out
-        IF counted IS NULL AND all_calls > 0 THEN
-            counted := jsonb_build_object('zone', in_zone)::text::tokenomics.demand_profile;
-        END IF;
+        -- the profile of the whole is made once, and never written down
         RETURN QUERY
-        SELECT s.side, h.dow, h.hour, h.minutes, h.active_minutes, h.mean, h.p50, h.p95, h.p99, h.max,
-               trim_scale((tokenomics.calls(counted) - tokenomics.unreported_calls(counted)) / all_calls)
-        FROM unnest('{total,input,output}'::text[]) WITH ORDINALITY s(side, n),
-             tokenomics.hour_of_week(tokenomics.side(counted, s.side)) h
+        SELECT s.side, h.dow, h.hour, h.minutes, h.active_minutes, h.mean, h.p50, h.p95, h.p99, h.max, w.coverage
+        FROM (SELECT w.profile, trim_scale((tokenomics.calls(w.profile) - tokenomics.unreported_calls(w.profile)) / w.calls) AS coverage
+              FROM (SELECT CASE WHEN count(p.profile) > 0 THEN CASE WHEN isfinite(from_at) OR isfinite(to_at) THEN observed_profile(tokenomics.merge(p.profile), from_at, to_at) ELSE tokenomics.merge(p.profile) END
+                                -- rows of several calls alone: that nothing is known is said, not left out
+                                ELSE jsonb_build_object('zone', in_zone)::text::tokenomics.demand_profile END AS profile, sum(p.calls) AS calls
+                    FROM profile_parts(from_at, to_at, in_zone, 'minute') p HAVING sum(p.calls) > 0 OFFSET 0) w OFFSET 0) w,
+             unnest('{total,input,output}'::text[]) WITH ORDINALITY s(side, n),
+             tokenomics.hour_of_week(w.profile, s.side) h
         ORDER BY s.n, h.dow, h.hour;
     END
     $$;
@@ -315,7 +313,7 @@ BEGIN
         peak_profile_between(timestamptz, timestamptz, text),
         usage_profile(timestamptz, timestamptz, text, text),
         observed_profile(tokenomics.demand_profile, timestamptz, timestamptz),
-        profile_of_calls(timestamptz, timestamptz, text, text),
+        profile_parts(timestamptz, timestamptz, text, text),
         count_profile(timestamptz, timestamptz, text, text);
 END
 $uninstall$;

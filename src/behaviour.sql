@@ -16,7 +16,7 @@ BEGIN
      */
 
     CREATE OR REPLACE FUNCTION count_reasoning(from_at timestamptz, to_at timestamptz)
-        RETURNS TABLE (provider text, model text, per text, calls bigint, counted bigint, reasoning bigint, output bigint, "values" bigint[], counts bigint[])
+        RETURNS TABLE (provider text, model text, per text, calls bigint, counted bigint, reasoning bigint, output bigint, "values" text, counts text)
         LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
     AS $$
     #variable_conflict use_column
@@ -40,7 +40,8 @@ BEGIN
             )
             SELECT v.provider, v.model, v.per, sum(v.calls)::bigint, coalesce(sum(v.n) FILTER (WHERE v.reasoning IS NOT NULL), 0)::bigint,
                    sum(v.reasoning * v.n)::bigint, sum(v.output) FILTER (WHERE v.reasoning IS NOT NULL)::bigint,
-                   array_agg(v.reasoning ORDER BY v.reasoning) FILTER (WHERE v.reasoning IS NOT NULL), array_agg(v.n ORDER BY v.reasoning) FILTER (WHERE v.reasoning IS NOT NULL)
+                   -- arrays in their text form, which is short, and read at once
+                   (array_agg(v.reasoning ORDER BY v.reasoning) FILTER (WHERE v.reasoning IS NOT NULL))::text, (array_agg(v.n ORDER BY v.reasoning) FILTER (WHERE v.reasoning IS NOT NULL))::text
             FROM value v GROUP BY v.provider, v.model, v.per$query$
         USING from_at, to_at;
     END
@@ -409,7 +410,7 @@ BEGIN
                 WHERE u.calls = 1 AND u.session_id IS NOT NULL AND u.at >= $1 - interval '7 days' AND u.at < $2
                 WINDOW w AS (PARTITION BY u.turn_id ORDER BY u.at, u.request_id, u.session_id, u.user_id, u.team, u.project)
             ), placed AS (
-                SELECT o.*, row_number() OVER (PARTITION BY o.session_id ORDER BY o.at, o.request_id, o.model) AS place FROM owned o
+                SELECT o.*, row_number() OVER (PARTITION BY o.session_id ORDER BY o.at, o.request_id, o.model, o.provider, o.team, o.tokens) AS place FROM owned o
             ), measured AS (
                 SELECT p.provider, p.model, p.team, b.depth, b.depth_to, tokenomics.meter(p.tokens, 'cache_read') AS read,
                        CASE WHEN tokenomics.meter(p.tokens, 'cache_read') IS NOT NULL THEN tokenomics.input_total(p.tokens) END AS input

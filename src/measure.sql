@@ -347,6 +347,13 @@ BEGIN
         prices tokenomics.price_book := book();
     BEGIN
         DELETE FROM stored_measure s WHERE NOT s.is_archived AND s.zone <> in_zone;
+        -- one mark is enough for a day
+        IF (SELECT count(*) > count(DISTINCT (m.starts, m.ends)) FROM usage_id_mark m) THEN
+            WITH gone AS (
+                DELETE FROM usage_id_mark m RETURNING m.starts, m.ends
+            )
+            INSERT INTO usage_id_mark SELECT DISTINCT g.starts, g.ends FROM gone g;
+        END IF;
         RETURN coalesce((
             WITH good AS MATERIALIZED (
                 SELECT p.what, p.starts FROM measure_problems('-infinity', 'infinity', prices) p WHERE p.zone = in_zone AND p.problem IS NULL

@@ -15,7 +15,7 @@ DATA        = $(wildcard src/upgrade/tokenomics--*--*.sql)
 DOCS        = README.md
 EXTRA_CLEAN = src/tokenomics--*.sql build
 
-REGRESS      = tokens vendor rates price_book cost period ledger profile turn index bridge price price_import usage charge settle trends price_change focus factors growth behaviour forecast quote value budget report malformed index_trend hostile
+REGRESS      = tokens vendor rates price_book cost period ledger profile turn index bridge price price_import usage charge settle trends price_change focus factors growth behaviour measure forecast quote value budget report malformed index_trend hostile
 REGRESS_OUT  = $(or $(TOKENOMICS_OUT),build/regress)
 REGRESS_OPTS = --inputdir=. --outputdir=$(REGRESS_OUT) --load-extension=btree_gist --load-extension=tokenomics
 

@@ -92,7 +92,7 @@ BEGIN
     END
     $$;
     COMMENT ON FUNCTION reasoning_profile_between(timestamptz, timestamptz, text) IS
-        'the rows of reasoning_profile of the calls from from_at up to, not including, to_at, and of the turns whose first call is among them (whole turns, a week long at most); NULL: no limit; the zone changes nothing';
+        'the rows of reasoning_profile of the calls from from_at up to, not including, to_at, and of the turns whose first call is among them (whole turns: a turn is looked for a week before and after its month); NULL: no limit; the zone changes nothing';
     CREATE OR REPLACE VIEW reasoning_profile WITH (security_invoker = true) AS SELECT * FROM reasoning_profile_between();
     COMMENT ON VIEW reasoning_profile IS
         'tokenomics: how many tokens a call, and a turn, thinks: by provider and model, of those that report it';
@@ -286,7 +286,7 @@ BEGIN
     END
     $$;
     COMMENT ON FUNCTION fan_out_between(timestamptz, timestamptz, text) IS
-        'the rows of fan_out of the turns whose first call is from from_at up to, not including, to_at, by the months of the zone; NULL: no limit, and the zone of "setting"';
+        'the rows of fan_out of the turns whose first call is from from_at up to, not including, to_at, by the months of the zone; a turn is looked for a week before and after its month; NULL: no limit, and the zone of "setting"';
     CREATE OR REPLACE VIEW fan_out WITH (security_invoker = true) AS SELECT * FROM fan_out_between();
     COMMENT ON VIEW fan_out IS
         'tokenomics: how many calls a prompt makes: by month of the first call of the turn, of all turns and by the team and the project of that call; of the calls that have a turn and a row of their own';
@@ -457,14 +457,14 @@ BEGIN
     END
     $$;
     COMMENT ON FUNCTION cache_by_session_depth_between(timestamptz, timestamptz, text) IS
-        'the rows of cache_by_session_depth of the calls from from_at up to, not including, to_at; sessions are looked for a week before; NULL: no limit; the zone changes nothing';
+        'the rows of cache_by_session_depth of the calls from from_at up to, not including, to_at; a session is looked for a week before its month, or the limit; NULL: no limit; the zone changes nothing';
     CREATE OR REPLACE VIEW cache_by_session_depth WITH (security_invoker = true) AS SELECT * FROM cache_by_session_depth_between();
     COMMENT ON VIEW cache_by_session_depth IS
         'tokenomics: what share of the input came from the cache, by how many calls the session had made: by provider, model and team (of the first call of the turn); of calls that have a session and a row of their own';
     COMMENT ON COLUMN cache_by_session_depth.provider IS 'provider of the calls';
     COMMENT ON COLUMN cache_by_session_depth.model IS 'model, as the calls name it';
     COMMENT ON COLUMN cache_by_session_depth.team IS 'team of the first call of the turn';
-    COMMENT ON COLUMN cache_by_session_depth.depth IS 'which call of its session it is: 1 is the first; 1 to 10, then bands from 11, 21, 51 and 101';
+    COMMENT ON COLUMN cache_by_session_depth.depth IS 'which call of its session it is, of those since a week before the month: 1 is the first; 1 to 10, then bands from 11, 21, 51 and 101';
     COMMENT ON COLUMN cache_by_session_depth.depth_to IS 'the last of the band; NULL: it has no end';
     COMMENT ON COLUMN cache_by_session_depth.calls IS 'number of calls';
     COMMENT ON COLUMN cache_by_session_depth.coverage IS 'share of them that report what was read from a cache';
@@ -563,13 +563,17 @@ BEGIN
     DROP VIEW IF EXISTS cache_use, cache_by_session_depth, fan_out, reasoning_profile;
     DROP FUNCTION IF EXISTS
         cache_use_between(timestamptz, timestamptz, text),
+        count_cache(timestamptz, timestamptz, tokenomics.price_book),
         cache_by_session_depth_between(timestamptz, timestamptz, text),
+        count_session_depth(timestamptz, timestamptz),
         costliest_turns(integer, timestamptz, timestamptz),
         fan_out_between(timestamptz, timestamptz, text),
+        count_fan_out(timestamptz, timestamptz, text),
         turns_between(timestamptz, timestamptz),
         cap_reasoning(bigint, timestamptz, timestamptz),
         cap_reasoning(bigint[], timestamptz, timestamptz),
-        reasoning_profile_between(timestamptz, timestamptz, text);
+        reasoning_profile_between(timestamptz, timestamptz, text),
+        count_reasoning(timestamptz, timestamptz);
 END
 $uninstall$;
 COMMENT ON PROCEDURE uninstall_behaviour() IS 'part of uninstall(): drops what install_behaviour() made';

@@ -305,7 +305,13 @@ BEGIN
     AS $$
     #variable_conflict use_column
     DECLARE
-        of_call text := '';
+        of_call text := '';    -- what must hold of a call
+        of_turn text := '';    -- what must hold of the first call of its turn
+        column_name text;
+        matches text;
+        month_first timestamptz;
+        month_behind timestamptz;
+        turns text[];
         entry record;
     BEGIN
         IF jsonb_typeof(slice) <> 'object' THEN
@@ -329,14 +335,19 @@ BEGIN
                     HINT = CASE entry.key WHEN 'tags' THEN 'It is an object that the tags of a call hold, as in {"tags": {"feature": "chat"}}.'
                            ELSE 'It is a string, null for none, or an array of these.' END;
             END IF;
-            -- an array holds its elements, a string itself; those of the turn counts() looks at
-            IF entry.key IN ('team', 'project', 'user_id', 'session_id') THEN
+            IF entry.key = 'tags' THEN
+                of_call := of_call || format(' AND u.tags @> %L', entry.value);
                 CONTINUE;
-            ELSIF entry.key = 'tags' THEN
-                of_call := of_call || format(' AND coalesce(u.tags @> %L, false)', entry.value);
+            END IF;
+            column_name := CASE entry.key WHEN 'service_tier' THEN 'coalesce(u.service_tier, ''standard'')' ELSE format('u.%I', entry.key) END;
+            SELECT concat_ws(' OR ', CASE WHEN count(v.value) > 0 THEN format('%s = ANY (%L)', column_name, array_agg(v.value) FILTER (WHERE v.value IS NOT NULL)) END,
+                                     CASE WHEN count(*) > count(v.value) THEN column_name || ' IS NULL' END) INTO matches
+            FROM jsonb_array_elements_text(CASE jsonb_typeof(entry.value) WHEN 'array' THEN entry.value ELSE jsonb_build_array(entry.value) END) v;
+            matches := format(' AND (%s)', coalesce(nullif(matches, ''), 'false'));
+            IF entry.key IN ('team', 'project', 'user_id', 'session_id') THEN
+                of_turn := of_turn || matches;
             ELSE
-                of_call := of_call || format(' AND (%L::jsonb) @> coalesce(to_jsonb(%s), ''null'')', entry.value,
-                                             CASE entry.key WHEN 'service_tier' THEN 'coalesce(u.service_tier, ''standard'')' ELSE format('u.%I', entry.key) END);
+                of_call := of_call || matches;
             END IF;
         END LOOP;
 
@@ -344,18 +355,30 @@ BEGIN
         -- first call: a sub-agent with a session of its own opens none.  It may
         -- have begun before the month, where a week is looked back.  A month at a
         -- time: its turns must fit in memory.
-        RETURN QUERY EXECUTE format($query$
-            SELECT (c.month AT TIME ZONE $1)::date, (m.month_end AT TIME ZONE $1)::date - (c.month AT TIME ZONE $1)::date, c.scope, c.owner,
-                   c.users, c.sessions, c.turns, c.calls, c.calls_without_tokens, c.mix, c.cacheable_tokens, c.total_tokens, c.peak_hour_tokens,
-                   extract(epoch FROM m.month_end - c.month)::bigint
-            FROM (SELECT p.month, tokenomics.period_end('month', $1, p.month) AS month_end
-                  FROM unnest($2) p(month)) m,
-                 LATERAL (SELECT tokenomics.turn_tally($1, u.at, u.tokens, CASE WHEN u.calls = 1 AND u.user_id IS NOT NULL AND u.session_id IS NOT NULL THEN u.turn_id END,
-                                                       u.session_id, u.user_id, u.team, u.project, u.request_id, u.at >= m.month%s) AS tally
-                          FROM usage u WHERE u.at >= m.month - interval '7 days' AND u.at < m.month_end) t,
-                 LATERAL tokenomics.counts(t.tally, $3, $4) c
-            ORDER BY 1, 3 DESC, 4$query$, of_call)
-        USING count_demand.zone, months, slice, by_owner;
+        FOREACH month_first IN ARRAY months LOOP
+            month_behind := tokenomics.period_end('month', count_demand.zone, month_first);
+            -- of a slice only turns are tallied that may be of it, unless they are very many
+            turns := NULL;
+            IF of_call || of_turn <> '' THEN
+                EXECUTE format('SELECT array_agg(t.turn_id) FROM (SELECT u.turn_id FROM usage u
+                                WHERE u.at >= $1 - interval ''7 days'' AND u.at < $2 AND u.turn_id IS NOT NULL AND %s
+                                GROUP BY u.turn_id%s LIMIT 100001) t',
+                               CASE WHEN of_turn = '' THEN format('u.at >= $1%s', of_call) WHEN of_call = '' THEN format('true%s', of_turn)
+                                    ELSE format('(u.at >= $1%s OR true%s)', of_call, of_turn) END,
+                               CASE WHEN of_turn <> '' AND of_call <> '' THEN format(' HAVING bool_or((u.at >= $1%s) IS TRUE) AND bool_or((true%s) IS TRUE)', of_call, of_turn) END)
+                INTO turns USING month_first, month_behind;
+            END IF;
+            RETURN QUERY EXECUTE format($query$
+                SELECT (c.month AT TIME ZONE $1)::date, ($3 AT TIME ZONE $1)::date - (c.month AT TIME ZONE $1)::date, c.scope, c.owner,
+                       c.users, c.sessions, c.turns, c.calls, c.calls_without_tokens, c.mix, c.cacheable_tokens, c.total_tokens, c.peak_hour_tokens,
+                       extract(epoch FROM $3 - c.month)::bigint
+                FROM (SELECT tokenomics.turn_tally($1, u.at, u.tokens, CASE WHEN u.calls = 1 AND u.user_id IS NOT NULL AND u.session_id IS NOT NULL THEN u.turn_id END,
+                                                   u.session_id, u.user_id, u.team, u.project, u.request_id, (u.at >= $2%s) IS TRUE) AS tally
+                      FROM usage u WHERE u.at >= $2 - interval '7 days' AND u.at < $3%s) t,
+                     LATERAL tokenomics.counts(t.tally, $4, $5) c$query$, of_call,
+                CASE WHEN of_call || of_turn <> '' AND coalesce(cardinality(turns), 0) <= 100000 THEN format(' AND (u.turn_id IN (SELECT unnest($6)) OR u.at >= $2%s%s)', of_call, of_turn) ELSE '' END)
+            USING count_demand.zone, month_first, month_behind, slice, by_owner, turns;
+        END LOOP;
     END
     $$;
     COMMENT ON FUNCTION count_demand(timestamptz[], text, jsonb, boolean) IS

@@ -253,8 +253,8 @@ add_slot(DemandProfile *profile, int64 number, int64 calls, const TokenCounts *t
 	/* calls mostly come in their order */
 	if (profile->n_slots > 0 && profile->slots[profile->n_slots - 1].number == number)
 		slot = &profile->slots[profile->n_slots - 1];
-	else if (profile->n_slots == 0 || !profile->sorted ||
-			 profile->slots[profile->n_slots - 1].number > number)
+	else if (profile->n_slots > 0 &&
+			 (!profile->sorted || profile->slots[profile->n_slots - 1].number > number))
 	{
 		uint32		place;
 

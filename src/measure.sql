@@ -118,7 +118,7 @@ BEGIN
     COMMENT ON FUNCTION count_measure(text, timestamptz, timestamptz, text, tokenomics.price_book) IS
         'part of refresh() and verify(): what is counted of a month, from its calls';
 
-    CREATE OR REPLACE FUNCTION measure_problems(from_at timestamptz, to_at timestamptz, book tokenomics.price_book)
+    CREATE OR REPLACE FUNCTION measure_problems(from_at timestamptz, to_at timestamptz, book tokenomics.price_book, only_what text DEFAULT NULL)
         RETURNS TABLE (zone text, what text, starts timestamptz, problem text)
         LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
     AS $$
@@ -136,12 +136,12 @@ BEGIN
             WHEN EXISTS (SELECT FROM marked m WHERE m.starts < s.read_to AND m.ends > s.read_from) THEN 'calls have changed'
             WHEN s.stamp <> coalesce((SELECT string_agg(p.stamp, ' ' ORDER BY p.stamp) FROM part p WHERE p.starts < s.read_to AND p.ends > s.read_from), '') THEN 'partitions have changed'
             WHEN s.price_digest <> tokenomics.price_digest(measure_problems.book, s.providers, s.models, s.starts, s.ends) THEN 'prices have changed' END
-        FROM stored_measure s WHERE s.starts < to_at AND s.ends > from_at;
+        FROM stored_measure s WHERE s.starts < to_at AND s.ends > from_at AND (only_what IS NULL OR s.what = only_what);
     END
     $$;
-    COMMENT ON FUNCTION measure_problems(timestamptz, timestamptz, tokenomics.price_book) IS
-        'part of the views: the stored measures of months that hold some of a time, and why one is believed no more';
-    REVOKE ALL ON FUNCTION measure_problems(timestamptz, timestamptz, tokenomics.price_book) FROM PUBLIC;
+    COMMENT ON FUNCTION measure_problems(timestamptz, timestamptz, tokenomics.price_book, text) IS
+        'part of the views: the stored measures of months that hold some of a time, and why one is believed no more; only_what: of these alone';
+    REVOKE ALL ON FUNCTION measure_problems(timestamptz, timestamptz, tokenomics.price_book, text) FROM PUBLIC;
 
     CREATE OR REPLACE FUNCTION settled_measures(
         what text,
@@ -160,9 +160,9 @@ BEGIN
     BEGIN
         -- without prices nothing that depends on them is believed
         SELECT array_agg(s.starts), range_agg(tstzrange(s.starts, s.ends)) INTO months, covered
-        FROM measure_problems(from_at, to_at, settled_measures.book) p
+        FROM measure_problems(from_at, to_at, settled_measures.book, settled_measures.what) p
         JOIN stored_measure s ON s.zone = p.zone AND s.what = p.what AND s.starts = p.starts
-        WHERE p.what = settled_measures.what AND p.zone = settled_measures.zone AND p.problem IS NULL
+        WHERE p.zone = settled_measures.zone AND p.problem IS NULL
           AND s.starts >= from_at AND s.ends <= to_at AND (s.price_digest IS NULL OR s.is_archived OR settled_measures.book IS NOT NULL);
         FOR gone IN
             SELECT a.starts, a.ends, a.calls, a.zone FROM settled a
@@ -438,7 +438,7 @@ BEGIN
         measured_parts(text, timestamptz, timestamptz, text, tokenomics.price_book),
         months_of_calls(timestamptz, timestamptz, text, tstzmultirange),
         settled_measures(text, text, timestamptz, timestamptz, tokenomics.price_book),
-        measure_problems(timestamptz, timestamptz, tokenomics.price_book),
+        measure_problems(timestamptz, timestamptz, tokenomics.price_book, text),
         count_measure(text, timestamptz, timestamptz, text, tokenomics.price_book);
     DROP TABLE IF EXISTS stored_measure, usage_id_mark;
 END

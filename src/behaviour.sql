@@ -31,7 +31,7 @@ BEGIN
                 FROM (SELECT u.provider, u.model, sum(tokenomics.meter(u.tokens, 'reasoning'))::bigint AS reasoning,
                              sum(tokenomics.output_total(u.tokens)) FILTER (WHERE tokenomics.meter(u.tokens, 'reasoning') IS NOT NULL) AS output,
                              min(min(u.at)) OVER (PARTITION BY u.turn_id) AS at
-                      FROM usage u WHERE u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days' AND u.turn_id IS NOT NULL AND u.calls = 1
+                      FROM usage u WHERE u.at >= $1 - interval '168 hours' AND u.at < $2 + interval '168 hours' AND u.turn_id IS NOT NULL AND u.calls = 1
                       GROUP BY u.provider, u.model, u.turn_id) t
                 WHERE t.at >= $1 AND t.at < $2
             ), value AS (
@@ -224,7 +224,7 @@ BEGIN
             FROM (SELECT tokenomics.turn_tally('UTC', u.at, u.tokens, u.turn_id, u.session_id, u.user_id, u.team, u.project, u.request_id, true, u.duration, u.agent) AS tally
                   FROM usage u
                   WHERE u.turn_id IS NOT NULL AND u.calls = 1
-                    AND u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days') x,
+                    AND u.at >= $1 - interval '168 hours' AND u.at < $2 + interval '168 hours') x,
                  LATERAL tokenomics.turns(x.tally, $1, $2) t
             ORDER BY 2, 1$query$
         USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
@@ -244,7 +244,7 @@ BEGIN
             FROM (SELECT tokenomics.turn_tally($3, u.at, u.tokens, u.turn_id, u.session_id, u.user_id, u.team, u.project, u.request_id, true)
                              FILTER (WHERE u.turn_id IS NOT NULL AND u.calls = 1) AS tally,
                          count(u.turn_id) FILTER (WHERE u.calls = 1 AND u.at >= $1 AND u.at < $2) AS of_turns, sum(u.calls) FILTER (WHERE u.at >= $1 AND u.at < $2) AS all_calls
-                  FROM usage u WHERE u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days') x,
+                  FROM usage u WHERE u.at >= $1 - interval '168 hours' AND u.at < $2 + interval '168 hours') x,
                  LATERAL tokenomics.fan_out(x.tally, $1, $2) f$query$
         USING from_at, to_at, count_fan_out.zone;
     END
@@ -347,7 +347,7 @@ BEGIN
                        tokenomics.cost((SELECT $6), u.provider, u.model, u.at, u.tokens, u.service_tier) AS cost
                 FROM usage u
                 WHERE u.turn_id IS NOT NULL AND u.calls = 1
-                  AND u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days'
+                  AND u.at >= $1 - interval '168 hours' AND u.at < $2 + interval '168 hours'
             ), sum AS MATERIALIZED (
                 -- each call is priced once; its currency is asked for only where a price book has several
                 SELECT s.*, min(s.first_at) OVER (PARTITION BY s.turn_id) AS at
@@ -377,7 +377,7 @@ BEGIN
                  JOIN (SELECT turn.* FROM (SELECT tokenomics.turn_tally('UTC', u.at, u.tokens, u.turn_id, u.session_id, u.user_id, u.team, u.project, u.request_id, true, u.duration, u.agent) AS tally
                                            FROM usage u
                                            WHERE u.turn_id = ANY (ARRAY(SELECT turn_id FROM chosen)) AND u.calls = 1
-                                             AND u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days') x,
+                                             AND u.at >= $1 - interval '168 hours' AND u.at < $2 + interval '168 hours') x,
                                           LATERAL tokenomics.turns(x.tally, $1, $2) turn) t ON t.turn_id = s.turn_id
                  JOIN (SELECT c.turn_id, jsonb_agg(jsonb_build_object('at', c.at, 'request_id', c.request_id, 'provider', c.provider, 'model', c.model, 'agent', c.agent,
                                                                       'tokens', c.tokens::jsonb, 'cost', c.cost,
@@ -407,7 +407,7 @@ BEGIN
                        CASE WHEN u.turn_id IS NULL THEN u.session_id ELSE first_value(u.session_id) OVER w END AS session_id,
                        CASE WHEN u.turn_id IS NULL THEN u.team ELSE first_value(u.team) OVER w END AS team
                 FROM usage u
-                WHERE u.calls = 1 AND u.session_id IS NOT NULL AND u.at >= $1 - interval '7 days' AND u.at < $2
+                WHERE u.calls = 1 AND u.session_id IS NOT NULL AND u.at >= $1 - interval '168 hours' AND u.at < $2
                 WINDOW w AS (PARTITION BY u.turn_id ORDER BY u.at, u.request_id, u.session_id, u.user_id, u.team, u.project)
             ), placed AS (
                 SELECT o.*, row_number() OVER (PARTITION BY o.session_id ORDER BY o.at, o.request_id, o.model, o.provider, o.team, o.tokens) AS place FROM owned o

@@ -361,7 +361,7 @@ BEGIN
             turns := NULL;
             IF of_call || of_turn <> '' THEN
                 EXECUTE format('SELECT array_agg(t.turn_id) FROM (SELECT u.turn_id FROM usage u
-                                WHERE u.at >= $1 - interval ''7 days'' AND u.at < $2 AND u.turn_id IS NOT NULL AND %s
+                                WHERE u.at >= $1 - interval ''168 hours'' AND u.at < $2 AND u.turn_id IS NOT NULL AND %s
                                 GROUP BY u.turn_id%s LIMIT 100001) t',
                                CASE WHEN of_turn = '' THEN format('u.at >= $1%s', of_call) WHEN of_call = '' THEN format('true%s', of_turn)
                                     ELSE format('(u.at >= $1%s OR true%s)', of_call, of_turn) END,
@@ -374,7 +374,7 @@ BEGIN
                        extract(epoch FROM $3 - c.month)::bigint
                 FROM (SELECT tokenomics.turn_tally($1, u.at, u.tokens, CASE WHEN u.calls = 1 AND u.user_id IS NOT NULL AND u.session_id IS NOT NULL THEN u.turn_id END,
                                                    u.session_id, u.user_id, u.team, u.project, u.request_id, (u.at >= $2%s) IS TRUE) AS tally
-                      FROM usage u WHERE u.at >= $2 - interval '7 days' AND u.at < $3%s) t,
+                      FROM usage u WHERE u.at >= $2 - interval '168 hours' AND u.at < $3%s) t,
                      LATERAL tokenomics.counts(t.tally, $4, $5) c$query$, of_call,
                 CASE WHEN of_call || of_turn <> '' AND coalesce(cardinality(turns), 0) <= 100000 THEN format(' AND (u.turn_id IN (SELECT unnest($6)) OR u.at >= $2%s%s)', of_call, of_turn) ELSE '' END)
             USING count_demand.zone, month_first, month_behind, slice, by_owner, turns;

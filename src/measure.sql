@@ -263,11 +263,11 @@ BEGIN
         stored integer := 0;
         n integer;
     BEGIN
-        PERFORM settle_lock(first - interval '7 days', behind + interval '7 days');
+        PERFORM settle_lock(first - interval '168 hours', behind + interval '168 hours');
         -- Marks go with what they unsettle.  Calls that are committed after this
         -- statement keep theirs, as in settle_day().
         WITH gone AS (
-            DELETE FROM usage_id_mark m WHERE m.starts < behind + interval '7 days' AND m.ends > first - interval '7 days' RETURNING m.starts, m.ends
+            DELETE FROM usage_id_mark m WHERE m.starts < behind + interval '168 hours' AND m.ends > first - interval '168 hours' RETURNING m.starts, m.ends
         )
         DELETE FROM stored_measure s USING gone g WHERE NOT s.is_archived AND s.read_from < g.ends AND s.read_to > g.starts;
         SELECT s.* INTO month
@@ -310,16 +310,17 @@ BEGIN
         'part of refresh() and archive(): counts and stores what views measure of the settled month of the reporting zone that holds a time; is_last: also where turns may still go on; returns how many measures';
     REVOKE ALL ON FUNCTION settle_measures(timestamptz, boolean) FROM PUBLIC;
 
-    -- what is measured, and how far about its month calls are read for it
+    -- What is measured, and how far about its month calls are read for it: a week,
+    -- in hours, which are the same in every zone of a session.
     CREATE OR REPLACE FUNCTION measure_kinds() RETURNS TABLE (what text, before interval, after interval, needs_prices boolean)
         LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT
     AS $$
     BEGIN
         RETURN QUERY VALUES
-            ('demand', interval '7 days', interval '0', false),
-            ('fan_out', '7 days', '7 days', false),
-            ('reasoning', '7 days', '7 days', false),
-            ('session_depth', '7 days', '0', false),
+            ('demand', interval '168 hours', interval '0', false),
+            ('fan_out', '168 hours', '168 hours', false),
+            ('reasoning', '168 hours', '168 hours', false),
+            ('session_depth', '168 hours', '0', false),
             ('cache', '0', '0', true),
             ('profile', '0', '0', false);
     END

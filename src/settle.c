@@ -234,8 +234,10 @@ marked_table(Relation rel)
 	}
 	if (rel->rd_rel->relispartition)
 		root = llast_oid(get_partition_ancestors(root));
-	for (int kind = 0; kind < N_MARK_KINDS; kind++)
-		table->set[kind] = mark_set(root, kind);
+	table->set[MARK_CALLS] = mark_set(root, MARK_CALLS);
+	/* an install of before there were measures has nothing that ids unsettle */
+	if (get_relname_relid(mark_table[MARK_IDS], get_rel_namespace(root)) != InvalidOid)
+		table->set[MARK_IDS] = mark_set(root, MARK_IDS);
 	table->next = marked_tables;
 	marked_tables = table;
 	MemoryContextSwitchTo(old);
@@ -464,7 +466,7 @@ mark_usage(PG_FUNCTION_ARGS)
 	{
 		MarkKind	kind = what_differs(table, trigger->tg_trigslot, trigger->tg_newslot);
 
-		if (kind != N_MARK_KINDS)
+		if (kind != N_MARK_KINDS && table->set[kind] != NULL)
 		{
 			mark(table->set[kind], slot_at(trigger->tg_trigslot, table->at));
 			mark(table->set[kind], slot_at(trigger->tg_newslot, table->at));

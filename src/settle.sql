@@ -798,7 +798,7 @@ BEGIN
         END IF;
         SELECT v.* INTO bad
         FROM verify((first AT TIME ZONE in_zone)::date, ((behind - interval '1 microsecond') AT TIME ZONE in_zone)::date) v
-        WHERE v.outcome <> 'equal' AND v.grain IN ('day', 'quarter_hour', 'month')
+        WHERE v.outcome <> 'equal' AND (v.outcome = 'different' OR v.grain IN ('day', 'quarter_hour', 'month'))
           AND NOT EXISTS (SELECT FROM settled s WHERE s.is_archived AND s.grain = 'day' AND (s.starts AT TIME ZONE s.zone)::date = v.day) LIMIT 1;
         IF FOUND THEN
             RAISE EXCEPTION USING

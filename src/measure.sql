@@ -49,6 +49,7 @@ BEGIN
         providers text[],
         models text[],
         price_digest uuid,
+        volume uuid NOT NULL,
         calls bigint NOT NULL,
         facts jsonb,
         profile tokenomics.demand_profile,
@@ -67,6 +68,7 @@ BEGIN
     COMMENT ON COLUMN stored_measure.providers IS 'where it depends on prices: providers of its calls, one for each of models';
     COMMENT ON COLUMN stored_measure.models IS 'models of its calls';
     COMMENT ON COLUMN stored_measure.price_digest IS 'what the book said of them';
+    COMMENT ON COLUMN stored_measure.volume IS 'a digest of the calls and tokens that the ledgers of the month had, whatever their prices';
     COMMENT ON COLUMN stored_measure.calls IS 'calls that were counted';
     COMMENT ON COLUMN stored_measure.facts IS 'rows as count_measure() has them; NULL: none';
     COMMENT ON COLUMN stored_measure.profile IS 'the demand_profile of the month, where that is what was counted';
@@ -175,7 +177,7 @@ BEGIN
                     ERRCODE = 'object_not_in_prerequisite_state',
                     MESSAGE = format('the archived day that begins at %s cannot be counted that way', gone.starts),
                     DETAIL = format('Its calls are gone. What was counted of them is by whole months of the zone "%s", without a slice.', gone.zone),
-                    HINT = 'Ask for whole months in that zone, or for a time behind it.';
+                    HINT = 'Ask for whole months in that zone, or for a time behind it; after a restore run CALL refresh() first.';
             END IF;
         END LOOP;
         RETURN QUERY
@@ -257,6 +259,8 @@ BEGIN
         over timestamptz := measured_to();
         prices tokenomics.price_book := book();
         month record;
+        month_volume uuid;
+        are_gone boolean;
         kind record;
         stamps text;
         is_known boolean;
@@ -276,6 +280,15 @@ BEGIN
         IF NOT FOUND THEN
             RETURN 0;
         END IF;
+        month_volume := (
+            SELECT md5(string_agg(concat_ws('|', x.dimension, x.provider, x.model, x.service_tier, x.label, x.calls, x.tokens), E'\n'
+                                  ORDER BY x.dimension, x.provider, x.model, x.service_tier, x.label))::uuid
+            FROM (SELECT l.dimension, i.provider, i.model, i.service_tier, i.label, sum(i.calls) AS calls, tokenomics.sum(i.tokens) AS tokens
+                  FROM stored_ledger l, LATERAL tokenomics.lines(l.ledger) i
+                  WHERE l.zone = in_zone AND l.grain = 'month' AND l.starts = first AND l.dimension IN ('', 'team', 'project') GROUP BY 1, 2, 3, 4, 5) x);
+        month_volume := coalesce(month_volume, md5('')::uuid);
+        are_gone := EXISTS (SELECT FROM settled a WHERE a.is_archived AND a.grain = 'day' AND a.starts < behind AND a.ends > first)
+                    AND month.calls <> (SELECT coalesce(sum(u.calls), 0) FROM usage u WHERE u.at >= first AND u.at < behind);
         FOR kind IN
             SELECT k.what, k.needs_prices, first - k.before AS read_from, least(behind + k.after, greatest(over, behind)) AS read_to
             FROM measure_kinds() k
@@ -285,20 +298,28 @@ BEGIN
             SELECT coalesce(string_agg(p.stamp, ' ' ORDER BY p.stamp), ''), coalesce(bool_and(p.stamp IS NOT NULL), true) INTO stamps, is_known
             FROM tokenomics.usage_partitions('usage', kind.read_from, kind.read_to) p;
             CONTINUE WHEN NOT is_known;
+            -- Where archived calls of the month are gone it is not counted again: what
+            -- there is holds if the ledgers of its days, counted anew, have the same.
+            IF are_gone THEN
+                UPDATE stored_measure s
+                SET stamp = coalesce((SELECT string_agg(coalesce(p.stamp, '?'), ' ' ORDER BY p.stamp) FROM tokenomics.usage_partitions('usage', s.read_from, s.read_to) p), '')
+                WHERE s.zone = in_zone AND s.what = kind.what AND s.starts = first AND NOT s.is_archived AND s.volume = month_volume
+                  AND NOT EXISTS (SELECT FROM (TABLE usage_mark UNION ALL TABLE usage_id_mark) m WHERE m.starts < s.read_to AND m.ends > s.read_from);
+                GET DIAGNOSTICS n = ROW_COUNT;
+                stored := stored + n;
+                CONTINUE;
+            END IF;
             -- in one statement: what is counted is what no mark lies on
-            INSERT INTO stored_measure AS s (zone, what, starts, ends, read_from, read_to, stamp, providers, models, price_digest, calls, facts, profile)
+            INSERT INTO stored_measure AS s (zone, what, starts, ends, read_from, read_to, stamp, providers, models, price_digest, volume, calls, facts, profile)
             SELECT in_zone, kind.what, first, behind, kind.read_from, kind.read_to, stamps,
                    CASE WHEN kind.needs_prices THEN month.providers END, CASE WHEN kind.needs_prices THEN month.models END,
                    CASE WHEN kind.needs_prices THEN tokenomics.price_digest(prices, month.providers, month.models, first, behind) END,
-                   c.calls, c.facts, c.profile
-            FROM (SELECT WHERE NOT EXISTS (SELECT FROM (TABLE usage_mark UNION ALL TABLE usage_id_mark) m WHERE m.starts < kind.read_to AND m.ends > kind.read_from)
-                     -- what is archived may be gone
-                     AND (NOT EXISTS (SELECT FROM settled a WHERE a.is_archived AND a.grain = 'day' AND a.starts < behind AND a.ends > first)
-                          OR month.calls = (SELECT coalesce(sum(u.calls), 0) FROM usage u WHERE u.at >= first AND u.at < behind))) AS ready,
+                   month_volume, c.calls, c.facts, c.profile
+            FROM (SELECT WHERE NOT EXISTS (SELECT FROM (TABLE usage_mark UNION ALL TABLE usage_id_mark) m WHERE m.starts < kind.read_to AND m.ends > kind.read_from)) AS ready,
                  LATERAL count_measure(kind.what, first, behind, in_zone, prices) c
             ON CONFLICT (zone, what, starts) DO UPDATE
             SET ends = excluded.ends, read_from = excluded.read_from, read_to = excluded.read_to, stamp = excluded.stamp, providers = excluded.providers, models = excluded.models,
-                price_digest = excluded.price_digest, calls = excluded.calls, facts = excluded.facts, profile = excluded.profile, measured_at = excluded.measured_at
+                price_digest = excluded.price_digest, volume = excluded.volume, calls = excluded.calls, facts = excluded.facts, profile = excluded.profile, measured_at = excluded.measured_at
             WHERE NOT s.is_archived;
             GET DIAGNOSTICS n = ROW_COUNT;
             stored := stored + n;

@@ -15,6 +15,40 @@ BEGIN
      * Thinking
      */
 
+    CREATE OR REPLACE FUNCTION count_reasoning(from_at timestamptz, to_at timestamptz)
+        RETURNS TABLE (provider text, model text, per text, calls bigint, counted bigint, reasoning bigint, output bigint, "values" text, counts text)
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        -- a turn is that of its first call, and whole
+        RETURN QUERY EXECUTE $query$
+            WITH counted AS (
+                SELECT u.provider, u.model, 'call' AS per, u.calls, CASE WHEN u.calls = 1 THEN tokenomics.meter(u.tokens, 'reasoning') END AS reasoning, tokenomics.output_total(u.tokens) AS output
+                FROM usage u WHERE u.at >= $1 AND u.at < $2
+                UNION ALL
+                SELECT t.provider, t.model, 'turn', 1, t.reasoning, t.output
+                FROM (SELECT u.provider, u.model, sum(tokenomics.meter(u.tokens, 'reasoning'))::bigint AS reasoning,
+                             sum(tokenomics.output_total(u.tokens)) FILTER (WHERE tokenomics.meter(u.tokens, 'reasoning') IS NOT NULL) AS output,
+                             min(min(u.at)) OVER (PARTITION BY u.turn_id) AS at
+                      FROM usage u WHERE u.at >= $1 - interval '168 hours' AND u.at < $2 + interval '168 hours' AND u.turn_id IS NOT NULL AND u.calls = 1
+                      GROUP BY u.provider, u.model, u.turn_id) t
+                WHERE t.at >= $1 AND t.at < $2
+            ), value AS (
+                SELECT c.provider, c.model, c.per, c.reasoning, sum(c.calls) AS calls, count(*) AS n, sum(c.output) AS output
+                FROM counted c GROUP BY c.provider, c.model, c.per, c.reasoning
+            )
+            SELECT v.provider, v.model, v.per, sum(v.calls)::bigint, coalesce(sum(v.n) FILTER (WHERE v.reasoning IS NOT NULL), 0)::bigint,
+                   sum(v.reasoning * v.n)::bigint, sum(v.output) FILTER (WHERE v.reasoning IS NOT NULL)::bigint,
+                   -- arrays in their text form, which is short, and read at once
+                   (array_agg(v.reasoning ORDER BY v.reasoning) FILTER (WHERE v.reasoning IS NOT NULL))::text, (array_agg(v.n ORDER BY v.reasoning) FILTER (WHERE v.reasoning IS NOT NULL))::text
+            FROM value v GROUP BY v.provider, v.model, v.per$query$
+        USING from_at, to_at;
+    END
+    $$;
+    COMMENT ON FUNCTION count_reasoning(timestamptz, timestamptz) IS
+        'part of reasoning_profile: by provider and model, and per call and turn, how many there are, how many report reasoning, its sum and that of their output, and how often each number of reasoning tokens occurs, counted from calls';
+
     CREATE OR REPLACE FUNCTION reasoning_profile_between(
         from_at timestamptz DEFAULT NULL,
         to_at timestamptz DEFAULT NULL,
@@ -37,37 +71,28 @@ BEGIN
     AS $$
     #variable_conflict use_column
     BEGIN
-        -- a turn is that of its first call, and whole
-        RETURN QUERY EXECUTE $query$
-            WITH call AS (
-                SELECT u.at, u.provider, u.model, u.calls, u.turn_id, tokenomics.meter(u.tokens, 'reasoning') AS reasoning,
-                       tokenomics.output_total(u.tokens) AS output,
-                       CASE WHEN u.turn_id IS NOT NULL AND u.calls = 1 THEN min(u.at) OVER (PARTITION BY u.turn_id, u.calls = 1) END AS turn_at
-                FROM usage u WHERE u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days'
-            ), counted AS (
-                SELECT c.provider, c.model, 'call' AS per, 1::bigint AS n, c.calls, c.reasoning, CASE WHEN c.calls = 1 AND c.reasoning IS NOT NULL THEN c.output END AS output,
-                       c.calls = 1 AND c.reasoning IS NOT NULL AS is_counted
-                FROM call c WHERE c.at >= $1 AND c.at < $2
-                UNION ALL
-                SELECT c.provider, c.model, 'turn', 1, 1, sum(c.reasoning)::bigint, sum(c.output) FILTER (WHERE c.reasoning IS NOT NULL), count(c.reasoning) > 0
-                FROM call c WHERE c.turn_at >= $1 AND c.turn_at < $2 GROUP BY c.provider, c.model, c.turn_id
-            )
-            SELECT c.provider, c.model, c.per, count(*) FILTER (WHERE c.is_counted),
-                   trim_scale(count(*) FILTER (WHERE c.is_counted) / sum(c.calls)),
-                   sum(c.reasoning) FILTER (WHERE c.is_counted)::bigint,
-                   trim_scale(sum(c.reasoning) FILTER (WHERE c.is_counted) / nullif(sum(c.output), 0)),
-                   trim_scale(avg(c.reasoning) FILTER (WHERE c.is_counted)),
-                   (percentile_disc(0.5) WITHIN GROUP (ORDER BY c.reasoning) FILTER (WHERE c.is_counted)),
-                   (percentile_disc(0.9) WITHIN GROUP (ORDER BY c.reasoning) FILTER (WHERE c.is_counted)),
-                   (percentile_disc(0.99) WITHIN GROUP (ORDER BY c.reasoning) FILTER (WHERE c.is_counted)),
-                   max(c.reasoning) FILTER (WHERE c.is_counted)
-            FROM counted c GROUP BY c.provider, c.model, c.per
-            ORDER BY c.provider, c.model, c.per$query$
-        USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
+        RETURN QUERY
+        WITH part AS MATERIALIZED (
+            SELECT c.* FROM measured_parts('reasoning', from_at, to_at) m,
+                 jsonb_to_recordset(m.facts) c(provider text, model text, per text, calls bigint, counted bigint, reasoning bigint, output bigint, "values" bigint[], counts bigint[])
+        ), placed AS MATERIALIZED (
+            SELECT v.provider, v.model, v.per, v.reasoning, sum(v.n) OVER (PARTITION BY v.provider, v.model, v.per ORDER BY v.reasoning) AS place,
+                   sum(v.n) OVER (PARTITION BY v.provider, v.model, v.per) AS n
+            FROM (SELECT p.provider, p.model, p.per, x.reasoning, sum(x.n) AS n FROM part p, unnest(p."values", p.counts) x(reasoning, n) GROUP BY 1, 2, 3, 4) v
+        )
+        SELECT s.provider, s.model, s.per, s.n::bigint, trim_scale(s.n / s.calls), s.reasoning::bigint, trim_scale(s.reasoning / nullif(s.output, 0)), trim_scale(s.reasoning / nullif(s.n, 0)),
+               d.p50, d.p90, d.p99, d.max
+        FROM (SELECT p.provider, p.model, p.per, sum(p.calls) AS calls, sum(p.counted) AS n, sum(p.reasoning) AS reasoning, sum(p.output) AS output FROM part p GROUP BY 1, 2, 3) s
+             -- as percentile_disc
+             LEFT JOIN (SELECT p.provider, p.model, p.per, min(p.reasoning) FILTER (WHERE p.place >= 0.5 * p.n) AS p50, min(p.reasoning) FILTER (WHERE p.place >= 0.9 * p.n) AS p90,
+                               min(p.reasoning) FILTER (WHERE p.place >= 0.99 * p.n) AS p99, max(p.reasoning) AS max
+                        FROM placed p GROUP BY 1, 2, 3) d
+                 ON d.provider IS NOT DISTINCT FROM s.provider AND d.model IS NOT DISTINCT FROM s.model AND d.per = s.per
+        ORDER BY s.provider, s.model, s.per;
     END
     $$;
     COMMENT ON FUNCTION reasoning_profile_between(timestamptz, timestamptz, text) IS
-        'the rows of reasoning_profile of the calls from from_at up to, not including, to_at, and of the turns whose first call is among them (whole turns, a week long at most); NULL: no limit; the zone changes nothing';
+        'the rows of reasoning_profile of the calls from from_at up to, not including, to_at, and of the turns whose first call is among them (whole turns: a turn is looked for a week before and after its month); NULL: no limit; the zone changes nothing';
     CREATE OR REPLACE VIEW reasoning_profile WITH (security_invoker = true) AS SELECT * FROM reasoning_profile_between();
     COMMENT ON VIEW reasoning_profile IS
         'tokenomics: how many tokens a call, and a turn, thinks: by provider and model, of those that report it';
@@ -199,7 +224,7 @@ BEGIN
             FROM (SELECT tokenomics.turn_tally('UTC', u.at, u.tokens, u.turn_id, u.session_id, u.user_id, u.team, u.project, u.request_id, true, u.duration, u.agent) AS tally
                   FROM usage u
                   WHERE u.turn_id IS NOT NULL AND u.calls = 1
-                    AND u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days') x,
+                    AND u.at >= $1 - interval '168 hours' AND u.at < $2 + interval '168 hours') x,
                  LATERAL tokenomics.turns(x.tally, $1, $2) t
             ORDER BY 2, 1$query$
         USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
@@ -207,6 +232,25 @@ BEGIN
     $$;
     COMMENT ON FUNCTION turns_between(timestamptz, timestamptz) IS
         'the turns whose first call is from from_at up to, not including, to_at (NULL: no limit), whole: a turn is looked for a week before and after; each with when it began and its last call ended, session, user, team and project of its first call, all agents, calls, those without tokens, and tokens';
+
+    CREATE OR REPLACE FUNCTION count_fan_out(from_at timestamptz, to_at timestamptz, zone text)
+        RETURNS TABLE (month date, scope text, owner text, turns bigint, calls bigint, p50 bigint, p90 bigint, p99 bigint, max bigint, tokens bigint, top_tokens bigint, coverage numeric)
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off SET max_parallel_workers_per_gather = 0
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        RETURN QUERY EXECUTE $query$
+            SELECT (f.month AT TIME ZONE $3)::date, f.scope, f.owner, f.turns, f.calls, f.p50, f.p90, f.p99, f.max, f.tokens, f.top_tokens, trim_scale(x.of_turns / x.all_calls)
+            FROM (SELECT tokenomics.turn_tally($3, u.at, u.tokens, u.turn_id, u.session_id, u.user_id, u.team, u.project, u.request_id, true)
+                             FILTER (WHERE u.turn_id IS NOT NULL AND u.calls = 1) AS tally,
+                         count(u.turn_id) FILTER (WHERE u.calls = 1 AND u.at >= $1 AND u.at < $2) AS of_turns, sum(u.calls) FILTER (WHERE u.at >= $1 AND u.at < $2) AS all_calls
+                  FROM usage u WHERE u.at >= $1 - interval '168 hours' AND u.at < $2 + interval '168 hours') x,
+                 LATERAL tokenomics.fan_out(x.tally, $1, $2) f$query$
+        USING from_at, to_at, count_fan_out.zone;
+    END
+    $$;
+    COMMENT ON FUNCTION count_fan_out(timestamptz, timestamptz, text) IS
+        'part of fan_out: what it says of the turns of a month of the zone, or of a part of one, counted from calls';
 
     CREATE OR REPLACE FUNCTION fan_out_between(
         from_at timestamptz DEFAULT NULL,
@@ -227,33 +271,22 @@ BEGIN
         top_percent_share numeric,
         coverage numeric
     )
-        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off SET max_parallel_workers_per_gather = 0
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
     AS $$
     #variable_conflict use_column
     DECLARE
         in_zone text := coalesce(fan_out_between.zone, (SELECT s.zone FROM setting s));
     BEGIN
-        RETURN QUERY EXECUTE $query$
-            WITH covered AS MATERIALIZED (
-                SELECT h.starts, h.share
-                FROM (SELECT tokenomics.period_start('month', $3, u.at) AS starts,
-                             trim_scale(count(u.turn_id) FILTER (WHERE u.calls = 1) / sum(u.calls)) AS share
-                      FROM usage u WHERE u.at >= $1 AND u.at < $2 GROUP BY 1) h
-            )
-            SELECT (f.month AT TIME ZONE $3)::date, f.scope, f.owner, f.turns, f.calls, trim_scale(f.calls::numeric / f.turns), f.p50, f.p90, f.p99, f.max, f.tokens,
-                   trim_scale(f.top_tokens / nullif(f.tokens, 0)::numeric), c.share
-            FROM (SELECT tokenomics.turn_tally($3, u.at, u.tokens, u.turn_id, u.session_id, u.user_id, u.team, u.project, u.request_id, true) AS tally
-                  FROM usage u
-                  WHERE u.turn_id IS NOT NULL AND u.calls = 1
-                    AND u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days') x,
-                 LATERAL tokenomics.fan_out(x.tally, $1, $2) f
-                 LEFT JOIN covered c ON c.starts = f.month
-            ORDER BY f.month, f.scope DESC, f.owner$query$
-        USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity'), in_zone;
+        RETURN QUERY
+        SELECT f.month, f.scope, f.owner, f.turns, f.calls, trim_scale(f.calls::numeric / f.turns), f.p50, f.p90, f.p99, f.max, f.tokens,
+               trim_scale(f.top_tokens / nullif(f.tokens, 0)::numeric), f.coverage
+        FROM measured_parts('fan_out', from_at, to_at, in_zone) m,
+             jsonb_to_recordset(m.facts) f(month date, scope text, owner text, turns bigint, calls bigint, p50 bigint, p90 bigint, p99 bigint, max bigint, tokens bigint, top_tokens bigint, coverage numeric)
+        ORDER BY f.month, f.scope DESC, f.owner;
     END
     $$;
     COMMENT ON FUNCTION fan_out_between(timestamptz, timestamptz, text) IS
-        'the rows of fan_out of the turns whose first call is from from_at up to, not including, to_at, by the months of the zone; NULL: no limit, and the zone of "setting"';
+        'the rows of fan_out of the turns whose first call is from from_at up to, not including, to_at, by the months of the zone; a turn is looked for a week before and after its month; NULL: no limit, and the zone of "setting"';
     CREATE OR REPLACE VIEW fan_out WITH (security_invoker = true) AS SELECT * FROM fan_out_between();
     COMMENT ON VIEW fan_out IS
         'tokenomics: how many calls a prompt makes: by month of the first call of the turn, of all turns and by the team and the project of that call; of the calls that have a turn and a row of their own';
@@ -300,6 +333,8 @@ BEGIN
     DECLARE
         reporting text := (SELECT s.currency FROM setting s);
         in_zone text := (SELECT s.zone FROM setting s);
+        prices tokenomics.price_book := book();
+        only_currency text := (SELECT CASE WHEN min(tokenomics.currency(p.rates)) = max(tokenomics.currency(p.rates)) THEN min(tokenomics.currency(p.rates)) END FROM price p);
     BEGIN
         IF n IS NULL OR n < 0 THEN
             RAISE EXCEPTION USING
@@ -308,22 +343,30 @@ BEGIN
         END IF;
         RETURN QUERY EXECUTE $query$
             WITH call AS NOT MATERIALIZED (
-                SELECT u.turn_id, u.at, u.request_id, u.provider, u.model, u.agent, u.tokens, p.cost,
-                       CASE WHEN p.cost IS NOT NULL THEN tokenomics.currency((SELECT book()), u.provider, u.model, u.at, u.tokens, u.service_tier) END AS currency
-                FROM usage u, LATERAL (SELECT tokenomics.cost((SELECT book()), u.provider, u.model, u.at, u.tokens, u.service_tier) AS cost) p
+                SELECT u.turn_id, u.at, u.request_id, u.provider, u.model, u.agent, u.tokens, u.service_tier,
+                       tokenomics.cost((SELECT $6), u.provider, u.model, u.at, u.tokens, u.service_tier) AS cost
+                FROM usage u
                 WHERE u.turn_id IS NOT NULL AND u.calls = 1
-                  AND u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days'
+                  AND u.at >= $1 - interval '168 hours' AND u.at < $2 + interval '168 hours'
+            ), sum AS MATERIALIZED (
+                -- each call is priced once; its currency is asked for only where a price book has several
+                SELECT s.*, min(s.first_at) OVER (PARTITION BY s.turn_id) AS at
+                FROM (SELECT c.turn_id, CASE WHEN c.cost IS NULL THEN NULL WHEN $7 IS NOT NULL THEN $7
+                                             ELSE tokenomics.currency((SELECT $6), c.provider, c.model, c.at, c.tokens, c.service_tier) END AS currency,
+                             sum(c.cost) AS cost, count(*) AS calls, sum(tokenomics.total(c.tokens)) AS total, min(c.at) AS first_at
+                      FROM (SELECT * FROM call OFFSET 0) c GROUP BY 1, 2) s
+            ), rate AS MATERIALIZED (
+                SELECT d.currency, d.day, r.rate, r.is_inverse
+                FROM (SELECT DISTINCT s.currency, (s.at AT TIME ZONE $4)::date AS day FROM sum s WHERE s.currency <> $3) d, LATERAL exchange_rate(d.currency, $3, d.day) r
             ), chosen AS MATERIALIZED (
                 -- all turns are only ordered here; what else is said of them is read for those that are chosen
                 SELECT s.turn_id, CASE WHEN count(s.currency) = 1 THEN min(s.currency) END AS currency,
                        CASE WHEN count(s.currency) = 1 THEN trim_scale(sum(s.cost)) END AS cost,
                        coalesce(sum(s.calls) FILTER (WHERE s.currency IS NULL), 0)::bigint AS unpriced_calls,
-                       CASE WHEN count(*) FILTER (WHERE s.currency IS NOT NULL) = count(c.cost) THEN trim_scale(sum(c.cost)) END AS cost_converted
-                FROM (SELECT c.turn_id, c.currency, sum(c.cost) AS cost, count(*) AS calls, sum(tokenomics.total(c.tokens)) AS total,
-                             min(min(c.at)) OVER (PARTITION BY c.turn_id) AS at
-                      FROM call c GROUP BY c.turn_id, c.currency) s,
-                     LATERAL (SELECT CASE WHEN s.currency = $3 THEN s.cost WHEN s.currency IS NOT NULL THEN convert_currency(s.cost, s.currency, $3, (s.at AT TIME ZONE $4)::date) END AS cost) c
-                WHERE s.at >= $1 AND s.at < $2
+                       CASE WHEN count(*) FILTER (WHERE s.currency IS NOT NULL) = count(s.converted) THEN trim_scale(sum(s.converted)) END AS cost_converted
+                FROM (SELECT s.*, CASE WHEN s.currency = $3 OR s.cost = 0 THEN s.cost ELSE tokenomics.exchanged(s.cost, r.rate, r.is_inverse) END AS converted
+                      FROM sum s LEFT JOIN rate r ON r.currency = s.currency AND r.day = (s.at AT TIME ZONE $4)::date
+                      WHERE s.at >= $1 AND s.at < $2 OFFSET 0) s
                 GROUP BY s.turn_id
                 ORDER BY cost_converted DESC NULLS LAST, sum(s.total) DESC NULLS LAST, s.turn_id
                 LIMIT $5
@@ -334,13 +377,14 @@ BEGIN
                  JOIN (SELECT turn.* FROM (SELECT tokenomics.turn_tally('UTC', u.at, u.tokens, u.turn_id, u.session_id, u.user_id, u.team, u.project, u.request_id, true, u.duration, u.agent) AS tally
                                            FROM usage u
                                            WHERE u.turn_id = ANY (ARRAY(SELECT turn_id FROM chosen)) AND u.calls = 1
-                                             AND u.at >= $1 - interval '7 days' AND u.at < $2 + interval '7 days') x,
+                                             AND u.at >= $1 - interval '168 hours' AND u.at < $2 + interval '168 hours') x,
                                           LATERAL tokenomics.turns(x.tally, $1, $2) turn) t ON t.turn_id = s.turn_id
                  JOIN (SELECT c.turn_id, jsonb_agg(jsonb_build_object('at', c.at, 'request_id', c.request_id, 'provider', c.provider, 'model', c.model, 'agent', c.agent,
-                                                                      'tokens', c.tokens::jsonb, 'currency', c.currency, 'cost', c.cost) ORDER BY c.at, c.request_id) AS call_list
+                                                                      'tokens', c.tokens::jsonb, 'cost', c.cost,
+                                                                      'currency', CASE WHEN c.cost IS NOT NULL THEN tokenomics.currency((SELECT $6), c.provider, c.model, c.at, c.tokens, c.service_tier) END) ORDER BY c.at, c.request_id) AS call_list
                        FROM call c WHERE c.turn_id = ANY (ARRAY(SELECT turn_id FROM chosen)) GROUP BY c.turn_id) l ON l.turn_id = s.turn_id
             ORDER BY s.cost_converted DESC NULLS LAST, tokenomics.total(t.tokens) DESC NULLS LAST, t.turn_id$query$
-        USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity'), reporting, in_zone, n;
+        USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity'), reporting, in_zone, n, prices, only_currency;
     END
     $$;
     COMMENT ON FUNCTION costliest_turns(integer, timestamptz, timestamptz) IS
@@ -349,6 +393,39 @@ BEGIN
     /*
      * Cache
      */
+
+    CREATE OR REPLACE FUNCTION count_session_depth(from_at timestamptz, to_at timestamptz)
+        RETURNS TABLE (provider text, model text, team text, depth bigint, depth_to bigint, calls bigint, reporting bigint, cacheable bigint, read bigint)
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        -- a sub-agent opens no session: its calls are of that of the turn's first
+        RETURN QUERY EXECUTE $query$
+            WITH owned AS (
+                SELECT u.at, u.request_id, u.provider, u.model, u.tokens,
+                       CASE WHEN u.turn_id IS NULL THEN u.session_id ELSE first_value(u.session_id) OVER w END AS session_id,
+                       CASE WHEN u.turn_id IS NULL THEN u.team ELSE first_value(u.team) OVER w END AS team
+                FROM usage u
+                WHERE u.calls = 1 AND u.session_id IS NOT NULL AND u.at >= $1 - interval '168 hours' AND u.at < $2
+                WINDOW w AS (PARTITION BY u.turn_id ORDER BY u.at, u.request_id, u.session_id, u.user_id, u.team, u.project)
+            ), placed AS (
+                SELECT o.*, row_number() OVER (PARTITION BY o.session_id ORDER BY o.at, o.request_id, o.model, o.provider, o.team, o.tokens) AS place FROM owned o
+            ), measured AS (
+                SELECT p.provider, p.model, p.team, b.depth, b.depth_to, tokenomics.meter(p.tokens, 'cache_read') AS read,
+                       CASE WHEN tokenomics.meter(p.tokens, 'cache_read') IS NOT NULL THEN tokenomics.input_total(p.tokens) END AS input
+                FROM placed p,
+                     LATERAL (SELECT CASE WHEN p.place <= 10 THEN p.place WHEN p.place <= 20 THEN 11 WHEN p.place <= 50 THEN 21 WHEN p.place <= 100 THEN 51 ELSE 101 END AS depth,
+                                     CASE WHEN p.place <= 10 THEN p.place WHEN p.place <= 20 THEN 20 WHEN p.place <= 50 THEN 50 WHEN p.place <= 100 THEN 100 END AS depth_to) b
+                WHERE p.at >= $1
+            )
+            SELECT m.provider, m.model, m.team, m.depth::bigint, m.depth_to::bigint, count(*), count(m.read), sum(m.input)::bigint, sum(m.read)::bigint
+            FROM measured m GROUP BY m.provider, m.model, m.team, m.depth, m.depth_to$query$
+        USING from_at, to_at;
+    END
+    $$;
+    COMMENT ON FUNCTION count_session_depth(timestamptz, timestamptz) IS
+        'part of cache_by_session_depth: calls, those that report what was read from a cache, their input and what of it was read, counted from calls';
 
     CREATE OR REPLACE FUNCTION cache_by_session_depth_between(
         from_at timestamptz DEFAULT NULL,
@@ -370,47 +447,56 @@ BEGIN
     AS $$
     #variable_conflict use_column
     BEGIN
-        -- a sub-agent opens no session: its calls are of that of the turn's first
-        RETURN QUERY EXECUTE $query$
-            WITH owned AS (
-                SELECT u.at, u.request_id, u.provider, u.model, u.tokens,
-                       CASE WHEN u.turn_id IS NULL THEN u.session_id ELSE first_value(u.session_id) OVER w END AS session_id,
-                       CASE WHEN u.turn_id IS NULL THEN u.team ELSE first_value(u.team) OVER w END AS team
-                FROM usage u
-                WHERE u.calls = 1 AND u.session_id IS NOT NULL AND u.at >= $1 - interval '7 days' AND u.at < $2
-                WINDOW w AS (PARTITION BY u.turn_id ORDER BY u.at, u.request_id, u.session_id, u.user_id, u.team, u.project)
-            ), placed AS (
-                SELECT o.*, row_number() OVER (PARTITION BY o.session_id ORDER BY o.at, o.request_id, o.model) AS place FROM owned o
-            ), measured AS (
-                SELECT p.provider, p.model, p.team, b.depth, b.depth_to, tokenomics.meter(p.tokens, 'cache_read') AS read,
-                       CASE WHEN tokenomics.meter(p.tokens, 'cache_read') IS NOT NULL THEN tokenomics.input_total(p.tokens) END AS input
-                FROM placed p,
-                     LATERAL (SELECT CASE WHEN p.place <= 10 THEN p.place WHEN p.place <= 20 THEN 11 WHEN p.place <= 50 THEN 21 WHEN p.place <= 100 THEN 51 ELSE 101 END AS depth,
-                                     CASE WHEN p.place <= 10 THEN p.place WHEN p.place <= 20 THEN 20 WHEN p.place <= 50 THEN 50 WHEN p.place <= 100 THEN 100 END AS depth_to) b
-                WHERE p.at >= $1
-            )
-            SELECT m.provider, m.model, m.team, m.depth, m.depth_to, count(*), trim_scale(count(m.read) / count(*)::numeric),
-                   sum(m.input)::bigint, sum(m.read)::bigint, trim_scale(sum(m.read) / nullif(sum(m.input), 0))
-            FROM measured m GROUP BY m.provider, m.model, m.team, m.depth, m.depth_to
-            ORDER BY m.provider, m.model, m.team, m.depth$query$
-        USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
+        RETURN QUERY
+        SELECT c.provider, c.model, c.team, c.depth, c.depth_to, sum(c.calls)::bigint, trim_scale(sum(c.reporting) / sum(c.calls)),
+               sum(c.cacheable)::bigint, sum(c.read)::bigint, trim_scale(sum(c.read) / nullif(sum(c.cacheable), 0))
+        FROM measured_parts('session_depth', from_at, to_at) m,
+             jsonb_to_recordset(m.facts) c(provider text, model text, team text, depth bigint, depth_to bigint, calls bigint, reporting bigint, cacheable bigint, read bigint)
+        GROUP BY c.provider, c.model, c.team, c.depth, c.depth_to
+        ORDER BY c.provider, c.model, c.team, c.depth;
     END
     $$;
     COMMENT ON FUNCTION cache_by_session_depth_between(timestamptz, timestamptz, text) IS
-        'the rows of cache_by_session_depth of the calls from from_at up to, not including, to_at; sessions are looked for a week before; NULL: no limit; the zone changes nothing';
+        'the rows of cache_by_session_depth of the calls from from_at up to, not including, to_at; a session is looked for a week before its month, or the limit; NULL: no limit; the zone changes nothing';
     CREATE OR REPLACE VIEW cache_by_session_depth WITH (security_invoker = true) AS SELECT * FROM cache_by_session_depth_between();
     COMMENT ON VIEW cache_by_session_depth IS
         'tokenomics: what share of the input came from the cache, by how many calls the session had made: by provider, model and team (of the first call of the turn); of calls that have a session and a row of their own';
     COMMENT ON COLUMN cache_by_session_depth.provider IS 'provider of the calls';
     COMMENT ON COLUMN cache_by_session_depth.model IS 'model, as the calls name it';
     COMMENT ON COLUMN cache_by_session_depth.team IS 'team of the first call of the turn';
-    COMMENT ON COLUMN cache_by_session_depth.depth IS 'which call of its session it is: 1 is the first; 1 to 10, then bands from 11, 21, 51 and 101';
+    COMMENT ON COLUMN cache_by_session_depth.depth IS 'which call of its session it is, of those since a week before the month: 1 is the first; 1 to 10, then bands from 11, 21, 51 and 101';
     COMMENT ON COLUMN cache_by_session_depth.depth_to IS 'the last of the band; NULL: it has no end';
     COMMENT ON COLUMN cache_by_session_depth.calls IS 'number of calls';
     COMMENT ON COLUMN cache_by_session_depth.coverage IS 'share of them that report what was read from a cache';
     COMMENT ON COLUMN cache_by_session_depth.cacheable_tokens IS 'all input tokens of those; NULL where none does';
     COMMENT ON COLUMN cache_by_session_depth.cache_read_tokens IS 'what of it was read from a cache';
     COMMENT ON COLUMN cache_by_session_depth.hit_rate IS 'cache_read_tokens / cacheable_tokens';
+
+    CREATE OR REPLACE FUNCTION count_cache(from_at timestamptz, to_at timestamptz, book tokenomics.price_book)
+        RETURNS TABLE (provider text, model text, team text, currency text, calls bigint, reporting bigint, cacheable bigint, read bigint, written bigint, saving numeric)
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        -- a row of several calls takes the rates below any threshold
+        RETURN QUERY EXECUTE $query$
+            WITH call AS (
+                SELECT u.provider, u.model, u.team, u.calls, u.tokens, tokenomics.meter(u.tokens, 'cache_read') AS read,
+                       tokenomics.rates_in_force((SELECT $3), u.provider, u.model, u.at,
+                           CASE WHEN u.calls = 1 OR u.tokens IS NULL THEN u.tokens ELSE '{}' END, u.service_tier) AS rates
+                FROM usage u WHERE u.at >= $1 AND u.at < $2
+            )
+            SELECT c.provider, c.model, c.team, tokenomics.currency(c.rates), sum(c.calls)::bigint, coalesce(sum(c.calls) FILTER (WHERE c.read IS NOT NULL), 0)::bigint,
+                   sum(tokenomics.input_total(c.tokens)) FILTER (WHERE c.read IS NOT NULL)::bigint, sum(c.read)::bigint,
+                   sum(coalesce(tokenomics.meter(c.tokens, 'cache_write') + tokenomics.meter(c.tokens, 'cache_write_1h'),
+                                tokenomics.meter(c.tokens, 'cache_write'), tokenomics.meter(c.tokens, 'cache_write_1h')))::bigint,
+                   trim_scale(sum(tokenomics.net_cache_saving(c.tokens, c.rates)))
+            FROM call c GROUP BY 1, 2, 3, 4$query$
+        USING from_at, to_at, count_cache.book;
+    END
+    $$;
+    COMMENT ON FUNCTION count_cache(timestamptz, timestamptz, tokenomics.price_book) IS
+        'part of cache_use: calls, those that report what was read from a cache, their input, what was read and written, and what that saved by a book, counted from calls';
 
     CREATE OR REPLACE FUNCTION cache_use_between(
         from_at timestamptz DEFAULT NULL,
@@ -437,30 +523,14 @@ BEGIN
     #variable_conflict use_column
     DECLARE
         in_zone text := coalesce(cache_use_between.zone, (SELECT s.zone FROM setting s));
-        reporting text := (SELECT s.currency FROM setting s);
+        to_currency text := (SELECT s.currency FROM setting s);
     BEGIN
-        -- a row of several calls takes the rates below any threshold
-        RETURN QUERY EXECUTE $query$
-            WITH call AS (
-                SELECT tokenomics.period_start('month', $3, u.at) AS period, u.provider, u.model, u.team, u.calls, u.tokens,
-                       tokenomics.meter(u.tokens, 'cache_read') AS read,
-                       tokenomics.rates_in_force((SELECT book()), u.provider, u.model, u.at,
-                           CASE WHEN u.calls = 1 OR u.tokens IS NULL THEN u.tokens ELSE '{}' END, u.service_tier) AS rates
-                FROM usage u WHERE u.at >= $1 AND u.at < $2
-            ), counted AS (
-                SELECT (c.period AT TIME ZONE $3)::date AS month, c.provider, c.model, c.team, tokenomics.currency(c.rates) AS currency,
-                       sum(c.calls)::bigint AS calls, trim_scale(coalesce(sum(c.calls) FILTER (WHERE c.read IS NOT NULL), 0) / sum(c.calls)) AS coverage,
-                       sum(tokenomics.input_total(c.tokens)) FILTER (WHERE c.read IS NOT NULL)::bigint AS cacheable, sum(c.read)::bigint AS read,
-                       sum(coalesce(tokenomics.meter(c.tokens, 'cache_write') + tokenomics.meter(c.tokens, 'cache_write_1h'),
-                                    tokenomics.meter(c.tokens, 'cache_write'), tokenomics.meter(c.tokens, 'cache_write_1h')))::bigint AS written,
-                       trim_scale(sum(tokenomics.net_cache_saving(c.tokens, c.rates))) AS saving
-                FROM call c GROUP BY 1, 2, 3, 4, 5
-            )
-            SELECT c.month, c.provider, c.model, c.team, c.currency, c.calls, c.coverage, c.cacheable, c.read, c.written,
-                   trim_scale(c.read / nullif(c.cacheable, 0)::numeric), c.saving, $4, convert_currency(c.saving, c.currency, $4, c.month, 'month')
-            FROM counted c
-            ORDER BY c.month, c.provider, c.model, c.team, c.currency$query$
-        USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity'), in_zone, reporting;
+        RETURN QUERY
+        SELECT m.month, c.provider, c.model, c.team, c.currency, c.calls, trim_scale(c.reporting::numeric / c.calls), c.cacheable, c.read, c.written,
+               trim_scale(c.read / nullif(c.cacheable, 0)::numeric), c.saving, to_currency, convert_currency(c.saving, c.currency, to_currency, m.month, 'month')
+        FROM (SELECT (p.starts AT TIME ZONE in_zone)::date AS month, p.facts FROM measured_parts('cache', from_at, to_at, in_zone, book()) p) m,
+             jsonb_to_recordset(m.facts) c(provider text, model text, team text, currency text, calls bigint, reporting bigint, cacheable bigint, read bigint, written bigint, saving numeric)
+        ORDER BY m.month, c.provider, c.model, c.team, c.currency;
     END
     $$;
     COMMENT ON FUNCTION cache_use_between(timestamptz, timestamptz, text) IS
@@ -493,13 +563,17 @@ BEGIN
     DROP VIEW IF EXISTS cache_use, cache_by_session_depth, fan_out, reasoning_profile;
     DROP FUNCTION IF EXISTS
         cache_use_between(timestamptz, timestamptz, text),
+        count_cache(timestamptz, timestamptz, tokenomics.price_book),
         cache_by_session_depth_between(timestamptz, timestamptz, text),
+        count_session_depth(timestamptz, timestamptz),
         costliest_turns(integer, timestamptz, timestamptz),
         fan_out_between(timestamptz, timestamptz, text),
+        count_fan_out(timestamptz, timestamptz, text),
         turns_between(timestamptz, timestamptz),
         cap_reasoning(bigint, timestamptz, timestamptz),
         cap_reasoning(bigint[], timestamptz, timestamptz),
-        reasoning_profile_between(timestamptz, timestamptz, text);
+        reasoning_profile_between(timestamptz, timestamptz, text),
+        count_reasoning(timestamptz, timestamptz);
 END
 $uninstall$;
 COMMENT ON PROCEDURE uninstall_behaviour() IS 'part of uninstall(): drops what install_behaviour() made';

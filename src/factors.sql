@@ -280,6 +280,110 @@ COMMENT ON FUNCTION compare_scenarios(demand_factors, demand_factors[], text[], 
 CREATE PROCEDURE install_factors() LANGUAGE plpgsql
 AS $install$
 BEGIN
+    CREATE OR REPLACE FUNCTION count_demand(
+        months timestamptz[],
+        zone text,
+        slice jsonb,
+        by_owner boolean
+    ) RETURNS TABLE (
+        month date,
+        days integer,
+        scope text,
+        owner text,
+        users bigint,
+        sessions bigint,
+        turns bigint,
+        calls bigint,
+        calls_without_tokens bigint,
+        mix tokenomics.tokens,
+        cacheable_tokens bigint,
+        total_tokens bigint,
+        peak_hour_tokens bigint,
+        seconds bigint
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off SET max_parallel_workers_per_gather = 0
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        of_call text := '';    -- what must hold of a call
+        of_turn text := '';    -- what must hold of the first call of its turn
+        column_name text;
+        matches text;
+        month_first timestamptz;
+        month_behind timestamptz;
+        turns text[];
+        entry record;
+    BEGIN
+        IF jsonb_typeof(slice) <> 'object' THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('a slice is a JSON object, not %s', slice),
+                HINT = 'As in {"team": "search"}, {"model": ["gpt-5", "o3"]} or {"project": null}.';
+        END IF;
+        FOR entry IN SELECT e.key, e.value FROM jsonb_each(slice) e LOOP
+            IF entry.key NOT IN ('team', 'project', 'user_id', 'session_id', 'provider', 'model', 'service_tier', 'agent', 'status', 'tags') THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'invalid_parameter_value',
+                    MESSAGE = format('there is no slice by "%s"', entry.key),
+                    HINT = 'Slices are by team, project, user_id, session_id, provider, model, service_tier, agent, status and tags.';
+            ELSIF (CASE entry.key WHEN 'tags' THEN jsonb_typeof(entry.value) <> 'object'
+                  ELSE jsonb_path_exists(entry.value, 'strict $[*] ? (@.type() != "string" && @.type() != "null")', '{}', true)
+                       OR jsonb_typeof(entry.value) NOT IN ('string', 'null', 'array') END) THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'invalid_parameter_value',
+                    MESSAGE = format('a slice by "%s" cannot be %s', entry.key, entry.value),
+                    HINT = CASE entry.key WHEN 'tags' THEN 'It is an object that the tags of a call hold, as in {"tags": {"feature": "chat"}}.'
+                           ELSE 'It is a string, null for none, or an array of these.' END;
+            END IF;
+            IF entry.key = 'tags' THEN
+                of_call := of_call || format(' AND u.tags @> %L', entry.value);
+                CONTINUE;
+            END IF;
+            column_name := CASE entry.key WHEN 'service_tier' THEN 'coalesce(u.service_tier, ''standard'')' ELSE format('u.%I', entry.key) END;
+            SELECT concat_ws(' OR ', CASE WHEN count(v.value) > 0 THEN format('%s = ANY (%L)', column_name, array_agg(v.value) FILTER (WHERE v.value IS NOT NULL)) END,
+                                     CASE WHEN count(*) > count(v.value) THEN column_name || ' IS NULL' END) INTO matches
+            FROM jsonb_array_elements_text(CASE jsonb_typeof(entry.value) WHEN 'array' THEN entry.value ELSE jsonb_build_array(entry.value) END) v;
+            matches := format(' AND (%s)', coalesce(nullif(matches, ''), 'false'));
+            IF entry.key IN ('team', 'project', 'user_id', 'session_id') THEN
+                of_turn := of_turn || matches;
+            ELSE
+                of_call := of_call || matches;
+            END IF;
+        END LOOP;
+
+        -- A turn is of the session, the user, the team and the project of its
+        -- first call: a sub-agent with a session of its own opens none.  It may
+        -- have begun before the month, where a week is looked back.  A month at a
+        -- time: its turns must fit in memory.
+        FOREACH month_first IN ARRAY months LOOP
+            month_behind := tokenomics.period_end('month', count_demand.zone, month_first);
+            -- of a slice only turns are tallied that may be of it, unless they are very many
+            turns := NULL;
+            IF of_call || of_turn <> '' THEN
+                EXECUTE format('SELECT array_agg(t.turn_id) FROM (SELECT u.turn_id FROM usage u
+                                WHERE u.at >= $1 - interval ''168 hours'' AND u.at < $2 AND u.turn_id IS NOT NULL AND %s
+                                GROUP BY u.turn_id%s LIMIT 100001) t',
+                               CASE WHEN of_turn = '' THEN format('u.at >= $1%s', of_call) WHEN of_call = '' THEN format('true%s', of_turn)
+                                    ELSE format('(u.at >= $1%s OR true%s)', of_call, of_turn) END,
+                               CASE WHEN of_turn <> '' AND of_call <> '' THEN format(' HAVING bool_or((u.at >= $1%s) IS TRUE) AND bool_or((true%s) IS TRUE)', of_call, of_turn) END)
+                INTO turns USING month_first, month_behind;
+            END IF;
+            RETURN QUERY EXECUTE format($query$
+                SELECT (c.month AT TIME ZONE $1)::date, ($3 AT TIME ZONE $1)::date - (c.month AT TIME ZONE $1)::date, c.scope, c.owner,
+                       c.users, c.sessions, c.turns, c.calls, c.calls_without_tokens, c.mix, c.cacheable_tokens, c.total_tokens, c.peak_hour_tokens,
+                       extract(epoch FROM $3 - c.month)::bigint
+                FROM (SELECT tokenomics.turn_tally($1, u.at, u.tokens, CASE WHEN u.calls = 1 AND u.user_id IS NOT NULL AND u.session_id IS NOT NULL THEN u.turn_id END,
+                                                   u.session_id, u.user_id, u.team, u.project, u.request_id, (u.at >= $2%s) IS TRUE) AS tally
+                      FROM usage u WHERE u.at >= $2 - interval '168 hours' AND u.at < $3%s) t,
+                     LATERAL tokenomics.counts(t.tally, $4, $5) c$query$, of_call,
+                CASE WHEN of_call || of_turn <> '' AND coalesce(cardinality(turns), 0) <= 100000 THEN format(' AND (u.turn_id IN (SELECT unnest($6)) OR u.at >= $2%s%s)', of_call, of_turn) ELSE '' END)
+            USING count_demand.zone, month_first, month_behind, slice, by_owner, turns;
+        END LOOP;
+    END
+    $$;
+    COMMENT ON FUNCTION count_demand(timestamptz[], text, jsonb, boolean) IS
+        'part of usage_counts(): what it says of some months, each by when it begins, counted from calls';
+
     CREATE OR REPLACE FUNCTION usage_counts(
         from_at timestamptz DEFAULT NULL,
         to_at timestamptz DEFAULT NULL,
@@ -302,16 +406,15 @@ BEGIN
         peak_hour_tokens bigint,
         seconds bigint
     )
-        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off SET max_parallel_workers_per_gather = 0
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
     AS $$
     #variable_conflict use_column
     DECLARE
         in_zone text := coalesce(usage_counts.zone, (SELECT s.zone FROM setting s));
         first timestamptz := coalesce(from_at, '-infinity');
         behind timestamptz := least(to_at, now());
-        of_call text := '';
-        months timestamptz[];
-        entry record;
+        stored jsonb;
+        covered tstzmultirange;
     BEGIN
         -- months that the limits cut, or that are not over, are not measured
         IF isfinite(first) AND tokenomics.period_start('month', in_zone, first) <> first THEN
@@ -321,62 +424,20 @@ BEGIN
         IF first >= behind THEN
             RETURN;
         END IF;
-
-        IF jsonb_typeof(slice) <> 'object' THEN
-            RAISE EXCEPTION USING
-                ERRCODE = 'invalid_parameter_value',
-                MESSAGE = format('a slice is a JSON object, not %s', slice),
-                HINT = 'As in {"team": "search"}, {"model": ["gpt-5", "o3"]} or {"project": null}.';
-        END IF;
-        FOR entry IN SELECT e.key, e.value FROM jsonb_each(slice) e LOOP
-            IF entry.key NOT IN ('team', 'project', 'user_id', 'session_id', 'provider', 'model', 'service_tier', 'agent', 'status', 'tags') THEN
-                RAISE EXCEPTION USING
-                    ERRCODE = 'invalid_parameter_value',
-                    MESSAGE = format('there is no slice by "%s"', entry.key),
-                    HINT = 'Slices are by team, project, user_id, session_id, provider, model, service_tier, agent, status and tags.';
-            ELSIF (CASE entry.key WHEN 'tags' THEN jsonb_typeof(entry.value) <> 'object'
-                  ELSE jsonb_path_exists(entry.value, 'strict $[*] ? (@.type() != "string" && @.type() != "null")', '{}', true)
-                       OR jsonb_typeof(entry.value) NOT IN ('string', 'null', 'array') END) THEN
-                RAISE EXCEPTION USING
-                    ERRCODE = 'invalid_parameter_value',
-                    MESSAGE = format('a slice by "%s" cannot be %s', entry.key, entry.value),
-                    HINT = CASE entry.key WHEN 'tags' THEN 'It is an object that the tags of a call hold, as in {"tags": {"feature": "chat"}}.'
-                           ELSE 'It is a string, null for none, or an array of these.' END;
-            END IF;
-            -- an array holds its elements, a string itself; those of the turn counts() looks at
-            IF entry.key IN ('team', 'project', 'user_id', 'session_id') THEN
-                CONTINUE;
-            ELSIF entry.key = 'tags' THEN
-                of_call := of_call || format(' AND coalesce(u.tags @> %L, false)', entry.value);
-            ELSE
-                of_call := of_call || format(' AND (%L::jsonb) @> coalesce(to_jsonb(%s), ''null'')', entry.value,
-                                             CASE entry.key WHEN 'service_tier' THEN 'coalesce(u.service_tier, ''standard'')' ELSE format('u.%I', entry.key) END);
-            END IF;
-        END LOOP;
-
-        -- where the limits are wide, only months that have calls
-        IF isfinite(first) AND behind - first < interval '800 days' THEN
-            SELECT array_agg(p.period_start) INTO months FROM tokenomics.periods('month', in_zone, first, behind) p;
-        ELSE
-            SELECT array_agg(DISTINCT tokenomics.period_start('month', in_zone, u.at)) INTO months FROM usage u WHERE u.at >= first AND u.at < behind;
-        END IF;
-
-        -- A turn is of the session, the user, the team and the project of its
-        -- first call: a sub-agent with a session of its own opens none.  It may
-        -- have begun before the month, where a week is looked back.  A month at a
-        -- time: its turns must fit in memory.
-        RETURN QUERY EXECUTE format($query$
-            SELECT (c.month AT TIME ZONE $1)::date, (m.month_end AT TIME ZONE $1)::date - (c.month AT TIME ZONE $1)::date, c.scope, c.owner,
-                   c.users, c.sessions, c.turns, c.calls, c.calls_without_tokens, c.mix, c.cacheable_tokens, c.total_tokens, c.peak_hour_tokens,
-                   extract(epoch FROM m.month_end - c.month)::bigint
-            FROM (SELECT p.month, tokenomics.period_end('month', $1, p.month) AS month_end
-                  FROM unnest($2) p(month)) m,
-                 LATERAL (SELECT tokenomics.turn_tally($1, u.at, u.tokens, CASE WHEN u.calls = 1 AND u.user_id IS NOT NULL AND u.session_id IS NOT NULL THEN u.turn_id END,
-                                                       u.session_id, u.user_id, u.team, u.project, u.request_id, u.at >= m.month%s) AS tally
-                          FROM usage u WHERE u.at >= m.month - interval '7 days' AND u.at < m.month_end) t,
-                 LATERAL tokenomics.counts(t.tally, $3, $4) c
-            ORDER BY c.month, c.scope DESC, c.owner$query$, of_call)
-        USING in_zone, months, slice, by_owner;
+        -- settled months as they are stored; a slice is of calls, always
+        SELECT jsonb_agg(jsonb_build_object('starts', s.starts, 'ends', s.ends, 'facts', s.facts)), range_agg(tstzrange(s.starts, s.ends)) INTO stored, covered
+        FROM tokenomics.stored_measures('usage', CASE WHEN slice IS NULL THEN 'demand' ELSE 'slice' END, in_zone, first, behind, NULL) s;
+        RETURN QUERY
+        SELECT (s.starts AT TIME ZONE in_zone)::date, (s.ends AT TIME ZONE in_zone)::date - (s.starts AT TIME ZONE in_zone)::date, c.scope, c.owner,
+               c.users, c.sessions, c.turns, c.calls, c.calls_without_tokens, c.mix, c.cacheable_tokens, c.total_tokens, c.peak_hour_tokens,
+               extract(epoch FROM s.ends - s.starts)::bigint
+        FROM jsonb_to_recordset(stored) s(starts timestamptz, ends timestamptz, facts jsonb),
+             jsonb_to_recordset(s.facts) c(scope text, owner text, users bigint, sessions bigint, turns bigint, calls bigint, calls_without_tokens bigint,
+                                           mix tokenomics.tokens, cacheable_tokens bigint, total_tokens bigint, peak_hour_tokens bigint)
+        WHERE c.scope = 'total' OR by_owner
+        UNION ALL
+        SELECT * FROM count_demand(ARRAY(SELECT m.starts FROM months_of_calls(first, behind, in_zone, covered) m), in_zone, slice, by_owner)
+        ORDER BY 1, 3 DESC, 4;
     END
     $$;
     COMMENT ON FUNCTION usage_counts(timestamptz, timestamptz, text, jsonb, boolean) IS
@@ -579,7 +640,8 @@ BEGIN
         demand_drivers_between(timestamptz, timestamptz, text),
         measured_factors(date, jsonb, text, integer),
         measured_factors_between(timestamptz, timestamptz, text, jsonb),
-        usage_counts(timestamptz, timestamptz, text, jsonb, boolean);
+        usage_counts(timestamptz, timestamptz, text, jsonb, boolean),
+        count_demand(timestamptz[], text, jsonb, boolean);
 END
 $uninstall$;
 COMMENT ON PROCEDURE uninstall_factors() IS 'part of uninstall(): drops what install_factors() made';

@@ -120,6 +120,7 @@ BEGIN
     CALL tokenomics.install_price_panel();
     CALL tokenomics.install_charge();
     CALL tokenomics.install_settle();
+    CALL tokenomics.install_measure();
     CALL tokenomics.install_trends();
     CALL tokenomics.install_price_change();
     CALL tokenomics.install_focus();
@@ -178,6 +179,7 @@ BEGIN
     CALL tokenomics.uninstall_focus();
     CALL tokenomics.uninstall_price_change();
     CALL tokenomics.uninstall_trends();
+    CALL tokenomics.uninstall_measure();
     CALL tokenomics.uninstall_settle();
     CALL tokenomics.uninstall_charge();
     CALL tokenomics.uninstall_price_panel();

@@ -253,8 +253,8 @@ add_slot(DemandProfile *profile, int64 number, int64 calls, const TokenCounts *t
 	/* calls mostly come in their order */
 	if (profile->n_slots > 0 && profile->slots[profile->n_slots - 1].number == number)
 		slot = &profile->slots[profile->n_slots - 1];
-	else if (profile->n_slots == 0 || !profile->sorted ||
-			 profile->slots[profile->n_slots - 1].number > number)
+	else if (profile->n_slots > 0 &&
+			 (!profile->sorted || profile->slots[profile->n_slots - 1].number > number))
 	{
 		uint32		place;
 
@@ -440,6 +440,11 @@ add_profile(DemandProfile *into, const DemandProfile *from, MeterSet meters)
 {
 	if (pg_add_s64_overflow(into->unreported, from->unreported, &into->unreported))
 		calls_out_of_range();
+	if (into->slots == NULL && from->n_slots > 0)
+	{
+		into->max_slots = from->n_slots;
+		into->slots = MemoryContextAllocHuge(into->hdr.eoh_context, into->max_slots * sizeof(ProfileSlot));
+	}
 	for (uint32 i = 0; i < from->n_slots; i++)
 	{
 		TokenCounts tokens = from->slots[i].tokens;
@@ -517,27 +522,32 @@ profile_in_zone(PG_FUNCTION_ARGS)
 	return EOHPGetRWDatum(&into->hdr);
 }
 
+/* The meters of a side: input, output, or total for both. */
+static MeterSet
+side_by_name_or_error(text *name)
+{
+	char	   *side = text_to_cstring(name);
+
+	if (strcmp(side, "input") == 0)
+		return meters_of_side(SIDE_INPUT);
+	if (strcmp(side, "output") == 0)
+		return meters_of_side(SIDE_OUTPUT);
+	if (strcmp(side, "total") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("there is no side \"%s\"", side),
+				 errhint("The sides are input, output and total.")));
+	return TOKEN_METERS;
+}
+
 /* side(profile, side): the meters of the input, or of the output, alone. */
 Datum
 profile_side(PG_FUNCTION_ARGS)
 {
 	DemandProfile *from = profile_arg(fcinfo, 0);
-	char	   *side = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	MeterSet	meters = 0;
-	DemandProfile *into;
+	DemandProfile *into = copy_profile(from, from->zone_name, from->zone_len,
+									   side_by_name_or_error(PG_GETARG_TEXT_PP(1)));
 
-	if (strcmp(side, "input") == 0)
-		meters = meters_of_side(SIDE_INPUT);
-	else if (strcmp(side, "output") == 0)
-		meters = meters_of_side(SIDE_OUTPUT);
-	else if (strcmp(side, "total") == 0)
-		meters = TOKEN_METERS;
-	else
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("there is no side \"%s\"", side),
-				 errhint("The sides are input, output and total.")));
-	into = copy_profile(from, from->zone_name, from->zone_len, meters);
 	return EOHPGetRWDatum(&into->hdr);
 }
 
@@ -767,13 +777,14 @@ minute_totals(DemandProfile *profile, int64 *n)
 	return totals;
 }
 
-/* hour_of_week(profile): 168 rows. */
+/* hour_of_week(profile [, side]): 168 rows. */
 Datum
 profile_hour_of_week(PG_FUNCTION_ARGS)
 {
 	static const double percentiles[] = {0.5, 0.95, 0.99};
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	DemandProfile *profile = profile_arg(fcinfo, 0);
+	MeterSet	meters = PG_NARGS() > 1 ? side_by_name_or_error(PG_GETARG_TEXT_PP(1)) : TOKEN_METERS;
 	WeekClock	clock = {profile->zone};
 	int64		observed[HOURS_PER_WEEK];
 	int64		active[HOURS_PER_WEEK] = {0};
@@ -795,7 +806,7 @@ profile_hour_of_week(PG_FUNCTION_ARGS)
 	totals = palloc_extended((n + 1) * sizeof(int64), MCXT_ALLOC_HUGE);
 	next = 0;
 	while (profile_next_minute(profile, &next, &minute))
-		totals[first[hour_of_week(&clock, minute.at)]++] = token_counts_sum(&minute.tokens, TOKEN_METERS);
+		totals[first[hour_of_week(&clock, minute.at)]++] = token_counts_sum(&minute.tokens, meters);
 	for (int h = 0; h < HOURS_PER_WEEK; h++)
 	{
 		int64	   *mine = &totals[first[h] - active[h]];

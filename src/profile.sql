@@ -115,6 +115,11 @@ CREATE FUNCTION hour_of_week(demand_profile, OUT dow integer, OUT hour integer, 
     AS 'MODULE_PATHNAME', 'profile_hour_of_week' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 168;
 COMMENT ON FUNCTION hour_of_week(demand_profile) IS
     'tokens per minute for each hour of the week by the clocks of its zone, 168 rows: dow (1: Monday), hour, minutes of the span in it, those with calls, and of all those minutes (idle ones are 0) mean, median, 95th and 99th percentile (as percentile_disc) and maximum; NULL where the span has no such minute';
+CREATE FUNCTION hour_of_week(demand_profile, side text, OUT dow integer, OUT hour integer, OUT minutes bigint, OUT active_minutes bigint,
+                             OUT mean double precision, OUT p50 bigint, OUT p95 bigint, OUT p99 bigint, OUT max bigint) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'profile_hour_of_week' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 168;
+COMMENT ON FUNCTION hour_of_week(demand_profile, text) IS
+    'the same of one side alone: input, output, or total for both';
 
 CREATE FUNCTION peak(demand_profile, grain text, OUT at timestamptz, OUT tokens bigint) RETURNS record
     AS 'MODULE_PATHNAME', 'profile_peak' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
@@ -159,6 +164,74 @@ COMMENT ON OPERATOR <> (demand_profile, demand_profile) IS 'not equal';
 CREATE PROCEDURE install_profile() LANGUAGE plpgsql
 AS $install$
 BEGIN
+    CREATE OR REPLACE FUNCTION count_profile(
+        from_at timestamptz,
+        to_at timestamptz,
+        zone text,
+        resolution text,
+        OUT profile tokenomics.demand_profile,
+        OUT calls bigint
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+    AS $$
+    BEGIN
+        -- the time of a row of several calls is not that of any of them
+        EXECUTE 'SELECT tokenomics.demand_profile($1, u.at, u.tokens, 1, $2) FILTER (WHERE u.calls = 1), sum(u.calls)
+                 FROM usage u WHERE u.at >= $3 AND u.at < $4'
+        INTO profile, calls USING zone, resolution, from_at, to_at;
+    END
+    $$;
+    COMMENT ON FUNCTION count_profile(timestamptz, timestamptz, text, text) IS
+        'part of usage_profile(): the demand_profile of calls that have a row of their own, NULL of none, and the number of all calls, counted from them';
+
+    CREATE OR REPLACE FUNCTION profile_parts(
+        from_at timestamptz,
+        to_at timestamptz,
+        zone text,
+        resolution text
+    ) RETURNS TABLE (profile tokenomics.demand_profile, calls bigint)
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        first timestamptz := coalesce(from_at, '-infinity');
+        behind timestamptz := coalesce(to_at, 'infinity');
+        own_zone text := (SELECT t.zone FROM setting t);
+        what text := CASE WHEN resolution = 'minute' THEN 'profile' ELSE 'seconds' END;
+        covered tstzmultirange;
+        part tstzrange;
+    BEGIN
+        IF first >= behind THEN
+            RETURN;
+        END IF;
+        -- settled months as they are stored: minutes are the same in every zone
+        covered := (SELECT range_agg(tstzrange(s.starts, s.ends)) FROM tokenomics.stored_measures('usage', what, own_zone, first, behind, NULL) s);
+        IF covered IS NOT NULL THEN
+            RETURN QUERY
+            SELECT CASE WHEN profile_parts.zone = own_zone THEN s.profile ELSE tokenomics.in_zone(s.profile, profile_parts.zone) END, s.calls
+            FROM tokenomics.stored_measures('usage', what, own_zone, first, behind, NULL) s;
+        END IF;
+        FOR part IN SELECT r FROM unnest(tstzmultirange(tstzrange(first, behind)) - coalesce(covered, '{}')) r LOOP
+            RETURN QUERY SELECT c.profile, c.calls FROM count_profile(lower(part), upper(part), profile_parts.zone, resolution) c;
+        END LOOP;
+    END
+    $$;
+    COMMENT ON FUNCTION profile_parts(timestamptz, timestamptz, text, text) IS
+        'part of usage_profile(): profiles of parts of a time and the numbers of all their calls: settled months as they are stored, the calls of all other time';
+
+    CREATE OR REPLACE FUNCTION observed_profile(profile tokenomics.demand_profile, from_at timestamptz, to_at timestamptz) RETURNS tokenomics.demand_profile
+        LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT
+    AS $$
+    BEGIN
+        -- what lies ahead was not observed
+        RETURN tokenomics.with_span(profile,
+            CASE WHEN isfinite(from_at) THEN from_at ELSE lower(tokenomics.span(profile)) END,
+            greatest(upper(tokenomics.span(profile)), CASE WHEN isfinite(to_at) THEN least(to_at, date_trunc('minute', now())) END));
+    END
+    $$;
+    COMMENT ON FUNCTION observed_profile(tokenomics.demand_profile, timestamptz, timestamptz) IS
+        'part of usage_profile(): a profile with the span that its limits were observed for';
+
     CREATE OR REPLACE FUNCTION usage_profile(
         from_at timestamptz DEFAULT NULL,
         to_at timestamptz DEFAULT NULL,
@@ -168,20 +241,9 @@ BEGIN
         LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT
     AS $$
     #variable_conflict use_column
-    DECLARE
-        in_zone text := coalesce(usage_profile.zone, (SELECT s.zone FROM setting s));
-        counted tokenomics.demand_profile;
-        counted_span tstzrange;
     BEGIN
-        -- the time of a row of several calls is not that of any of them
-        EXECUTE 'SELECT tokenomics.demand_profile($1, u.at, u.tokens, 1, $2)
-                 FROM usage u WHERE u.at >= $3 AND u.at < $4 AND u.calls = 1'
-        INTO counted USING in_zone, resolution, coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
-        counted_span := tokenomics.span(counted);
-        -- what lies ahead was not observed
-        RETURN tokenomics.with_span(counted,
-            CASE WHEN isfinite(from_at) THEN from_at ELSE lower(counted_span) END,
-            greatest(upper(counted_span), CASE WHEN isfinite(to_at) THEN least(to_at, date_trunc('minute', now())) END));
+        RETURN (SELECT observed_profile(tokenomics.merge(p.profile), from_at, to_at)
+                FROM profile_parts(from_at, to_at, coalesce(usage_profile.zone, (SELECT s.zone FROM setting s)), resolution) p);
     END
     $$;
     COMMENT ON FUNCTION usage_profile(timestamptz, timestamptz, text, text) IS
@@ -209,20 +271,17 @@ BEGIN
     #variable_conflict use_column
     DECLARE
         in_zone text := coalesce(peak_profile_between.zone, (SELECT s.zone FROM setting s));
-        counted tokenomics.demand_profile := usage_profile(from_at, to_at, in_zone);
-        all_calls numeric;
     BEGIN
-        EXECUTE 'SELECT sum(u.calls) FROM usage u WHERE u.at >= $1 AND u.at < $2'
-        INTO all_calls USING coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity');
-        -- rows of several calls alone: that nothing is known is said, not left out
-        IF counted IS NULL AND all_calls > 0 THEN
-            counted := jsonb_build_object('zone', in_zone)::text::tokenomics.demand_profile;
-        END IF;
+        -- the profile of the whole is made once, and never written down
         RETURN QUERY
-        SELECT s.side, h.dow, h.hour, h.minutes, h.active_minutes, h.mean, h.p50, h.p95, h.p99, h.max,
-               trim_scale((tokenomics.calls(counted) - tokenomics.unreported_calls(counted)) / all_calls)
-        FROM unnest('{total,input,output}'::text[]) WITH ORDINALITY s(side, n),
-             tokenomics.hour_of_week(tokenomics.side(counted, s.side)) h
+        SELECT s.side, h.dow, h.hour, h.minutes, h.active_minutes, h.mean, h.p50, h.p95, h.p99, h.max, w.coverage
+        FROM (SELECT w.profile, trim_scale((tokenomics.calls(w.profile) - tokenomics.unreported_calls(w.profile)) / w.calls) AS coverage
+              FROM (SELECT CASE WHEN count(p.profile) > 0 THEN CASE WHEN isfinite(from_at) OR isfinite(to_at) THEN observed_profile(tokenomics.merge(p.profile), from_at, to_at) ELSE tokenomics.merge(p.profile) END
+                                -- rows of several calls alone: that nothing is known is said, not left out
+                                ELSE jsonb_build_object('zone', in_zone)::text::tokenomics.demand_profile END AS profile, sum(p.calls) AS calls
+                    FROM profile_parts(from_at, to_at, in_zone, 'minute') p HAVING sum(p.calls) > 0 OFFSET 0) w OFFSET 0) w,
+             unnest('{total,input,output}'::text[]) WITH ORDINALITY s(side, n),
+             tokenomics.hour_of_week(w.profile, s.side) h
         ORDER BY s.n, h.dow, h.hour;
     END
     $$;
@@ -252,7 +311,10 @@ BEGIN
     DROP VIEW IF EXISTS peak_profile;
     DROP FUNCTION IF EXISTS
         peak_profile_between(timestamptz, timestamptz, text),
-        usage_profile(timestamptz, timestamptz, text, text);
+        usage_profile(timestamptz, timestamptz, text, text),
+        observed_profile(tokenomics.demand_profile, timestamptz, timestamptz),
+        profile_parts(timestamptz, timestamptz, text, text),
+        count_profile(timestamptz, timestamptz, text, text);
 END
 $uninstall$;
 COMMENT ON PROCEDURE uninstall_profile() IS 'part of uninstall(): drops what install_profile() made';

@@ -68,6 +68,7 @@ SQL_FUNCTION(usage_partitions);
 SQL_FUNCTION(price_digest);
 SQL_FUNCTION(reads_all_rows);
 SQL_FUNCTION(stored_usage);
+SQL_FUNCTION(stored_measures);
 
 /*
  * Marks
@@ -80,10 +81,24 @@ typedef struct MarkedDay
 	int			level;			/* of the subtransaction that holds the mark */
 } MarkedDay;
 
+/*
+ * What a day is marked for: calls that changed in what a ledger depends on, or
+ * in ids alone, of which distinct users, sessions and turns are counted.
+ */
+typedef enum MarkKind
+{
+	MARK_CALLS,
+	MARK_IDS,
+	N_MARK_KINDS
+} MarkKind;
+
+static const char *const mark_table[N_MARK_KINDS] = {"usage_mark", "usage_id_mark"};
+
 /* The marks of this transaction in one install; days do not overlap. */
 typedef struct MarkSet
 {
 	Oid			usage;			/* the table, not a partition of it */
+	MarkKind	kind;
 	MarkedDay  *days;			/* by time */
 	int			n_days;
 	int			max_days;
@@ -94,8 +109,9 @@ typedef struct MarkSet
 typedef struct MarkedTable
 {
 	Oid			relid;
-	MarkSet    *set;
+	MarkSet    *set[N_MARK_KINDS];
 	AttrNumber	at;
+	AttrNumber	request_id;
 	Bitmapset  *ids;			/* columns that no ledger depends on */
 	struct MarkedTable *next;
 } MarkedTable;
@@ -104,6 +120,7 @@ typedef struct MarkedTable
 typedef struct MarkPlan
 {
 	Oid			usage;
+	MarkKind	kind;
 	char		schema[NAMEDATALEN];
 	SPIPlanPtr	plan;
 	struct MarkPlan *next;
@@ -161,17 +178,18 @@ marks_at_subend(SubXactEvent event, SubTransactionId subid, SubTransactionId par
 }
 
 static MarkSet *
-mark_set(Oid usage)
+mark_set(Oid usage, MarkKind kind)
 {
 	MarkSet    *set;
 
 	for (set = mark_sets; set != NULL; set = set->next)
-		if (set->usage == usage)
+		if (set->usage == usage && set->kind == kind)
 			return set;
 	set = MemoryContextAllocZero(TopTransactionContext, sizeof(MarkSet));
 	set->max_days = 32;
 	set->days = MemoryContextAlloc(TopTransactionContext, set->max_days * sizeof(MarkedDay));
 	set->usage = usage;
+	set->kind = kind;
 	set->next = mark_sets;
 	mark_sets = set;
 	return set;
@@ -211,10 +229,15 @@ marked_table(Relation rel)
 
 		if (column != InvalidAttrNumber)
 			table->ids = bms_add_member(table->ids, column);
+		if (i == 0)
+			table->request_id = column;
 	}
 	if (rel->rd_rel->relispartition)
 		root = llast_oid(get_partition_ancestors(root));
-	table->set = mark_set(root);
+	table->set[MARK_CALLS] = mark_set(root, MARK_CALLS);
+	/* an install of before there were measures has nothing that ids unsettle */
+	if (get_relname_relid(mark_table[MARK_IDS], get_rel_namespace(root)) != InvalidOid)
+		table->set[MARK_IDS] = mark_set(root, MARK_IDS);
 	table->next = marked_tables;
 	marked_tables = table;
 	MemoryContextSwitchTo(old);
@@ -223,14 +246,14 @@ marked_table(Relation rel)
 
 /*
  * The statement that marks the day of a call, in the reporting zone, and says
- * whether it is archived.
+ * whether it is archived, where that matters: ids of archived calls may change.
  */
 static SPIPlanPtr
-mark_plan(Oid usage, Oid *owner)
+mark_plan(Oid usage, MarkKind kind, Oid *owner)
 {
 	Oid			schema = get_rel_namespace(usage);
 	char	   *schema_name = get_namespace_name(schema);
-	Oid			marks = get_relname_relid("usage_mark", schema);
+	Oid			marks = get_relname_relid(mark_table[kind], schema);
 	Oid			argtypes[1] = {TIMESTAMPTZOID};
 	HeapTuple	tuple;
 	MarkPlan   *plan;
@@ -258,12 +281,12 @@ mark_plan(Oid usage, Oid *owner)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table \"%s\" cannot be written to: there is nowhere to mark its days",
 						get_rel_name(usage)),
-				 errdetail("Its owner has no table \"usage_mark\" in schema \"%s\".", schema_name),
+				 errdetail("Its owner has no table \"%s\" in schema \"%s\".", mark_table[kind], schema_name),
 				 errhint("Run CALL tokenomics.install(%s) as the owner of the table.",
 						 quote_literal_cstr(schema_name))));
 
 	for (plan = mark_plans; plan != NULL; plan = plan->next)
-		if (plan->usage == usage)
+		if (plan->usage == usage && plan->kind == kind)
 			break;
 	if (plan != NULL && strcmp(plan->schema, schema_name) == 0)
 		return plan->plan;
@@ -271,13 +294,13 @@ mark_plan(Oid usage, Oid *owner)
 	in = quote_identifier(schema_name);
 	initStringInfo(&sql);
 	appendStringInfo(&sql,
-					 "INSERT INTO %s.usage_mark (starts, ends)"
+					 "INSERT INTO %s.%s AS m (starts, ends)"
 					 " SELECT tokenomics.period_start('day', z.zone, $1), tokenomics.period_end('day', z.zone, $1)"
 					 " FROM (SELECT coalesce((SELECT s.zone FROM %s.setting s), 'UTC') AS zone) z"
-					 " RETURNING starts, ends, (SELECT pg_catalog.min(a.starts) FROM %s.settled a"
-					 " WHERE a.is_archived AND a.starts OPERATOR(pg_catalog.<) usage_mark.ends"
-					 " AND a.ends OPERATOR(pg_catalog.>) usage_mark.starts)",
-					 in, in, in);
+					 " RETURNING m.starts, m.ends, (SELECT pg_catalog.min(a.starts) FROM %s.settled a"
+					 " WHERE %s AND a.is_archived AND a.starts OPERATOR(pg_catalog.<) m.ends"
+					 " AND a.ends OPERATOR(pg_catalog.>) m.starts)",
+					 in, mark_table[kind], in, in, kind == MARK_CALLS ? "true" : "false");
 	if (plan == NULL)
 	{
 		plan = MemoryContextAllocZero(TopMemoryContext, sizeof(MarkPlan));
@@ -287,6 +310,7 @@ mark_plan(Oid usage, Oid *owner)
 	else if (plan->plan != NULL)
 		SPI_freeplan(plan->plan);
 	plan->usage = usage;
+	plan->kind = kind;
 	plan->schema[0] = '\0';		/* should what follows fail */
 	plan->plan = NULL;
 	plan->plan = SPI_prepare(sql.data, 1, argtypes);
@@ -318,7 +342,7 @@ mark_day(MarkSet *set, TimestampTz at)
 
 	SPI_connect();
 	GetUserIdAndSecContext(&save_user, &save_context);
-	plan = mark_plan(set->usage, &owner);
+	plan = mark_plan(set->usage, set->kind, &owner);
 	SetUserIdAndSecContext(owner, save_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
 
 	/*
@@ -389,27 +413,39 @@ slot_at(TupleTableSlot *slot, AttrNumber column)
 	return DatumGetTimestampTz(at);
 }
 
-/* Whether two versions of a row differ in what a ledger may depend on. */
-static bool
-row_differs(const MarkedTable *table, TupleTableSlot *old, TupleTableSlot *new)
+/*
+ * What the days of two versions of a row are marked for; N_MARK_KINDS: nothing.
+ * Who blanks the ids of a call forgets a user: what was counted stays.
+ */
+static MarkKind
+what_differs(const MarkedTable *table, TupleTableSlot *old, TupleTableSlot *new)
 {
 	TupleDesc	desc = old->tts_tupleDescriptor;
+	bool		ids_differ = false;
+	bool		is_blanked = true;
 
 	slot_getallattrs(old);
 	slot_getallattrs(new);
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute column = TupleDescAttr(desc, i);
+		bool		is_id = bms_is_member(i + 1, table->ids);
 
-		if (column->attisdropped || bms_is_member(i + 1, table->ids))
+		if (column->attisdropped)
 			continue;
-		if (old->tts_isnull[i] != new->tts_isnull[i])
-			return true;
-		if (!old->tts_isnull[i] &&
-			!datumIsEqual(old->tts_values[i], new->tts_values[i], column->attbyval, column->attlen))
-			return true;
+		if (is_id && i + 1 != table->request_id && !new->tts_isnull[i])
+			is_blanked = false;
+		if (old->tts_isnull[i] == new->tts_isnull[i] &&
+			(old->tts_isnull[i] ||
+			 datumIsEqual(old->tts_values[i], new->tts_values[i], column->attbyval, column->attlen)))
+			continue;
+		if (!is_id)
+			return MARK_CALLS;
+		ids_differ = true;
+		if (i + 1 == table->request_id)
+			is_blanked = false;
 	}
-	return false;
+	return ids_differ && !is_blanked ? MARK_IDS : N_MARK_KINDS;
 }
 
 /* The trigger of usage. */
@@ -428,14 +464,16 @@ mark_usage(PG_FUNCTION_ARGS)
 		table = marked_table(trigger->tg_relation);
 	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
 	{
-		if (row_differs(table, trigger->tg_trigslot, trigger->tg_newslot))
+		MarkKind	kind = what_differs(table, trigger->tg_trigslot, trigger->tg_newslot);
+
+		if (kind != N_MARK_KINDS && table->set[kind] != NULL)
 		{
-			mark(table->set, slot_at(trigger->tg_trigslot, table->at));
-			mark(table->set, slot_at(trigger->tg_newslot, table->at));
+			mark(table->set[kind], slot_at(trigger->tg_trigslot, table->at));
+			mark(table->set[kind], slot_at(trigger->tg_newslot, table->at));
 		}
 	}
 	else
-		mark(table->set, slot_at(trigger->tg_trigslot, table->at));
+		mark(table->set[MARK_CALLS], slot_at(trigger->tg_trigslot, table->at));
 	return PointerGetDatum(NULL);
 }
 
@@ -848,22 +886,24 @@ reads_all_rows(PG_FUNCTION_ARGS)
 }
 
 /*
- * stored_usage(usage, grain, zone, from, to, dimension, book): what the settled
- * days of an install say, with the rights of its owner; nothing to a role that
- * does not read all of what they were made of.
+ * What a function of an install says, with the rights of the owner; nothing to a
+ * role that does not read all of what it was made of.  The arguments behind the
+ * first, the table of calls, are those of the function; but for "nullable" none
+ * is NULL.  True: SPI is connected, and has the answer.
  *
  * In C, because a function that runs with its owner's rights cannot tell who
  * called it.
  */
-Datum
-stored_usage(PG_FUNCTION_ARGS)
+static bool
+read_as_owner(FunctionCallInfo fcinfo, const char *name, int nullable)
 {
 	static const char *const read[] = {"setting", "price", "model_alias"};
 	Oid			usage = PG_ARGISNULL(0) ? InvalidOid : PG_GETARG_OID(0);
 	Oid			schema = get_rel_namespace(usage);
-	Oid			argtypes[6] = {TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, InvalidOid};
-	Datum		values[6];
-	char		nulls[7] = "      ";
+	int			n_args = PG_NARGS() - 1;
+	Oid			argtypes[FUNC_MAX_ARGS];
+	Datum		values[FUNC_MAX_ARGS];
+	char		nulls[FUNC_MAX_ARGS];
 	char	   *schema_name;
 	Oid			function;
 	HeapTuple	tuple;
@@ -871,62 +911,96 @@ stored_usage(PG_FUNCTION_ARGS)
 	Oid			save_user;
 	int			save_context;
 	StringInfoData sql;
-	Datum		result;
 
-	/* only a dimension may be NULL: none */
 	for (int i = 0; i < PG_NARGS(); i++)
-		if (PG_ARGISNULL(i) && i != 5)
-			PG_RETURN_NULL();
+		if (PG_ARGISNULL(i) && i != nullable)
+			return false;
 	if (schema == InvalidOid || !reads_all(usage, GetUserId(), 0))
-		PG_RETURN_NULL();
+		return false;
 	for (int i = 0; i < lengthof(read); i++)
 	{
 		Oid			relid = get_relname_relid(read[i], schema);
 
 		if (relid == InvalidOid || !reads_all(relid, GetUserId(), 0))
-			PG_RETURN_NULL();
+			return false;
 	}
 
 	/* the owner's function on the owner's table, or none */
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(usage));
 	if (!HeapTupleIsValid(tuple))
-		PG_RETURN_NULL();
+		return false;
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
 	schema_name = get_namespace_name(schema);
 	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for function %u", fcinfo->flinfo->fn_oid);
-	argtypes[5] = ((Form_pg_proc) GETSTRUCT(tuple))->proargtypes.values[6]; /* price_book */
+	memcpy(argtypes, ((Form_pg_proc) GETSTRUCT(tuple))->proargtypes.values + 1, n_args * sizeof(Oid));
 	ReleaseSysCache(tuple);
-	function = LookupFuncName(list_make2(makeString(schema_name), makeString("settled_ledger")),
-							  lengthof(argtypes), argtypes, true);
+	function = LookupFuncName(list_make2(makeString(schema_name), makeString(pstrdup(name))),
+							  n_args, argtypes, true);
 	if (function == InvalidOid)
-		PG_RETURN_NULL();
+		return false;
 	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	if (!HeapTupleIsValid(tuple) || ((Form_pg_proc) GETSTRUCT(tuple))->proowner != owner)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("function %s.settled_ledger() does not belong to the owner of \"%s\"",
-						quote_identifier(schema_name), get_rel_name(usage)),
+				 errmsg("function %s.%s() does not belong to the owner of \"%s\"",
+						quote_identifier(schema_name), name, get_rel_name(usage)),
 				 errhint("Let one role own all of an install.")));
 	ReleaseSysCache(tuple);
 
-	for (int i = 0; i < 6; i++)
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT s.* FROM %s.%s(", quote_identifier(schema_name), name);
+	for (int i = 0; i < n_args; i++)
 	{
 		values[i] = PG_GETARG_DATUM(i + 1);
-		if (PG_ARGISNULL(i + 1))
-			nulls[i] = 'n';
+		nulls[i] = PG_ARGISNULL(i + 1) ? 'n' : ' ';
+		appendStringInfo(&sql, "%s$%d", i == 0 ? "" : ", ", i + 1);
 	}
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT s.* FROM %s.settled_ledger($1, $2, $3, $4, $5, $6) s", quote_identifier(schema_name));
+	appendStringInfoString(&sql, ") s");
 	SPI_connect();
 	GetUserIdAndSecContext(&save_user, &save_context);
 	SetUserIdAndSecContext(owner, save_context | SECURITY_LOCAL_USERID_CHANGE);
-	if (SPI_execute_with_args(sql.data, 6, argtypes, values, nulls, true, 1) != SPI_OK_SELECT || SPI_processed != 1)
-		elog(ERROR, "could not read the settled days");
+	if (SPI_execute_with_args(sql.data, n_args, argtypes, values, nulls, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read what is settled");
 	SetUserIdAndSecContext(save_user, save_context);
+	return true;
+}
+
+/*
+ * stored_usage(usage, grain, zone, from, to, dimension, book): what the settled
+ * days of an install say.
+ */
+Datum
+stored_usage(PG_FUNCTION_ARGS)
+{
+	Datum		result;
+
+	if (!read_as_owner(fcinfo, "settled_ledger", 5))	/* no dimension */
+		PG_RETURN_NULL();
+	if (SPI_processed != 1)
+		elog(ERROR, "could not read the settled days");
 	result = PointerGetDatum(SPI_returntuple(SPI_tuptable->vals[0], SPI_tuptable->tupdesc));
 	SPI_finish();
 	PG_RETURN_DATUM(result);
+}
+
+/*
+ * stored_measures(usage, what, zone, from, to, book): what is stored of the
+ * settled months of an install.
+ */
+Datum
+stored_measures(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (read_as_owner(fcinfo, "settled_measures", 5))	/* no prices */
+	{
+		for (uint64 i = 0; i < SPI_processed; i++)
+			tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[i]);
+		SPI_finish();
+	}
+	PG_RETURN_NULL();
 }

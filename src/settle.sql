@@ -448,6 +448,8 @@ BEGIN
         -- them or not.
         WITH gone AS (
             DELETE FROM usage_mark m WHERE m.starts < behind AND m.ends > first RETURNING m.starts, m.ends
+        ), unmeasured AS (
+            DELETE FROM stored_measure s WHERE NOT s.is_archived AND s.read_from < behind AND s.read_to > first AND EXISTS (SELECT FROM gone)
         )
         INSERT INTO usage_mark
         SELECT DISTINCT r.starts, r.ends
@@ -659,6 +661,13 @@ BEGIN
             PERFORM %1$I.settle_month(months[n]);
             COMMIT;
         END LOOP;
+        months := %1$I.months_to_measure();
+        COMMIT;
+        FOR n IN 1 .. pg_catalog.cardinality(months) LOOP
+            EXIT WHEN pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) until;
+            PERFORM %1$I.settle_measures(months[n]);
+            COMMIT;
+        END LOOP;
         RAISE NOTICE '%% days settled, %% left', settled, pg_catalog.cardinality(todo) OPERATOR(pg_catalog.-) done;
     END
     $$
@@ -745,10 +754,11 @@ BEGIN
             WHERE l.zone = unit.zone AND l.grain = 'month' AND l.starts = unit.starts
             ORDER BY 3 NULLS FIRST;
         END LOOP;
+        RETURN QUERY SELECT v.month, v.what, NULL::text, v.outcome, v.stored_calls, v.counted_calls FROM verify_measures(first, behind, prices) v;
     END
     $$;
     COMMENT ON FUNCTION verify(date, date) IS
-        'counts the stored days from from_date to to_date (inclusive; NULL: no limit) anew and compares each ledger to the last digit, and months with their days: equal, different, unsettled (the views read its calls), or what else is to be said';
+        'counts the stored days from from_date to to_date (inclusive; NULL: no limit) anew and compares each ledger to the last digit, months with their days, and what is measured of months with their calls: equal, different, unsettled (the views read its calls), or what else is to be said';
     REVOKE ALL ON FUNCTION verify(date, date) FROM PUBLIC;
 
     CREATE OR REPLACE FUNCTION archive(month date) RETURNS integer
@@ -770,7 +780,7 @@ BEGIN
         -- every day that holds calls of the partition, which is by UTC
         first := tokenomics.period_start('day', in_zone, first);
         behind := tokenomics.period_end('day', in_zone, behind - interval '1 microsecond');
-        PERFORM settle_lock(first, behind);
+        PERFORM settle_lock(first - interval '8 days', behind + interval '8 days');
         -- those that write now, and those that do next, see each other
         FOR bad IN SELECT p.partition FROM tokenomics.usage_partitions('usage', first, behind) p JOIN pg_class c ON c.oid = p.partition WHERE c.relkind = 'r' LOOP
             EXECUTE format('LOCK TABLE %s IN SHARE MODE', bad.partition);
@@ -788,7 +798,7 @@ BEGIN
         END IF;
         SELECT v.* INTO bad
         FROM verify((first AT TIME ZONE in_zone)::date, ((behind - interval '1 microsecond') AT TIME ZONE in_zone)::date) v
-        WHERE v.outcome <> 'equal'
+        WHERE v.outcome <> 'equal' AND (v.outcome = 'different' OR v.grain IN ('day', 'quarter_hour', 'month'))
           AND NOT EXISTS (SELECT FROM settled s WHERE s.is_archived AND s.grain = 'day' AND (s.starts AT TIME ZONE s.zone)::date = v.day) LIMIT 1;
         IF FOUND THEN
             RAISE EXCEPTION USING
@@ -800,11 +810,12 @@ BEGIN
         UPDATE settled s SET is_archived = true
         WHERE s.grain = 'day' AND NOT s.is_archived AND s.zone = in_zone AND s.starts >= first AND s.ends <= behind;
         GET DIAGNOSTICS days = ROW_COUNT;
+        PERFORM archive_measures(first, behind);
         RETURN days;
     END
     $$;
     COMMENT ON FUNCTION archive(date) IS
-        'verifies all days that hold calls of a month (UTC, as partitions are) and freezes their ledgers: its partition may then be dropped; calls of these days are refused from then on, and changed prices do not count (settlement shows them); returns how many days it froze';
+        'verifies all days that hold calls of a month (UTC, as partitions are) and freezes their ledgers and what was measured of them: its partition may then be dropped; calls of these days are refused from then on, and changed prices do not count (settlement shows them); returns how many days it froze';
     REVOKE ALL ON FUNCTION archive(date) FROM PUBLIC;
 
     CREATE OR REPLACE FUNCTION unarchive(month date) RETURNS integer
@@ -817,7 +828,7 @@ BEGIN
         gone record;
         days integer;
     BEGIN
-        PERFORM settle_lock(first - interval '1 day', behind + interval '1 day');
+        PERFORM settle_lock(first - interval '8 days', behind + interval '8 days');
         SELECT s.starts, s.calls, c.calls AS counted INTO gone
         FROM settled s, LATERAL (SELECT coalesce(sum(u.calls), 0) AS calls FROM usage u WHERE u.at >= s.starts AND u.at < s.ends) c
         WHERE s.is_archived AND s.grain = 'day' AND s.starts < behind AND s.ends > first AND c.calls <> s.calls
@@ -832,6 +843,7 @@ BEGIN
         INSERT INTO usage_mark SELECT s.starts, s.ends FROM settled s WHERE s.is_archived AND s.grain = 'day' AND s.starts < behind AND s.ends > first;
         UPDATE settled s SET is_archived = false WHERE s.is_archived AND s.grain = 'day' AND s.starts < behind AND s.ends > first;
         GET DIAGNOSTICS days = ROW_COUNT;
+        DELETE FROM stored_measure s WHERE s.starts < behind AND s.ends > first;
         RETURN days;
     END
     $$;
@@ -871,6 +883,7 @@ BEGIN
         IF how_long IS NULL THEN
             DELETE FROM settled s WHERE NOT s.is_archived;
             DELETE FROM stored_ledger l WHERE NOT EXISTS (SELECT FROM settled s WHERE s.zone = l.zone AND s.starts = l.starts);
+            DELETE FROM stored_measure s WHERE NOT s.is_archived;
         ELSE
             INSERT INTO settle_rule (settle_after) VALUES (how_long);
         END IF;
@@ -902,7 +915,7 @@ BEGIN
     END
     $$;
     COMMENT ON FUNCTION forget_user(text) IS
-        'blanks user_id, session_id and turn_id of all calls of a user and returns how many; no total changes and no day is unsettled; request_id, by which an invoice is traced, and tags stay';
+        'blanks user_id, session_id and turn_id of all calls of a user and returns how many; no total changes, no day is unsettled, and what was measured of settled months stays: their users too; request_id, by which an invoice is traced, and tags stay';
     REVOKE ALL ON FUNCTION forget_user(text) FROM PUBLIC;
 END
 $install$;

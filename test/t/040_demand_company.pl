@@ -12,54 +12,43 @@ company_database();
 # ---- what plain SQL counts ----
 # In this company a turn is of one session, person, team and project, so that
 # each call says itself whose it is (006_company.pl holds it to that).
-sub tell_calls {
-    my ($usage) = @_;
-    return psql(qq(CREATE TABLE call AS
+psql(q(CREATE TABLE call AS
     SELECT row_number() OVER (ORDER BY at, request_id) AS id, date_trunc('month', at AT TIME ZONE 'Europe/Berlin')::date AS month, at, team, project, provider, model, coalesce(service_tier, 'standard') AS service_tier, agent, status, user_id AS who, tags, tokens, coalesce(total(tokens), 0) AS total,
            CASE WHEN has_ids THEN user_id END AS user_id, CASE WHEN has_ids THEN session_id END AS session_id, CASE WHEN has_ids THEN turn_id END AS turn_id
-    FROM $usage, LATERAL (SELECT calls = 1 AND user_id IS NOT NULL AND session_id IS NOT NULL AND turn_id IS NOT NULL AS has_ids) i;
-    CREATE INDEX ON call (month); CREATE INDEX ON call (id); ANALYZE call));
-}
+    FROM usage, LATERAL (SELECT calls = 1 AND user_id IS NOT NULL AND session_id IS NOT NULL AND turn_id IS NOT NULL AS has_ids) i;
+    CREATE INDEX ON call (month); CREATE INDEX ON call (id); ANALYZE call;
+    CREATE TYPE counted AS (users numeric, sessions numeric, turns numeric, calls bigint, mix tokens, total numeric, n bigint);
+    CREATE FUNCTION count_slice(of_month date, slice jsonb) RETURNS counted LANGUAGE plpgsql AS $$
+    DECLARE
+        found counted;
+    BEGIN
+        EXECUTE (SELECT 'SELECT count(DISTINCT user_id), count(DISTINCT session_id), count(DISTINCT turn_id), count(turn_id), sum(tokens) FILTER (WHERE turn_id IS NOT NULL), coalesce(sum(total), 0), count(*) FROM call WHERE month = $1'
+                     || coalesce(string_agg(format(CASE WHEN e.value = 'null' THEN ' AND %1$I IS NULL' WHEN jsonb_typeof(e.value) = 'array' THEN ' AND (%1$I = %2$L OR %1$I IS NULL)' ELSE ' AND %1$I = %2$L' END,
+                                          CASE e.key WHEN 'user_id' THEN 'who' ELSE e.key END, CASE jsonb_typeof(e.value) WHEN 'array' THEN e.value ->> 0 ELSE e.value #>> '{}' END), ''), '')
+                 FROM jsonb_each(slice) e) INTO found USING of_month;
+        RETURN found;
+    END $$));
 
-# 1,000 slices would read all calls some 70 times over: they are of the tenth of
-# the sessions, in an install of its own, and 25 of them are of all.
-psql(q(CREATE TABLE few AS SELECT * FROM usage WHERE abs(hashtext(coalesce(session_id, request_id, at::text))) % 10 = 0;
-    CREATE INDEX ON few (at); ANALYZE few; CALL tokenomics.install('tenth', usage => 'few'); UPDATE tenth.setting SET zone = 'Europe/Berlin'));
-
-# A slice of each of some columns of a random call: its value, or nothing, or both.
-my @columns = qw(team project provider model service_tier agent status user_id);
-my $columns = join ', ', map { "('$_', r." . ($_ eq 'user_id' ? 'who' : $_) . ')' } @columns;
-my $values = join ', ', map { "e.slice -> '$_' IS NULL AS any_$_, e.slice -> '$_' \@> 'null' AS no_$_, coalesce(e.slice -> '$_' ->> 0, e.slice ->> '$_') AS $_" } @columns;
-my $conditions = join ' AND ', map { my $c = $_ eq 'user_id' ? 'who' : $_; "(s.any_$_ OR c.$c = s.$_ OR (c.$c IS NULL AND s.no_$_))" } @columns;
-# Slices of each of some columns of a random call, measured and counted.
-sub measure {
-    my ($schema, $n) = @_;
-    tell_calls("$schema.usage");
-    psql(qq(SELECT setseed(0.20261124); DROP TABLE IF EXISTS slice, measured;
+# Slices of each of some columns of a random call, measured and counted: its value, or nothing, or both.
+my $columns = join ', ', map { "('$_', r." . ($_ eq 'user_id' ? 'who' : $_) . ')' } qw(team project provider model service_tier agent status user_id);
+psql(qq(SELECT setseed(0.20261124);
     CREATE TABLE slice AS
-    SELECT e.i, r.month, e.slice, $values
-    FROM (SELECT count(*) AS n FROM call) size, generate_series(1, $n) g, LATERAL (SELECT * FROM call WHERE id = 1 + g::bigint * 7919 * 31 % size.n) r, LATERAL (
-        SELECT g AS i, jsonb_object_agg(c.name, CASE WHEN random() < 0.1 THEN jsonb_build_array(c.value, null) ELSE coalesce(to_jsonb(c.value), 'null') END) FILTER (WHERE c.name IS NOT NULL) AS slice
+    SELECT e.i, r.month, e.slice
+    FROM (SELECT count(*) AS n FROM call) size, generate_series(1, 1000) g, LATERAL (SELECT * FROM call WHERE id = 1 + g::bigint * 7919 * 31 % size.n) r, LATERAL (
+        SELECT g AS i, jsonb_object_agg(c.name, CASE WHEN random() < 0.1 THEN jsonb_build_array(c.value, null) ELSE coalesce(to_jsonb(c.value), 'null') END) AS slice
         FROM (VALUES $columns) c(name, value) WHERE random() < CASE c.name WHEN 'user_id' THEN 0.05 WHEN 'status' THEN 0.1 ELSE 0.25 END AND r.id > 0) e;
     CREATE TABLE measured AS
     SELECT s.i, s.month AS of_month, s.slice AS of, f.f, total_tokens(f.f) AS product, c.*
-    FROM slice s, LATERAL (SELECT $schema.measured_factors(s.month, s.slice, growth_months => 0) AS f OFFSET 0) f,
-         LATERAL (SELECT count(DISTINCT user_id)::numeric AS users, count(DISTINCT session_id)::numeric AS sessions, count(DISTINCT turn_id)::numeric AS turns, count(turn_id) AS calls,
-                         sum(tokens) FILTER (WHERE turn_id IS NOT NULL) AS mix, coalesce(sum(total), 0) AS total, count(*) AS n
-                  FROM call c WHERE c.month = s.month AND $conditions) c));
-    is(psql(qq(SELECT count(*), count(DISTINCT (of_month, of)) * 2 > $n, count(*) FILTER (WHERE (f).reason IS NULL) * 2 > $n, count(*) FILTER (WHERE (f).coverage > 0 AND (f).coverage < 1) * 100 > $n FROM measured)),
-        "$n|t|t|t", "$n slices, most with factors, some of calls without ids too");
-    is(psql('SELECT count(*) FROM measured WHERE (f).reason IS NULL AND (product IS DISTINCT FROM total OR total = 0)'), 0, 'the product of the factors is the total, exactly');
-    is(psql('SELECT count(*) FROM measured WHERE (f).reason IS NOT NULL AND product IS NOT NULL'), 0, 'where there are none there is no product');
-    is(psql('SELECT count(*) FROM measured WHERE (calls > 0 AND total(coalesce(mix, tokens())) > 0) <> ((f).reason IS NULL)'), 0, 'and that is where no call with ids reports tokens');
-    is(psql('SELECT count(*) FROM measured WHERE calls > 0 AND ((f).users <> users OR round((f).sessions_per_user * users, 12) <> sessions OR round((f).turns_per_session * sessions, 12) <> turns
-         OR round((f).calls_per_turn * turns, 12) <> calls OR (f).mix IS DISTINCT FROM mix)'), 0, 'users, sessions, turns, calls and tokens by meter');
-    is(psql('SELECT count(*) FROM measured WHERE (f).reason IS NULL AND total(tokens_by_meter(f)) <> total'), 0, 'as a plan it has the same tokens');
-    return;
-}
-measure('tenth', 1000);
-psql('DROP TABLE call');
-measure('llm', 25);
+    FROM slice s, LATERAL (SELECT measured_factors(s.month, s.slice, growth_months => 0) AS f OFFSET 0) f, LATERAL count_slice(s.month, s.slice) c));
+is(psql(q(SELECT count(*), count(DISTINCT (of_month, of)) > 500, count(*) FILTER (WHERE (f).reason IS NULL) > 500, count(*) FILTER (WHERE (f).coverage > 0 AND (f).coverage < 1) > 10 FROM measured)),
+    '1000|t|t|t', '1,000 slices, most with factors, some of calls without ids too');
+is(psql('SELECT count(*) FROM measured WHERE (f).reason IS NULL AND (product IS DISTINCT FROM total OR total = 0)'), 0, 'the product of the factors is the total, exactly');
+is(psql('SELECT count(*) FROM measured WHERE (f).reason IS NOT NULL AND product IS NOT NULL'), 0, 'where there are none there is no product');
+is(psql('SELECT count(*) FROM measured WHERE (calls > 0 AND total(coalesce(mix, tokens())) > 0) <> ((f).reason IS NULL)'), 0, 'and that is where no call with ids reports tokens');
+is(psql('SELECT count(*) FROM measured WHERE calls > 0 AND ((f).users <> users OR round((f).sessions_per_user * users, 12) <> sessions OR round((f).turns_per_session * sessions, 12) <> turns
+     OR round((f).calls_per_turn * turns, 12) <> calls OR (f).mix IS DISTINCT FROM mix)'), 0, 'users, sessions, turns, calls and tokens by meter');
+is(psql('SELECT count(*) FROM measured WHERE (f).reason IS NULL AND total(tokens_by_meter(f)) <> total'), 0, 'as a plan it has the same tokens');
+
 is(psql("SELECT count(*), count(*) FILTER (WHERE total_tokens(f) = c.total) FROM unnest('{Asia/Kolkata,Australia/Lord_Howe,America/St_Johns}'::text[]) z, measured_factors_between(zone => z) f,
          LATERAL (SELECT sum(total) AS total FROM call WHERE date_trunc('month', at AT TIME ZONE z) = f.month) c"), '45|45', 'by the months of other zones too');
 

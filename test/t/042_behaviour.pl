@@ -73,4 +73,20 @@ is(partitions("SELECT count(*) FROM costliest_turns(3, '2026-02-08Z', '2026-02-2
 for my $view (qw(peak_profile reasoning_profile fan_out cache_by_session_depth cache_use)) {
     is(psql("SELECT (SELECT count(*) FROM $view) = (SELECT count(*) FROM ${view}_between()), (SELECT reloptions FROM pg_class WHERE oid = '$view'::regclass)"), 't|{security_invoker=true}', "$view is ${view}_between() without limits, with the rights of the reader");
 }
+
+# ---- settled months say the same, and do so without their calls ----
+my @views = qw(demand_drivers peak_profile reasoning_profile fan_out cache_by_session_depth cache_use);
+psql("CREATE TABLE counted_$_ AS SELECT * FROM $_") for @views;
+$ENV{PGOPTIONS} = '-c client_min_messages=warning';
+psql('CALL refresh()');
+sub differences { my ($view) = @_; return psql("SELECT (SELECT count(*) FROM (SELECT * FROM $view EXCEPT ALL TABLE counted_$view) x), (SELECT count(*) FROM (TABLE counted_$view EXCEPT ALL SELECT * FROM $view) x)") }
+is(differences($_), '0|0', "$_ of settled months") for @views;
+is(psql('SELECT count(DISTINCT starts) >= 14, count(DISTINCT what) FROM stored_measure'), 't|6', 'all is stored');
+is(psql(q(SELECT string_agg(DISTINCT outcome, ',') FROM verify('2025-05-02', '2025-05-03'))), 'equal', 'and verifies');
+is(psql(q(SELECT archive('2025-05-01') > 30; DROP TABLE usage_y2025m05)), 't', 'a month is archived, and its partition dropped');
+psql('CALL refresh()');
+is(differences($_), '0|0', "$_ still has it") for @views;
+is(psql(q(SELECT count(*) FROM measured_factors_between('2025-04-30 22:00Z', '2025-06-30 22:00Z') WHERE month = '2025-05-01' AND reason IS NULL)), 1, 'its factors too');
+like(psql_error(q(SELECT measured_factors('2025-05-01', '{"team": "search"}', growth_months => 0))), qr/cannot be counted that way.*Ask for whole months/s, 'what was not stored is refused, not made up');
+is(psql(q(SELECT measured_factors('2026-05-01', '{"team": "search"}', growth_months => 10) IS NOT NULL)), 't', 'slices of later months are counted');
 done_testing();

@@ -60,6 +60,45 @@ BEGIN
     RETURN NULL;
 END
 $$;
+-- what row security is active for reads nothing that is stored
+CREATE ROLE settle_raw;
+GRANT USAGE ON SCHEMA llm, tokenomics TO settle_raw;
+GRANT SELECT ON ALL TABLES IN SCHEMA llm TO settle_raw;
+ALTER TABLE usage ENABLE ROW LEVEL SECURITY;
+CREATE POLICY every_row ON usage USING (true);
+CREATE FUNCTION rows_of(view text, first timestamptz, behind timestamptz, zone text) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    found text[];
+BEGIN
+    EXECUTE format('SELECT array_agg(v::text ORDER BY v::text) FROM %I($1, $2, $3) v', view || '_between') INTO found USING first, behind, zone;
+    RETURN found;
+END
+$$;
+CREATE FUNCTION raw_rows_of(view text, first timestamptz, behind timestamptz, zone text) RETURNS text[] LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = llm, tokenomics, public AS $$
+BEGIN
+    RETURN rows_of(view, first, behind, zone);
+END
+$$;
+GRANT CREATE ON SCHEMA public TO settle_raw;
+ALTER FUNCTION raw_rows_of(text, timestamptz, timestamptz, text) OWNER TO settle_raw;
+CREATE FUNCTION view_difference(view text, first timestamptz, behind timestamptz, zone text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    stored text[];
+    raw text[];
+    stamps text;
+BEGIN
+    FOR attempt IN 1 .. 20 LOOP
+        SELECT string_agg(coalesce(p.stamp, p.partition::oid::text), ' ' ORDER BY p.partition) INTO stamps FROM usage_partitions('usage', '-infinity', 'infinity') p;
+        stored := rows_of(view, first, behind, zone);
+        raw := raw_rows_of(view, first, behind, zone);
+        IF stamps IS NOT DISTINCT FROM (SELECT string_agg(coalesce(p.stamp, p.partition::oid::text), ' ' ORDER BY p.partition) FROM usage_partitions('usage', '-infinity', 'infinity') p) THEN
+            RETURN CASE WHEN stored IS DISTINCT FROM raw THEN format('DIFFERENT %s: %s rows, raw %s, stored such as %s, raw such as %s', concat_ws(' ', view, first, behind, zone), cardinality(stored), cardinality(raw),
+                (SELECT min(r) FROM (SELECT unnest(stored) EXCEPT SELECT unnest(raw)) x(r)), (SELECT min(r) FROM (SELECT unnest(raw) EXCEPT SELECT unnest(stored)) x(r))) END;
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END
+$$;
 SELECT count(*) FROM ensure_partitions('2026-02-01', '2026-03-31');
 UPDATE setting SET zone = 'America/New_York';
 INSERT INTO dimension VALUES ('feature', 'tags->>''feature''');
@@ -74,7 +113,13 @@ sub at { return sprintf("'2026-%s %02d:%02d:%02dZ'", pick('02-25', '02-26', '02-
 sub day { return "'" . pick('2026-02-25', '2026-02-26', '2026-02-27', '2026-02-28', '2026-03-01', '2026-03-02') . " 05:00Z'" }
 sub rates { return sprintf(q('{"currency": "%s", "input": %d.%d, "output": %d}'), pick('USD', 'USD', 'EUR'), rand(9), rand(99), rand(20)) }
 
+my @views = qw(demand_drivers fan_out reasoning_profile cache_by_session_depth cache_use peak_profile);
+
 sub check {
+    if (rand() < 0.3) {
+        my ($first, $behind) = @{ pick(['NULL', 'NULL'], ['NULL', 'NULL'], ["'2026-02-01 05:00Z'", 'NULL'], [at(), at()]) };
+        return sprintf("SELECT view_difference('%s', %s, %s, %s);", pick(@views), $first, $behind, pick('NULL', 'NULL', 'NULL', "'Asia/Kolkata'"));
+    }
     my ($grain, $zone, $dimension) = @{ pick(['month', 'NULL', 'NULL'], ['month', 'NULL', "'team'"], ['day', 'NULL', "'feature'"], ['day', 'NULL', 'NULL'], ['hour', "'Asia/Kolkata'", 'NULL'], ['quarter_hour', "'UTC'", 'NULL'], ['day', "'UTC'", "'team'"]) };
     my ($first, $behind) = @{ pick(['NULL', 'NULL'], ['NULL', 'NULL'], [day(), 'NULL'], [at(), at()], ["'2026-02-26 09:15Z'", "'2026-03-02 10:30Z'"]) };
     return "SELECT difference('$grain', $first, $behind, $zone, $dimension);";
@@ -82,7 +127,7 @@ sub check {
 
 sub change {
     my ($me, $repeatable) = @_;
-    my $insert = sub { sprintf("INSERT INTO usage (at, provider, model, agent, team, tags, tokens, user_id, calls) SELECT %s::timestamptz + i * interval '%d seconds', 'v', 'm%d', '%s', 't%d', '{\"feature\": \"f%d\"}', tokens(input => %d + i, output => %d), 'u%d', %d FROM generate_series(1, %d) i;", at(), pick(1, 60, 40000), rand(4), $me, rand(3), rand(2), rand(1000), rand(100), rand(3), pick(1, 1, 1, 5), pick(1, 1, 1, 3, 50)) };
+    my $insert = sub { sprintf("INSERT INTO usage (at, provider, model, agent, team, tags, tokens, user_id, session_id, turn_id, calls) SELECT %s::timestamptz + i * interval '%d seconds', 'v', 'm%d', '%s', 't%d', '{\"feature\": \"f%d\"}', tokens(input => %d + i, cache_read => i %% 7, output => %d, reasoning => i %% 5), 'u%d', 's%d', 't%d' || i %% 5, %d FROM generate_series(1, %d) i;", at(), pick(1, 60, 40000), rand(4), $me, rand(3), rand(2), rand(1000), rand(100), rand(3), rand(9), rand(99), pick(1, 1, 1, 5), pick(1, 1, 1, 3, 50)) };
     my @mine = ("agent = '$me'", "at >= '2026-02-20Z' AND ctid IN (SELECT ctid FROM usage WHERE agent = '$me' LIMIT " . int(rand(20)) . ")");
     my $mine = "$mine[0] AND request_id IS NULL AND extract(minute FROM at)::int % 10 = " . int(rand(10));
     my @kinds = (
@@ -91,6 +136,7 @@ sub change {
         [8, sub { "UPDATE usage SET tokens = tokens(input => " . int(rand(999)) . ") WHERE $mine;" }],
         [5, sub { "UPDATE usage SET at = at + interval '" . pick(1, 30, 800, -900) . " hours' WHERE $mine AND at < '2026-03-20Z';" }],
         [3, sub { "UPDATE usage SET user_id = NULL, session_id = 's' WHERE $mine;" }],
+        [3, sub { "UPDATE usage SET turn_id = 't" . int(rand(99)) . "', request_id = '" . int(rand(1e9)) . "-' || random() WHERE $mine[1];" }],
         [3, sub { "UPDATE usage SET team = 't9', tags = NULL WHERE $mine;" }],
         [8, sub { "DELETE FROM usage WHERE $mine;" }],
         [4, sub { "DO \$\$ BEGIN FOR k IN 1 .. 5 LOOP BEGIN " . $insert->() . " IF k % 2 = 0 THEN RAISE division_by_zero; END IF; EXCEPTION WHEN division_by_zero THEN NULL; END; END LOOP; END \$\$;" }],
@@ -202,6 +248,10 @@ for my $round (1 .. $rounds) {
         my $after = psql("SELECT difference('$grain', NULL, NULL, NULL, NULL), difference('$grain', NULL, NULL, NULL, 'team')");
         push @different, "$after at the end of round $round" if $after ne '|';
     }
+    for my $view (@views) {
+        my $after = psql("SELECT view_difference('$view', NULL, NULL, NULL)");
+        push @different, "$after at the end of round $round" if $after ne '';
+    }
     last if @different;
 }
 diag('errors: ' . join(', ', map { "$_ x $seen{$_}" } sort keys %seen));
@@ -222,6 +272,9 @@ is(psql("SELECT count(*) FROM settlement WHERE state <> 'settled' AND day < curr
 is(psql('SELECT count(*) FROM usage u WHERE NOT EXISTS (SELECT FROM settled s WHERE s.grain = \'month\' AND u.at >= s.starts AND u.at < s.ends)'), '0', 'every call is in a stored month');
 is(psql("SELECT usage_ledger('month') = raw_ledger('month', NULL, NULL, NULL, NULL)"), 't', 'which is what it is');
 is(psql('SELECT count(*) FROM usage_mark'), '0', 'no mark is left');
+is(psql('SELECT string_agg(n::text, \',\') FROM (SELECT count(*) AS n FROM settled_units(\'-infinity\', \'infinity\', book()) u, measure_kinds() k WHERE u.grain = \'month\' AND u.problem IS NULL
+    AND NOT EXISTS (SELECT FROM measure_problems(\'-infinity\', \'infinity\', book()) p WHERE p.what = k.what AND p.zone = u.zone AND p.starts = u.starts AND p.problem IS NULL)) x'), '0', 'all of each month is measured');
+is(psql("SELECT view_difference('$_', NULL, NULL, NULL)"), '', "$_ is what it is") for @views;
 
 # Sessions side by side, step by step.
 package Session {
@@ -279,8 +332,18 @@ is($a->run("CALL refresh(); BEGIN; SAVEPOINT s; SAVEPOINT t; $call RELEASE t; $c
 is($a->run("CALL refresh(); BEGIN; $call PREPARE TRANSACTION 'settle';") =~ /^(ERROR:  55000)?$/ ? 1 : 0, 1, 'a prepared transaction, where there may be any');
 $a->run('ROLLBACK;');
 is($a->run("SELECT count(*) FROM usage_mark; CALL refresh(); BEGIN ISOLATION LEVEL REPEATABLE READ; CALL refresh(); ROLLBACK;"), '0|ERROR:  25000', 'refresh() needs READ COMMITTED');
+is($a->run("BEGIN; UPDATE usage SET user_id = 'x', session_id = 'x', turn_id = 'x' WHERE team = 't1'; SELECT coalesce(view_difference('demand_drivers', NULL, NULL, NULL), 'same'); COMMIT; SELECT coalesce(view_difference('demand_drivers', NULL, NULL, NULL), 'same');"), 'same|same', 'a change of ids is seen by what counts them');
+is($a->run("CALL refresh(); SELECT count(*) FROM usage_id_mark; SELECT coalesce(view_difference('demand_drivers', NULL, NULL, NULL), 'same');"), '0|same', 'and counted again');
 is($a->run("BEGIN; UPDATE usage SET user_id = 'x' WHERE team = 't1'; COMMIT; $state UPDATE usage SET user_id = 'x', team = 't7' WHERE at = '2026-02-26 12:00Z'; $state $same"), 'settled|unsettled|same', 'a change of ids alone is none');
 $a->run('CALL refresh();');
 is($a->run("BEGIN ISOLATION LEVEL SERIALIZABLE; $same $call COMMIT; $state"), 'same|unsettled', 'in a serializable transaction too');
+{
+    my $before = $a->run('SELECT month, users FROM demand_drivers;');
+    $a->run("CALL refresh();");
+    is($a->run("SELECT month, users FROM demand_drivers; SELECT forget_user('x') > 0; SELECT month, users FROM demand_drivers; SELECT DISTINCT outcome FROM verify() ORDER BY 1 DESC;"), "$before|t|$before|ids of calls have been blanked|equal", 'who is forgotten was there, and nothing else differs');
+    is($a->run("CALL refresh(); SELECT month, users FROM demand_drivers;"), $before, 'refresh() does not count them again');
+}
 is($a->run("CALL refresh(); SELECT unsettle(); $same CALL refresh(); $state") =~ /^\d+\|same\|settled$/ ? 1 : 0, 1, 'unsettle()');
+psql('DROP OWNED BY settle_raw');
+psql('DROP ROLE settle_raw');
 done_testing();

@@ -14,17 +14,19 @@ $ENV{PGOPTIONS} = '-c client_min_messages=warning';
 psql(q(SELECT correct_price('v', 'm0', '{"currency": "USD", "input": 1.25, "output": 2}', '(,)', 'first'); SELECT correct_price('v', 'm1', '{"currency": "EUR", "input": 3, "output": 4}', '(,)', 'first');
        UPDATE setting SET zone = 'America/New_York'; INSERT INTO dimension VALUES ('feature', 'tags->>''feature''');
        SELECT count(*) FROM ensure_partitions('2025-01-01', '2025-03-31');
-       INSERT INTO usage (at, provider, model, team, tags, tokens) SELECT '2025-01-01Z'::timestamptz + i * interval '17 minutes', 'v', 'm' || i % 3, 't' || i % 4, jsonb_build_object('feature', 'f' || i % 5), tokens(input => i * 7, output => i % 100) FROM generate_series(0, 7000) i));
+       INSERT INTO usage (at, provider, model, team, user_id, session_id, turn_id, tags, tokens) SELECT '2025-01-01Z'::timestamptz + i * interval '17 minutes', 'v', 'm' || i % 3, 't' || i % 4, 'u' || i % 9, 's' || i / 9, 't' || i / 3, jsonb_build_object('feature', 'f' || i % 5), tokens(input => i * 7, output => i % 100) FROM generate_series(0, 7000) i));
 psql('CALL refresh()');
 psql("SELECT archive('2025-01-01')");
 psql('DROP TABLE usage_y2025m01');
 psql("INSERT INTO usage (at, provider, model, tokens) VALUES ('2025-02-20 12:00Z', 'v', 'm0', '{\"input\": 5}')");
 my $answers = q(SELECT md5(string_agg(t, E'\n')) FROM (SELECT usage_ledger('month')::text UNION ALL SELECT usage_ledger('day', dimension => 'team')::text UNION ALL SELECT usage_ledger('day', dimension => 'feature')::text
     UNION ALL SELECT usage_ledger('hour', zone => 'Asia/Kolkata')::text UNION ALL SELECT v::text FROM cost_per_token v UNION ALL SELECT v::text FROM spend_by_owner v ORDER BY 1) x(t));
+my $measures = q(SELECT md5(string_agg(t, E'\n')) FROM (SELECT v::text FROM demand_drivers v UNION ALL SELECT v::text FROM fan_out v UNION ALL SELECT v::text FROM peak_profile v ORDER BY 1) x(t));
 my $before = psql($answers);
 my $stored = q(SELECT md5(string_agg(l::text, E'\n' ORDER BY zone, grain, starts, dimension)) FROM stored_ledger l WHERE grain <> 'month');
 psql('CALL refresh()');
 is(psql($answers), $before, 'refresh() changes no answer');
+my $measured = psql($measures);
 my $ledgers = psql($stored);
 psql("INSERT INTO usage (at, provider, model, tokens) VALUES ('2025-02-20 12:01Z', 'v', 'm0', '{\"input\": 5}'); DELETE FROM usage WHERE at = '2025-02-20 12:01Z'");
 my $dir = tempdir(CLEANUP => 1);
@@ -46,6 +48,7 @@ for (['settle_plain', "pg_dump -f $dir/plain.sql $database", "psql -XqAt -v ON_E
     psql("CALL tokenomics.install('llm')") if $name eq 'settle_data';
     psql('CALL refresh()');
     is(psql($answers), $before, "$name: refresh() changes no answer");
+    is(psql($measures), $measured, "$name: nor what was measured of months, archived ones among them");
     is(psql("SELECT string_agg(DISTINCT state, ',' ORDER BY state) FROM settlement"), 'archived,settled', "$name: all is settled");
     is(psql($stored), $ledgers, "$name: and what was stored was right");
     is(psql("SELECT string_agg(DISTINCT outcome, ',' ORDER BY outcome) FROM verify()"), 'archived: calls are gone,equal', "$name: verify() of everything");

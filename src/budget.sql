@@ -110,6 +110,33 @@ CREATE FUNCTION budget_totals(
 COMMENT ON FUNCTION budget_totals(budget_scope[], budget_line[], date) IS
     'what of some lines is within each of the scopes, the nth, in its period (actual: NULL where a part of it has no amount in the currency); and, of one that today is in, what was spent on each day before today, of up to 8 weeks: from first_day, the first with a line, on';
 
+CREATE FUNCTION budget_thresholds(
+    alert_at numeric[],
+    alert_forecast_at numeric[],
+    alert_cost_per_mtok numeric,
+    alert_reasoning_per_call numeric,
+    amount numeric,
+    actual numeric,
+    forecast numeric,
+    cost_per_mtok numeric,
+    reasoning_per_call numeric,
+    unpriced_tokens bigint
+) RETURNS TABLE (kind text, threshold numeric, value numeric, is_crossed boolean)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 4
+BEGIN ATOMIC
+    SELECT 'amount' AS kind, t AS threshold, actual AS value, actual >= t * amount AND actual > 0 AS is_crossed FROM unnest(alert_at) t
+    UNION ALL
+    SELECT 'forecast', t, forecast, forecast >= t * amount AND forecast > 0 FROM unnest(alert_forecast_at) t WHERE forecast IS NOT NULL
+    UNION ALL
+    SELECT 'cost_per_mtok', alert_cost_per_mtok, cost_per_mtok, cost_per_mtok > alert_cost_per_mtok WHERE alert_cost_per_mtok IS NOT NULL
+    UNION ALL
+    SELECT 'reasoning_per_call', alert_reasoning_per_call, reasoning_per_call, reasoning_per_call > alert_reasoning_per_call WHERE alert_reasoning_per_call IS NOT NULL
+    UNION ALL
+    SELECT 'unpriced', 0, unpriced_tokens, unpriced_tokens > 0;
+END;
+COMMENT ON FUNCTION budget_thresholds(numeric[], numeric[], numeric, numeric, numeric, numeric, numeric, numeric, numeric, bigint) IS
+    'the thresholds of a budget and whether its figures cross them (NULL: not known); a forecast of NULL is not asked';
+
 -- Makes the tables, views and functions in the schema that comes first in
 -- search_path; called by install().
 CREATE PROCEDURE install_budget() LANGUAGE plpgsql
@@ -580,16 +607,8 @@ BEGIN
                 FROM budget_status_at(as_of) s JOIN budget b ON b.name = s.name AND b.period_start = s.period_start AND b.version = s.version
             ), threshold AS MATERIALIZED (
                 SELECT s.name, s.period_start, s.version, s.amount, s.currency, x.*
-                FROM status s, LATERAL (
-                    SELECT 'amount' AS kind, t AS threshold, s.actual AS value, s.actual >= t * s.amount AND s.actual > 0 AS is_crossed FROM unnest(s.alert_at) t
-                    UNION ALL
-                    SELECT 'forecast', t, s.forecast, s.forecast >= t * s.amount AND s.forecast > 0 FROM unnest(s.alert_forecast_at) t WHERE s.is_running
-                    UNION ALL
-                    SELECT 'cost_per_mtok', s.alert_cost_per_mtok, s.cost_per_mtok, s.cost_per_mtok > s.alert_cost_per_mtok WHERE s.alert_cost_per_mtok IS NOT NULL
-                    UNION ALL
-                    SELECT 'reasoning_per_call', s.alert_reasoning_per_call, s.reasoning_per_call, s.reasoning_per_call > s.alert_reasoning_per_call WHERE s.alert_reasoning_per_call IS NOT NULL
-                    UNION ALL
-                    SELECT 'unpriced', 0, s.unpriced_tokens, s.unpriced_tokens > 0) x
+                FROM status s, tokenomics.budget_thresholds(s.alert_at, s.alert_forecast_at, s.alert_cost_per_mtok, s.alert_reasoning_per_call, s.amount, s.actual,
+                                                            CASE WHEN s.is_running THEN s.forecast END, s.cost_per_mtok, s.reasoning_per_call, s.unpriced_tokens) x
             ), cleared AS (
                 -- not for want of a value: only what is known not to be crossed, or not asked any more
                 UPDATE budget_alert a SET cleared_at = clock_timestamp(), cleared_value = t.value

@@ -12,6 +12,12 @@ SELECT report_percent(0.1234), report_percent(-0.0004, true), report_percent(0.5
 SELECT report_text(E'a|b\n*c* [d](e) <f> _g_ `h` \\'), report_text(''), report_text(NULL);
 SELECT report_table('{"A","B:"}', '{x,1,y,NULL}'), report_table('{"A"}', '{}');
 
+-- to the cent, and adding up; more than rounding can leave is not hidden
+SELECT report_cents('{0.004,0.004,0.004}', 0.012), report_cents('{1.005,-2.005,NULL,0}', -1), report_cents('{1,2}', 3.05), report_cents('{NULL,NULL}', NULL), report_cents('{}', 0);
+SELECT report_alert(a::jsonb) FROM (VALUES ('{"kind": "amount", "threshold": 0.8, "value": 81, "currency": "USD"}'), ('{"kind": "forecast", "threshold": 1, "value": 300, "currency": "USD"}'),
+    ('{"kind": "cost_per_mtok", "threshold": 1.5, "value": 2, "currency": "EUR"}'), ('{"kind": "reasoning_per_call", "threshold": 500, "value": 1234.5, "currency": "USD"}'),
+    ('{"kind": "unpriced", "threshold": 0, "value": 7000, "currency": "USD"}')) v(a);
+
 -- nothing at all; and no month
 SELECT report_markdown(monthly_report('2026-02-10'));
 SELECT monthly_report(NULL);
@@ -25,7 +31,12 @@ INSERT INTO price (provider, model, rates, valid) VALUES
 INSERT INTO usage (at, tokens, provider, model, team, user_id, session_id, turn_id, request_id) VALUES
     ('2026-01-10', '{"input": 10000000}', 'a', 'm', 'search', 'u', 's', 't1', 'r1'),
     ('2026-02-10', '{"input": 30000000}', 'a', 'm', 'search', 'u', 's', 't2', 'r2');
+SELECT set_budget('all', '2026-02-01', '2026-03-01', 25, alert_at => '{0.5,1}', alert_cost_per_mtok => 0.9) AS budget,
+       set_budget('search', '2026-01-01', '2026-04-01', 100, dimension => 'team', owner => 'search', planned_tokens => '{"input": 100000000}') AS quarter;
+\pset format unaligned
 SELECT report_markdown(monthly_report('2026-02-10'));
+\pset format aligned
+SELECT a FROM jsonb_array_elements(monthly_report('2026-02-10') -> 'alerts') a;
 -- effects add up to the change, the change to the bill
 SELECT b ->> 'change' AS change, (b ->> 'price_effect')::numeric + (b ->> 'volume_effect')::numeric + (b ->> 'mix_effect')::numeric + (b ->> 'new_effect')::numeric
        + (b ->> 'discontinued_effect')::numeric + (b ->> 'currency_effect')::numeric + (b ->> 'purchase_effect')::numeric + (b ->> 'other_effect')::numeric = (b ->> 'change')::numeric AS adds_up

@@ -1,25 +1,30 @@
 /*-------------------------------------------------------------------------
  *
  * budget.c
- *	  A budget of an amount and of tokens: when it is due, what differs from it
- *	  and why, and where spending by the weekday leads.
+ *	  A budget of an amount and of tokens: what was spent of it, when it is due,
+ *	  what differs from it and why, and where spending by the weekday leads.
  *
  *-------------------------------------------------------------------------
  */
-#include "rates.h"
+#include "ledger.h"
 
 #include <math.h>
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "common/int.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/float.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
+#include "utils/typcache.h"
 
+SQL_FUNCTION(budget_totals);
 SQL_FUNCTION(budget_variance);
 SQL_FUNCTION(weekday_profile);
 SQL_FUNCTION(phased_budget);
@@ -431,6 +436,344 @@ projected_exhaustion(PG_FUNCTION_ARGS)
 		remaining = subtract(remaining, profile[weekday(day)]);
 		if (!DatumGetBool(DirectFunctionCall2(numeric_gt, remaining, integer(0))))
 			PG_RETURN_DATEADT(day);
+	}
+	PG_RETURN_NULL();
+}
+
+/*
+ * What was spent within scopes
+ */
+
+/* How far back the days go that tell what a weekday spends. */
+#define PROFILE_DAYS 56
+
+/* The columns of a budget_scope. */
+enum
+{
+	SCOPE_DIMENSION,
+	SCOPE_OWNER,
+	SCOPE_PROVIDER,
+	SCOPE_MODEL,
+	SCOPE_CURRENCY,
+	SCOPE_START,
+	SCOPE_END,
+	N_SCOPE_COLUMNS
+};
+
+/* The columns of a budget_line. */
+enum
+{
+	LINE_DIMENSION,
+	LINE_OWNER,
+	LINE_PROVIDER,
+	LINE_MODEL,
+	LINE_CURRENCY,
+	LINE_DAY,
+	LINE_IS_DAY,
+	LINE_COST,
+	LINE_USAGE_COST,
+	LINE_IS_LOST,
+	LINE_TOKENS,
+	LINE_CALLS,
+	LINE_UNPRICED_TOKENS,
+	N_LINE_COLUMNS
+};
+
+StaticAssertDecl((int) N_SCOPE_COLUMNS < (int) N_LINE_COLUMNS, "room for a line is room for a scope");
+
+/* What a scope is of, as numbers of strings; 0: NULL. */
+typedef struct ScopeKey
+{
+	uint32		dimension;
+	uint32		owner;
+	uint32		provider;
+	uint32		model;
+	uint32		currency;
+} ScopeKey;
+
+/* What was spent on a day, or in a month that begins with it. */
+typedef struct SpendEntry
+{
+	DateADT		day;
+	bool		is_day;
+	bool		is_lost;		/* a cost is not known in the currency */
+	Datum		cost;			/* numeric */
+	Datum		usage_cost;
+	TokenCounts tokens;
+	int64		calls;
+	int64		unpriced_tokens;
+} SpendEntry;
+
+/* A scope of at least one budget, and what lies within it. */
+typedef struct Scope
+{
+	ScopeKey	key;
+	SpendEntry *entries;		/* by day, of which there is one each once
+								 * they are added up */
+	int			n_entries;
+	int			max_entries;
+	bool		is_added_up;
+} Scope;
+
+/* The rows of an array of them. */
+typedef struct RowReader
+{
+	TupleDesc	desc;
+	Datum	   *rows;
+	bool	   *nulls;
+	int			n;
+} RowReader;
+
+static void
+row_reader(FunctionCallInfo fcinfo, int argno, int n_columns, RowReader *reader)
+{
+	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(argno);
+
+	deconstruct_array(array, ARR_ELEMTYPE(array), -1, false, TYPALIGN_DOUBLE, &reader->rows, &reader->nulls, &reader->n);
+	reader->desc = lookup_rowtype_tupdesc_copy(ARR_ELEMTYPE(array), -1);
+	if (reader->desc->natts != n_columns)
+		elog(ERROR, "type %s has %d columns", format_type_be(ARR_ELEMTYPE(array)), reader->desc->natts);
+}
+
+static void
+row_read(const RowReader *reader, int i, Datum *values, bool *nulls)
+{
+	HeapTupleHeader row;
+	HeapTupleData tuple;
+
+	if (reader->nulls[i])
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("an element of an array is null")));
+	row = DatumGetHeapTupleHeader(reader->rows[i]);
+	tuple.t_len = HeapTupleHeaderGetDatumLength(row);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = InvalidOid;
+	tuple.t_data = row;
+	heap_deform_tuple(&tuple, reader->desc, values, nulls);
+}
+
+/* Both kinds of rows begin with what makes the key. */
+static ScopeKey
+scope_key(Ledger *names, const Datum *values, const bool *nulls)
+{
+	uint32		name[SCOPE_CURRENCY + 1];
+	ScopeKey	key;
+
+	for (int c = 0; c <= SCOPE_CURRENCY; c++)
+	{
+		name[c] = 0;
+		if (!nulls[c])
+		{
+			Bytes		bytes = packed_bytes(values[c]);
+
+			name[c] = ledger_string(names, bytes.data, bytes.len);
+		}
+	}
+	key.dimension = name[SCOPE_DIMENSION];
+	key.owner = name[SCOPE_OWNER];
+	key.provider = name[SCOPE_PROVIDER];
+	key.model = name[SCOPE_MODEL];
+	key.currency = name[SCOPE_CURRENCY];
+	return key;
+}
+
+static DateADT
+row_date(const Datum *values, const bool *nulls, int column)
+{
+	if (nulls[column] || DATE_NOT_FINITE(DatumGetDateADT(values[column])))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("a day must be finite")));
+	return DatumGetDateADT(values[column]);
+}
+
+static void
+scope_append(Scope *scope, const SpendEntry *entry)
+{
+	if (scope->n_entries == scope->max_entries)
+	{
+		scope->max_entries = Max(16, 2 * scope->max_entries);
+		scope->entries = scope->entries == NULL ?
+			palloc_extended(scope->max_entries * sizeof(SpendEntry), MCXT_ALLOC_HUGE) :
+			repalloc_huge(scope->entries, scope->max_entries * sizeof(SpendEntry));
+	}
+	scope->entries[scope->n_entries++] = *entry;
+}
+
+static void
+entry_add(SpendEntry *into, const SpendEntry *entry)
+{
+	into->is_lost |= entry->is_lost;
+	into->cost = add(into->cost, entry->cost);
+	into->usage_cost = add(into->usage_cost, entry->usage_cost);
+	token_counts_add(&into->tokens, &entry->tokens);
+	if (pg_add_s64_overflow(into->calls, entry->calls, &into->calls) ||
+		pg_add_s64_overflow(into->unpriced_tokens, entry->unpriced_tokens, &into->unpriced_tokens))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("bigint out of range")));
+}
+
+static int
+compare_entries(const void *a, const void *b)
+{
+	const SpendEntry *x = a;
+	const SpendEntry *y = b;
+
+	if (x->day != y->day)
+		return x->day < y->day ? -1 : 1;
+	return (int) x->is_day - (int) y->is_day;
+}
+
+/* One entry for each day: many budgets may be of the same scope. */
+static void
+scope_add_up(Scope *scope)
+{
+	int			n = 0;
+
+	if (scope->is_added_up)
+		return;
+	if (scope->n_entries > 1)
+		qsort(scope->entries, scope->n_entries, sizeof(SpendEntry), compare_entries);
+	for (int i = 0; i < scope->n_entries; i++)
+	{
+		if (n > 0 && compare_entries(&scope->entries[n - 1], &scope->entries[i]) == 0)
+			entry_add(&scope->entries[n - 1], &scope->entries[i]);
+		else
+			scope->entries[n++] = scope->entries[i];
+	}
+	scope->n_entries = n;
+	scope->is_added_up = true;
+}
+
+/*
+ * budget_totals(scopes, lines, today): what was spent within each scope's
+ * period, and, where today is in it, on each of the days before today.
+ *
+ * A line is within up to four scopes: of its provider and model, of all models,
+ * of all providers.  They are looked up by what they are of, so that the time
+ * taken is that of the lines and of the scopes, not of their product.
+ */
+Datum
+budget_totals(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	DateADT		today = date_arg(fcinfo, 2);
+	RowReader	reader;
+	Datum		values[N_LINE_COLUMNS];
+	bool		nulls[N_LINE_COLUMNS];
+	Ledger	   *names = ledger_make(CurrentMemoryContext, GRAIN_QUARTER_HOUR, "UTC", 3);
+	Datum		zero = integer(0);
+	HASHCTL		ctl;
+	HTAB	   *scopes;
+	Scope	  **scope_of;
+	DateADT    *start;
+	DateADT    *end;
+	int			n_scopes;
+
+	row_reader(fcinfo, 0, N_SCOPE_COLUMNS, &reader);
+	n_scopes = reader.n;
+	ctl.keysize = sizeof(ScopeKey);
+	ctl.entrysize = sizeof(Scope);
+	ctl.hcxt = CurrentMemoryContext;
+	scopes = hash_create("scopes of budgets", 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	scope_of = palloc(Max(n_scopes, 1) * sizeof(Scope *));
+	start = palloc(Max(n_scopes, 1) * sizeof(DateADT));
+	end = palloc(Max(n_scopes, 1) * sizeof(DateADT));
+	for (int i = 0; i < n_scopes; i++)
+	{
+		ScopeKey	key;
+		bool		found;
+
+		row_read(&reader, i, values, nulls);
+		key = scope_key(names, values, nulls);
+		scope_of[i] = hash_search(scopes, &key, HASH_ENTER, &found);
+		if (!found)
+			memset((char *) scope_of[i] + sizeof(ScopeKey), 0, sizeof(Scope) - sizeof(ScopeKey));
+		start[i] = row_date(values, nulls, SCOPE_START);
+		end[i] = row_date(values, nulls, SCOPE_END);
+	}
+
+	row_reader(fcinfo, 1, N_LINE_COLUMNS, &reader);
+	for (int i = 0; i < reader.n; i++)
+	{
+		SpendEntry	entry = {0};
+		ScopeKey	of_line;
+
+		CHECK_FOR_INTERRUPTS();
+		row_read(&reader, i, values, nulls);
+		of_line = scope_key(names, values, nulls);
+		entry.day = row_date(values, nulls, LINE_DAY);
+		entry.is_day = !nulls[LINE_IS_DAY] && DatumGetBool(values[LINE_IS_DAY]);
+		entry.is_lost = !nulls[LINE_IS_LOST] && DatumGetBool(values[LINE_IS_LOST]);
+		entry.cost = nulls[LINE_COST] ? zero : values[LINE_COST];
+		entry.usage_cost = nulls[LINE_USAGE_COST] ? zero : values[LINE_USAGE_COST];
+		if (!nulls[LINE_TOKENS])
+			token_counts_read(values[LINE_TOKENS], &entry.tokens);
+		entry.calls = nulls[LINE_CALLS] ? 0 : DatumGetInt64(values[LINE_CALLS]);
+		entry.unpriced_tokens = nulls[LINE_UNPRICED_TOKENS] ? 0 : DatumGetInt64(values[LINE_UNPRICED_TOKENS]);
+		for (int p = 0; p < (of_line.provider != 0 ? 2 : 1); p++)
+			for (int m = 0; m < (of_line.model != 0 ? 2 : 1); m++)
+			{
+				ScopeKey	key = of_line;
+				Scope	   *scope;
+
+				if (p > 0)
+					key.provider = 0;
+				if (m > 0)
+					key.model = 0;
+				scope = hash_search(scopes, &key, HASH_FIND, NULL);
+				if (scope != NULL)
+					scope_append(scope, &entry);
+			}
+	}
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < n_scopes; i++)
+	{
+		Scope	   *scope = scope_of[i];
+		bool		is_running = start[i] <= today && today < end[i];
+		SpendEntry	sum = {0};
+		Datum		amounts[PROFILE_DAYS];
+		int			n_amounts = 0;	/* of the last days before today */
+		Datum		result[9];
+		bool		result_nulls[9] = {0};
+
+		CHECK_FOR_INTERRUPTS();
+		scope_add_up(scope);
+		sum.cost = sum.usage_cost = zero;
+		for (int d = 0; d < PROFILE_DAYS; d++)
+			amounts[d] = zero;
+		for (int e = 0; e < scope->n_entries; e++)
+		{
+			const SpendEntry *entry = &scope->entries[e];
+			int64		days_ago = (int64) today - entry->day;
+
+			if (entry->day >= start[i] && entry->day < end[i])
+				entry_add(&sum, entry);
+			if (is_running && entry->is_day && days_ago > 0 && days_ago <= PROFILE_DAYS)
+			{
+				amounts[PROFILE_DAYS - days_ago] = entry->cost;
+				n_amounts = Max(n_amounts, days_ago);
+			}
+		}
+		result[0] = Int32GetDatum(i + 1);
+		result[1] = sum.cost;
+		result_nulls[1] = sum.is_lost;
+		result[2] = BoolGetDatum(sum.is_lost);
+		result[3] = sum.usage_cost;
+		result[4] = token_counts_datum(&sum.tokens);
+		result[5] = Int64GetDatum(sum.calls);
+		result[6] = Int64GetDatum(sum.unpriced_tokens);
+		result_nulls[7] = result_nulls[8] = n_amounts == 0;
+		if (n_amounts > 0)
+		{
+			result[7] = DateADTGetDatum(today - n_amounts);
+			result[8] = PointerGetDatum(construct_array(amounts + PROFILE_DAYS - n_amounts, n_amounts,
+														NUMERICOID, -1, false, TYPALIGN_INT));
+		}
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, result, result_nulls);
 	}
 	PG_RETURN_NULL();
 }

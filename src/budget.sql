@@ -44,6 +44,99 @@ CREATE FUNCTION projected_exhaustion(remaining numeric, profile numeric[], from_
 COMMENT ON FUNCTION projected_exhaustion(numeric, numeric[], date, date) IS
     'the day on which spending by a profile from from_day on uses up what remains; NULL where that is not before end_day';
 
+CREATE TYPE budget_scope AS (
+    dimension text,
+    owner text,
+    provider text,
+    model text,
+    currency text,
+    period_start date,
+    period_end date
+);
+COMMENT ON TYPE budget_scope IS 'what a budget is of, for budget_totals()';
+COMMENT ON COLUMN budget_scope.dimension IS 'dimension that its owner is of; NULL: none';
+COMMENT ON COLUMN budget_scope.owner IS 'its owner; NULL: that of lines without';
+COMMENT ON COLUMN budget_scope.provider IS 'provider; NULL: all';
+COMMENT ON COLUMN budget_scope.model IS 'model; NULL: all';
+COMMENT ON COLUMN budget_scope.currency IS 'currency of the amounts wanted';
+COMMENT ON COLUMN budget_scope.period_start IS 'first day';
+COMMENT ON COLUMN budget_scope.period_end IS 'day after the last';
+
+CREATE TYPE budget_line AS (
+    dimension text,
+    owner text,
+    provider text,
+    model text,
+    currency text,
+    day date,
+    is_day boolean,
+    cost numeric,
+    usage_cost numeric,
+    is_lost boolean,
+    tokens tokens,
+    calls bigint,
+    unpriced_tokens bigint
+);
+COMMENT ON TYPE budget_line IS 'what was spent, for budget_totals()';
+COMMENT ON COLUMN budget_line.dimension IS 'dimension that the owner is of; NULL: none';
+COMMENT ON COLUMN budget_line.owner IS 'who spent it';
+COMMENT ON COLUMN budget_line.provider IS 'provider';
+COMMENT ON COLUMN budget_line.model IS 'model; NULL of charges';
+COMMENT ON COLUMN budget_line.currency IS 'currency that the amounts are in';
+COMMENT ON COLUMN budget_line.day IS 'the day, or the first of the month';
+COMMENT ON COLUMN budget_line.is_day IS 'whether it is of a day, not a month';
+COMMENT ON COLUMN budget_line.cost IS 'all that was spent; NULL where there is no amount';
+COMMENT ON COLUMN budget_line.usage_cost IS 'what calls cost by their own price';
+COMMENT ON COLUMN budget_line.is_lost IS 'whether there is an amount, but none in the currency';
+COMMENT ON COLUMN budget_line.tokens IS 'tokens of calls with a price of their own';
+COMMENT ON COLUMN budget_line.calls IS 'number of calls';
+COMMENT ON COLUMN budget_line.unpriced_tokens IS 'tokens without a price';
+
+CREATE FUNCTION budget_totals(
+    scopes budget_scope[],
+    lines budget_line[],
+    today date,
+    OUT n integer,
+    OUT actual numeric,
+    OUT is_lost boolean,
+    OUT usage_cost numeric,
+    OUT tokens tokens,
+    OUT calls bigint,
+    OUT unpriced_tokens bigint,
+    OUT first_day date,
+    OUT amounts numeric[]
+) RETURNS SETOF record
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 1000 COST 1000;
+COMMENT ON FUNCTION budget_totals(budget_scope[], budget_line[], date) IS
+    'what of some lines is within each of the scopes, the nth, in its period (actual: NULL where a part of it has no amount in the currency); and, of one that today is in, what was spent on each day before today, of up to 8 weeks: from first_day, the first with a line, on';
+
+CREATE FUNCTION budget_thresholds(
+    alert_at numeric[],
+    alert_forecast_at numeric[],
+    alert_cost_per_mtok numeric,
+    alert_reasoning_per_call numeric,
+    amount numeric,
+    actual numeric,
+    forecast numeric,
+    cost_per_mtok numeric,
+    reasoning_per_call numeric,
+    unpriced_tokens bigint
+) RETURNS TABLE (kind text, threshold numeric, value numeric, is_crossed boolean)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 4
+BEGIN ATOMIC
+    SELECT 'amount' AS kind, t AS threshold, actual AS value, actual >= t * amount AND actual > 0 AS is_crossed FROM unnest(alert_at) t
+    UNION ALL
+    SELECT 'forecast', t, forecast, forecast >= t * amount AND forecast > 0 FROM unnest(alert_forecast_at) t WHERE forecast IS NOT NULL
+    UNION ALL
+    SELECT 'cost_per_mtok', alert_cost_per_mtok, cost_per_mtok, cost_per_mtok > alert_cost_per_mtok WHERE alert_cost_per_mtok IS NOT NULL
+    UNION ALL
+    SELECT 'reasoning_per_call', alert_reasoning_per_call, reasoning_per_call, reasoning_per_call > alert_reasoning_per_call WHERE alert_reasoning_per_call IS NOT NULL
+    UNION ALL
+    SELECT 'unpriced', 0, unpriced_tokens, unpriced_tokens > 0;
+END;
+COMMENT ON FUNCTION budget_thresholds(numeric[], numeric[], numeric, numeric, numeric, numeric, numeric, numeric, numeric, bigint) IS
+    'the thresholds of a budget and whether its figures cross them (NULL: not known); a forecast of NULL is not asked';
+
 -- Makes the tables, views and functions in the schema that comes first in
 -- search_path; called by install().
 CREATE PROCEDURE install_budget() LANGUAGE plpgsql
@@ -232,7 +325,7 @@ BEGIN
         days_from date := least(date_trunc('month', today::timestamp), date_trunc('month', (today - 56)::timestamp))::date;
     BEGIN
         RETURN QUERY
-        SELECT coalesce(d.dimension, ''), CASE WHEN d.dimension IS NULL THEN '' ELSE coalesce(l.label, 'unallocated') END, l.provider, l.model,
+        SELECT d.dimension, CASE WHEN d.dimension IS NOT NULL THEN coalesce(l.label, 'unallocated') END, l.provider, l.model,
                (l.period AT TIME ZONE in_zone)::date, g.is_day, l.currency, sum(l.effective_cost), sum(l.contracted_cost),
                tokenomics.sum(l.tokens) FILTER (WHERE l.contracted_cost IS NOT NULL), sum(l.calls)::bigint,
                coalesce(sum(tokenomics.total(l.tokens)) FILTER (WHERE l.unpriced IS NOT NULL), 0)::bigint
@@ -293,44 +386,32 @@ BEGIN
     BEGIN
         RETURN QUERY
         WITH wanted AS MATERIALIZED (
-            SELECT b.*, coalesce(b.dimension, '') AS in_dimension, coalesce(b.owner, '') AS of_owner,
-                   b.period_start <= today AND today < b.period_end AS is_running
+            SELECT b.*, row_number() OVER (ORDER BY b.period_start, b.name)::integer AS n, b.period_start <= today AND today < b.period_end AS is_running
             FROM budget b WHERE upper_inf(b.recorded)
         ), spent AS MATERIALIZED (
-            SELECT s.* FROM budget_spend(as_of, (SELECT min(w.period_start) FROM wanted w)) s
-        ), matched AS MATERIALIZED (
-            -- what is converted is, and what cannot be is seen
-            SELECT w.name, w.period_start, w.is_running, w.period_start <= s.day AND s.day < w.period_end AS is_within, s.day, s.is_day,
-                   s.tokens, s.calls, s.unpriced_tokens, s.cost IS NOT NULL AND x.cost IS NULL AS is_lost, x.cost, x.usage_cost
-            FROM wanted w
-            JOIN spent s ON s.dimension = w.in_dimension AND (s.owner = w.of_owner OR w.in_dimension = '')
-                AND (w.provider IS NULL OR w.provider = s.provider) AND (w.model IS NULL OR w.model = s.model),
-                 LATERAL (SELECT CASE WHEN s.currency = w.currency THEN s.cost
-                                      ELSE convert_currency(s.cost, s.currency, w.currency, s.day, CASE WHEN s.is_day THEN 'day' ELSE 'month' END) END AS cost,
-                                 CASE WHEN s.currency = w.currency THEN s.usage_cost
-                                      ELSE convert_currency(s.usage_cost, s.currency, w.currency, s.day, CASE WHEN s.is_day THEN 'day' ELSE 'month' END) END AS usage_cost) x
-            WHERE s.day < w.period_end AND (s.day >= w.period_start OR s.is_day AND w.is_running)
-        ), total AS (
-            SELECT m.name, m.period_start, CASE WHEN NOT bool_or(m.is_lost) THEN coalesce(sum(m.cost), 0) END AS actual, bool_or(m.is_lost) AS is_lost,
-                   coalesce(sum(m.usage_cost), 0) AS usage_cost, coalesce(tokenomics.sum(m.tokens), '{}') AS tokens,
-                   coalesce(sum(m.calls), 0)::bigint AS calls, coalesce(sum(m.unpriced_tokens), 0)::bigint AS unpriced_tokens
-            FROM matched m WHERE m.is_within GROUP BY 1, 2
-        ), daily AS (
-            SELECT m.name, m.period_start, m.day, coalesce(sum(m.cost), 0) AS amount, min(m.day) OVER (PARTITION BY m.name, m.period_start) AS first_day
-            FROM matched m WHERE m.is_running AND m.is_day AND m.day >= today - 56 AND m.day < today GROUP BY 1, 2, 3
-        ), series AS MATERIALIZED (
-            SELECT f.name, f.period_start, f.first_day, array_agg(coalesce(d.amount, 0) ORDER BY f.day) AS amounts
-            FROM (SELECT DISTINCT d.name, d.period_start, d.first_day, g.day::date AS day
-                  FROM daily d, generate_series(d.first_day::timestamp, (today - 1)::timestamp, interval '1 day') g(day)) f
-            LEFT JOIN daily d ON d.name = f.name AND d.period_start = f.period_start AND d.day = f.day
-            GROUP BY 1, 2, 3
+            SELECT s.*, CASE WHEN s.is_day THEN 'day' ELSE 'month' END AS grain
+            FROM budget_spend(as_of, (SELECT min(w.period_start) FROM wanted w)) s
+        ), rate AS MATERIALIZED (
+            SELECT s.currency, c.currency AS in_currency, s.grain, s.day, r.rate, r.is_inverse
+            FROM (SELECT DISTINCT s.currency, s.grain, s.day FROM spent s) s JOIN (SELECT DISTINCT w.currency FROM wanted w) c ON c.currency <> s.currency,
+                 LATERAL exchange_rate(s.currency, c.currency, s.day, s.grain) r
+        ), line AS MATERIALIZED (
+            -- what is converted is, as convert_currency() does, and what cannot be is seen
+            SELECT array_agg(ROW(s.dimension, s.owner, s.provider, s.model, c.currency, s.day, s.is_day, x.cost, x.usage_cost,
+                                 s.cost IS NOT NULL AND x.cost IS NULL, s.tokens, s.calls, s.unpriced_tokens)::tokenomics.budget_line) AS lines
+            FROM spent s CROSS JOIN (SELECT DISTINCT w.currency FROM wanted w) c
+            LEFT JOIN rate r ON r.currency = s.currency AND r.in_currency = c.currency AND r.grain = s.grain AND r.day = s.day,
+                 LATERAL (SELECT CASE WHEN s.currency = c.currency OR s.cost = 0 THEN s.cost ELSE tokenomics.exchanged(s.cost, r.rate, r.is_inverse) END AS cost,
+                                 CASE WHEN s.currency = c.currency OR s.usage_cost = 0 THEN s.usage_cost ELSE tokenomics.exchanged(s.usage_cost, r.rate, r.is_inverse) END AS usage_cost) x
+        ), total AS MATERIALIZED (
+            SELECT t.*
+            FROM (SELECT array_agg(ROW(w.dimension, w.owner, w.provider, w.model, w.currency, w.period_start, w.period_end)::tokenomics.budget_scope ORDER BY w.n) AS scopes FROM wanted w) w,
+                 line l, tokenomics.budget_totals(w.scopes, coalesce(l.lines, '{}'), today) t
         ), profiled AS (
-            SELECT w.*, coalesce(t.actual, CASE WHEN t.is_lost THEN NULL ELSE 0 END) AS actual, t.is_lost, coalesce(t.usage_cost, 0) AS usage_cost, coalesce(t.tokens, '{}') AS used,
-                   coalesce(t.calls, 0) AS calls, coalesce(t.unpriced_tokens, 0) AS unpriced_tokens, s.amounts, s.first_day,
-                   tokenomics.weekday_profile(s.amounts, s.first_day) AS profile,
+            SELECT w.*, t.actual, t.is_lost, t.usage_cost, t.tokens AS used, t.calls, t.unpriced_tokens, t.amounts, t.first_day,
+                   tokenomics.weekday_profile(t.amounts, t.first_day) AS profile,
                    CASE WHEN w.planned_tokens IS NOT NULL AND w.planned_rates IS NOT NULL THEN tokenomics.cost(w.planned_rates, w.planned_tokens) ELSE w.amount END AS planned_usage
-            FROM wanted w LEFT JOIN total t ON t.name = w.name AND t.period_start = w.period_start
-            LEFT JOIN series s ON s.name = w.name AND s.period_start = w.period_start
+            FROM wanted w JOIN total t ON t.n = w.n
         ), phased AS (
             SELECT p.*, d.due, d.due_usage, today_share.amount AS rest_of_today,
                    f.expected, f.lower_95, f.upper_95
@@ -526,16 +607,8 @@ BEGIN
                 FROM budget_status_at(as_of) s JOIN budget b ON b.name = s.name AND b.period_start = s.period_start AND b.version = s.version
             ), threshold AS MATERIALIZED (
                 SELECT s.name, s.period_start, s.version, s.amount, s.currency, x.*
-                FROM status s, LATERAL (
-                    SELECT 'amount' AS kind, t AS threshold, s.actual AS value, s.actual >= t * s.amount AND s.actual > 0 AS is_crossed FROM unnest(s.alert_at) t
-                    UNION ALL
-                    SELECT 'forecast', t, s.forecast, s.forecast >= t * s.amount AND s.forecast > 0 FROM unnest(s.alert_forecast_at) t WHERE s.is_running
-                    UNION ALL
-                    SELECT 'cost_per_mtok', s.alert_cost_per_mtok, s.cost_per_mtok, s.cost_per_mtok > s.alert_cost_per_mtok WHERE s.alert_cost_per_mtok IS NOT NULL
-                    UNION ALL
-                    SELECT 'reasoning_per_call', s.alert_reasoning_per_call, s.reasoning_per_call, s.reasoning_per_call > s.alert_reasoning_per_call WHERE s.alert_reasoning_per_call IS NOT NULL
-                    UNION ALL
-                    SELECT 'unpriced', 0, s.unpriced_tokens, s.unpriced_tokens > 0) x
+                FROM status s, tokenomics.budget_thresholds(s.alert_at, s.alert_forecast_at, s.alert_cost_per_mtok, s.alert_reasoning_per_call, s.amount, s.actual,
+                                                            CASE WHEN s.is_running THEN s.forecast END, s.cost_per_mtok, s.reasoning_per_call, s.unpriced_tokens) x
             ), cleared AS (
                 -- not for want of a value: only what is known not to be crossed, or not asked any more
                 UPDATE budget_alert a SET cleared_at = clock_timestamp(), cleared_value = t.value

@@ -751,10 +751,11 @@ BEGIN
     COMMENT ON COLUMN seat.team IS 'the team that it is paid for';
     COMMENT ON COLUMN seat.valid IS 'from when to when';
 
-    CREATE OR REPLACE FUNCTION underuse_between(
-        from_at timestamptz DEFAULT NULL,
-        to_at timestamptz DEFAULT NULL,
-        zone text DEFAULT NULL,
+    CREATE OR REPLACE FUNCTION underuse_of(
+        scopes text[],
+        from_at timestamptz,
+        to_at timestamptz,
+        zone text,
         months integer DEFAULT 3,
         threshold numeric DEFAULT 0.1
     ) RETURNS TABLE (
@@ -783,15 +784,16 @@ BEGIN
     AS $$
     #variable_conflict use_column
     DECLARE
-        in_zone text := coalesce(underuse_between.zone, (SELECT s.zone FROM setting s));
+        in_zone text := coalesce(underuse_of.zone, (SELECT s.zone FROM setting s));
         reporting text := (SELECT s.currency FROM setting s);
-        n integer := underuse_between.months;
+        n integer := underuse_of.months;
         behind timestamptz := least(to_at, now());
         local_behind timestamp;
         middle timestamptz;
         first timestamptz;
         spend_before numeric;
         spend numeric;
+        by_team tokenomics.ledger;
     BEGIN
         IF n IS NULL OR n NOT BETWEEN 1 AND 12 OR threshold IS NULL OR threshold < 0 OR threshold > 1 THEN
             RAISE EXCEPTION USING
@@ -801,7 +803,7 @@ BEGIN
         END IF;
         -- the last complete month with a call, and not one of a time to come
         behind := CASE WHEN isfinite(behind) THEN tokenomics.period_start('month', in_zone, behind) ELSE behind END;
-        behind := tokenomics.period_end('month', in_zone, (SELECT max(u.at) FROM usage u WHERE u.at < behind AND u.at >= coalesce(from_at, '-infinity')));
+        behind := tokenomics.period_end('month', in_zone, (SELECT max(l.period) FROM tokenomics.lines(usage_ledger('month', from_at, behind, in_zone)) l));
         IF behind IS NULL THEN
             behind := least(to_at, now());
         END IF;
@@ -814,69 +816,125 @@ BEGIN
         FROM total_spend_trend_between(first, behind, in_zone) t
         HAVING bool_and(t.total_spend_converted IS NOT NULL OR t.currency IS NULL);
 
+        -- Teams are in the ledgers; turns of those alone are counted from calls that
+        -- may be listed, and users where they are asked for.
+        by_team := usage_ledger('month', greatest(first, from_at), behind, in_zone, 'team');
+
         RETURN QUERY
         WITH counted AS (
-            SELECT CASE WHEN grouping(u.team) = 0 THEN 'team' WHEN grouping(u.user_id) = 0 THEN 'user' ELSE 'company' END AS scope,
-                   CASE WHEN grouping(u.team) = 0 THEN coalesce(u.team, 'unallocated') ELSE u.user_id END AS owner, max(u.team) AS team,
-                   coalesce(sum(tokenomics.total(u.tokens)) FILTER (WHERE u.at < middle), 0)::bigint AS tokens_before, coalesce(sum(tokenomics.total(u.tokens)) FILTER (WHERE u.at >= middle), 0)::bigint AS tokens,
-                   count(DISTINCT u.turn_id) FILTER (WHERE u.at < middle) AS turns_before, count(DISTINCT u.turn_id) FILTER (WHERE u.at >= middle) AS turns,
-                   min(u.at) AS first_used_at, max(u.at) AS last_used_at
-            FROM usage u WHERE u.at >= first AND u.at < behind AND u.at >= coalesce(from_at, '-infinity')
-            GROUP BY GROUPING SETS ((), (u.team), (u.user_id))
+            SELECT CASE WHEN grouping(l.owner) = 0 THEN 'team' ELSE 'company' END AS scope, l.owner, NULL::text AS team,
+                   coalesce(sum(l.tokens) FILTER (WHERE l.period < middle), 0)::bigint AS tokens_before, coalesce(sum(l.tokens) FILTER (WHERE l.period >= middle), 0)::bigint AS tokens,
+                   NULL::bigint AS turns_before, NULL::bigint AS turns, NULL::timestamptz AS last_used_at, coalesce(bool_or(l.period < middle), false) AS has_before
+            FROM (SELECT coalesce(l.label, 'unallocated') AS owner, l.period, tokenomics.total(l.tokens) AS tokens FROM tokenomics.lines(by_team) l) l
+            GROUP BY GROUPING SETS ((), (l.owner))
+            UNION ALL
+            SELECT 'user', u.user_id, max(u.team),
+                   coalesce(sum(tokenomics.total(u.tokens)) FILTER (WHERE u.at < middle), 0)::bigint, coalesce(sum(tokenomics.total(u.tokens)) FILTER (WHERE u.at >= middle), 0)::bigint,
+                   count(DISTINCT u.turn_id) FILTER (WHERE u.at < middle), count(DISTINCT u.turn_id) FILTER (WHERE u.at >= middle), max(u.at), false
+            FROM usage u WHERE 'user' = ANY (scopes) AND u.at >= first AND u.at < behind AND u.at >= coalesce(from_at, '-infinity') AND u.user_id IS NOT NULL
+            GROUP BY u.user_id
         ), labelled AS MATERIALIZED (
-            SELECT s.scope, l.*, l.period >= middle AS is_after
-            FROM (SELECT 'team' AS scope, tokenomics.ledger((SELECT book()), 'month', in_zone, u.at, u.provider, u.model, u.service_tier, u.tokens, coalesce(u.team, 'unallocated'), u.calls) AS ledger
-                  FROM usage u WHERE u.at >= first AND u.at < behind AND u.at >= coalesce(from_at, '-infinity')
-                  UNION ALL
-                  SELECT 'user', tokenomics.ledger((SELECT book()), 'month', in_zone, u.at, u.provider, u.model, u.service_tier, u.tokens, u.user_id, u.calls)
-                  FROM usage u WHERE u.at >= first AND u.at < behind AND u.at >= coalesce(from_at, '-infinity') AND u.user_id IS NOT NULL) s,
+            SELECT 'team' AS scope, coalesce(l.label, 'unallocated') AS owner, l.*, l.period >= middle AS is_after
+            FROM tokenomics.meter_lines(by_team) l WHERE l.currency IS NOT NULL
+            UNION ALL
+            SELECT 'user', l.label, l.*, l.period >= middle
+            FROM (SELECT tokenomics.ledger((SELECT book()), 'month', in_zone, u.at, u.provider, u.model, u.service_tier, u.tokens, u.user_id, u.calls) AS ledger
+                  FROM usage u WHERE 'user' = ANY (scopes) AND u.at >= first AND u.at < behind AND u.at >= coalesce(from_at, '-infinity') AND u.user_id IS NOT NULL) s,
                  LATERAL tokenomics.meter_lines(s.ledger) l
             WHERE l.currency IS NOT NULL
         ), paid AS (
-            SELECT m.scope, m.label, CASE WHEN bool_and(m.converted IS NOT NULL) THEN sum(m.converted) FILTER (WHERE NOT m.is_after) END AS cost_before,
+            SELECT m.scope, m.owner, CASE WHEN bool_and(m.converted IS NOT NULL) THEN sum(m.converted) FILTER (WHERE NOT m.is_after) END AS cost_before,
                    CASE WHEN bool_and(m.converted IS NOT NULL) THEN sum(m.converted) FILTER (WHERE m.is_after) END AS cost
-            FROM (SELECT l.scope, l.label, l.is_after, convert_currency(sum(l.cost), l.currency, reporting, (l.period AT TIME ZONE in_zone)::date, 'month') AS converted
-                  FROM labelled l GROUP BY l.scope, l.label, l.is_after, l.currency, l.period) m
+            FROM (SELECT l.scope, l.owner, l.is_after, convert_currency(sum(l.cost), l.currency, reporting, (l.period AT TIME ZONE in_zone)::date, 'month') AS converted
+                  FROM labelled l GROUP BY l.scope, l.owner, l.is_after, l.currency, l.period) m
             GROUP BY 1, 2
         ), quantity AS (
-            SELECT i.scope, i.label, tokenomics.fisher_quantity_index((i.c0 / i.q0)::double precision, i.q0::double precision, (i.c1 / i.q1)::double precision, i.q1::double precision) AS quantity
-            FROM (SELECT l.scope, l.label, sum(l.cost) FILTER (WHERE NOT l.is_after) AS c0, nullif(sum(l.tokens) FILTER (WHERE NOT l.is_after), 0) AS q0,
+            SELECT i.scope, i.owner, tokenomics.fisher_quantity_index((i.c0 / i.q0)::double precision, i.q0::double precision, (i.c1 / i.q1)::double precision, i.q1::double precision) AS quantity
+            FROM (SELECT l.scope, l.owner, sum(l.cost) FILTER (WHERE NOT l.is_after) AS c0, nullif(sum(l.tokens) FILTER (WHERE NOT l.is_after), 0) AS q0,
                          sum(l.cost) FILTER (WHERE l.is_after) AS c1, nullif(sum(l.tokens) FILTER (WHERE l.is_after), 0) AS q1
-                  FROM labelled l GROUP BY l.scope, l.label, l.provider, l.model, l.service_tier, l.above_input_tokens, l.off_peak, l.meter, l.currency) i
+                  FROM labelled l GROUP BY l.scope, l.owner, l.provider, l.model, l.service_tier, l.above_input_tokens, l.off_peak, l.meter, l.currency) i
             GROUP BY 1, 2
         ), compared AS (
-            SELECT c.*, q.quantity, CASE WHEN c.scope = 'company' THEN spend_before ELSE coalesce(p.cost_before, CASE WHEN p.label IS NULL THEN NULL ELSE 0 END) END AS cost_before,
-                   CASE WHEN c.scope = 'company' THEN spend ELSE coalesce(p.cost, CASE WHEN p.label IS NULL THEN NULL ELSE 0 END) END AS cost,
-                   tokenomics.growth_rate(c.tokens, c.tokens_before) AS tokens_growth, tokenomics.growth_rate(c.turns, c.turns_before) AS turns_growth,
+            SELECT c.*, q.quantity, CASE WHEN c.scope = 'company' THEN spend_before ELSE coalesce(p.cost_before, CASE WHEN p.owner IS NULL THEN NULL ELSE 0 END) END AS cost_before,
+                   CASE WHEN c.scope = 'company' THEN spend ELSE coalesce(p.cost, CASE WHEN p.owner IS NULL THEN NULL ELSE 0 END) END AS cost,
+                   tokenomics.growth_rate(c.tokens, c.tokens_before) AS tokens_growth,
                    CASE WHEN c.scope <> 'company' THEN tokenomics.growth_rate(w.tokens - c.tokens, w.tokens_before - c.tokens_before) END AS others_growth,
-                   c.tokens_before::numeric / nullif(w.tokens_before, 0) AS share_before, c.tokens::numeric / nullif(w.tokens, 0) AS share, w.first_used_at < middle AS has_before
-            FROM counted c JOIN counted w ON w.scope = 'company' LEFT JOIN quantity q ON q.scope = c.scope AND q.label = c.owner LEFT JOIN paid p ON p.scope = c.scope AND p.label = c.owner
+                   c.tokens_before::numeric / nullif(w.tokens_before, 0) AS share_before, c.tokens::numeric / nullif(w.tokens, 0) AS share, w.has_before AS is_compared
+            FROM counted c JOIN counted w ON w.scope = 'company' LEFT JOIN quantity q ON q.scope = c.scope AND q.owner = c.owner LEFT JOIN paid p ON p.scope = c.scope AND p.owner = c.owner
+        ), listed AS MATERIALIZED (
+            -- all but what turns say
+            SELECT c.* FROM compared c
+            WHERE c.scope = ANY (scopes) AND c.is_compared AND c.owner IS NOT NULL = (c.scope <> 'company')
+              AND CASE WHEN c.scope = 'company' THEN c.cost_before > 0 AND c.cost <= c.cost_before * (1 + threshold)
+                  ELSE c.tokens_growth < -threshold AND (c.quantity IS NULL OR c.quantity < 1 - threshold) AND c.others_growth > 0 END
+        ), turned AS (
+            SELECT c.scope, c.owner, count(DISTINCT u.turn_id) FILTER (WHERE u.at < middle) AS turns_before, count(DISTINCT u.turn_id) FILTER (WHERE u.at >= middle) AS turns, max(u.at) AS last_used_at
+            FROM listed c JOIN usage u ON c.scope = 'company' OR c.owner = coalesce(u.team, 'unallocated')
+            WHERE c.scope IN ('company', 'team') AND u.at >= first AND u.at < behind AND u.at >= coalesce(from_at, '-infinity')
+            GROUP BY 1, 2
         ), held AS (
             SELECT s.user_id, s.team, l.last_used_at
             FROM seat s LEFT JOIN (SELECT u.user_id, max(u.at) AS last_used_at FROM usage u
                                    WHERE u.at < behind AND u.at >= coalesce(from_at, '-infinity') AND u.user_id IN (SELECT s.user_id FROM seat s)
                                    GROUP BY 1) l ON l.user_id = s.user_id
             -- of who has had it for as long
-            WHERE s.valid @> (behind - interval '1 microsecond') AND (lower_inf(s.valid) OR lower(s.valid) <= middle)
+            WHERE 'seat' = ANY (scopes) AND s.valid @> (behind - interval '1 microsecond') AND (lower_inf(s.valid) OR lower(s.valid) <= middle)
         )
         SELECT c.scope, c.owner, CASE c.scope WHEN 'user' THEN coalesce((SELECT h.team FROM held h WHERE h.user_id = c.owner), c.team) WHEN 'team' THEN c.owner END,
-               (middle AT TIME ZONE in_zone)::date, (local_behind - interval '1 month')::date, c.tokens_before, c.tokens, c.tokens_growth, c.turns_before, c.turns, c.turns_growth,
-               c.quantity, c.others_growth, round(c.share_before, 6), round(c.share, 6), reporting, trim_scale(c.cost_before), trim_scale(c.cost), c.last_used_at,
+               (middle AT TIME ZONE in_zone)::date, (local_behind - interval '1 month')::date, c.tokens_before, c.tokens, c.tokens_growth, n.turns_before, n.turns, n.turns_growth,
+               c.quantity, c.others_growth, round(c.share_before, 6), round(c.share, 6), reporting, trim_scale(c.cost_before), trim_scale(c.cost), n.last_used_at,
                CASE WHEN c.scope = 'company' THEN
                    format('the bill %s: %s %%, with tokens %s %%', CASE WHEN c.cost < c.cost_before * (1 - threshold) THEN 'fell' ELSE 'is flat' END,
                           to_char(100 * tokenomics.growth_rate(c.cost, c.cost_before), 'FMSG999990.0'), to_char(100 * c.tokens_growth, 'FMSG999990.0'))
                ELSE format('tokens %s %%, turns %s %%, while tokens of others rose %s %%', to_char(100 * c.tokens_growth, 'FMSG999990.0'),
-                           coalesce(to_char(100 * c.turns_growth, 'FMSG999990.0'), 'not known,'), to_char(100 * c.others_growth, 'FMSG999990.0')) END
-        FROM compared c
-        WHERE c.has_before AND c.owner IS NOT NULL = (c.scope <> 'company')
-          AND CASE WHEN c.scope = 'company' THEN c.cost_before > 0 AND c.cost <= c.cost_before * (1 + threshold)
-              ELSE c.tokens_growth < -threshold AND (c.turns_before = 0 OR c.turns_growth < -threshold)
-                   AND (c.quantity IS NULL OR c.quantity < 1 - threshold) AND c.others_growth > 0 END
+                           coalesce(to_char(100 * n.turns_growth, 'FMSG999990.0'), 'not known,'), to_char(100 * c.others_growth, 'FMSG999990.0')) END
+        FROM (SELECT l.*, coalesce(u.turns_before, l.turns_before, 0) AS all_before, coalesce(u.turns, l.turns, 0) AS all_turns, coalesce(u.last_used_at, l.last_used_at) AS last_at
+              FROM listed l LEFT JOIN turned u ON u.scope = l.scope AND u.owner IS NOT DISTINCT FROM l.owner) c,
+             LATERAL (SELECT c.all_before AS turns_before, c.all_turns AS turns, tokenomics.growth_rate(c.all_turns, c.all_before) AS turns_growth, c.last_at AS last_used_at) n
+        WHERE c.scope = 'company' OR n.turns_before = 0 OR n.turns_growth < -threshold
         UNION ALL
         SELECT 'seat', h.user_id, h.team, (middle AT TIME ZONE in_zone)::date, (local_behind - interval '1 month')::date, NULL, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, 0, reporting, NULL, NULL, h.last_used_at,
                CASE WHEN h.last_used_at IS NULL THEN 'a seat that was never used' ELSE format('a seat without use in the last %s months', n) END
         FROM held h WHERE h.last_used_at IS NULL OR h.last_used_at < middle
         ORDER BY 1, 6 DESC NULLS LAST, 2;
+    END
+    $$;
+    COMMENT ON FUNCTION underuse_of(text[], timestamptz, timestamptz, text, integer, numeric) IS
+        'part of underuse_between(): its rows of some scopes; but for users, calls are read of settled months only of who is listed';
+
+    CREATE OR REPLACE FUNCTION underuse_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL,
+        months integer DEFAULT 3,
+        threshold numeric DEFAULT 0.1
+    ) RETURNS TABLE (
+        scope text,
+        owner text,
+        team text,
+        first_month date,
+        last_month date,
+        tokens_before bigint,
+        tokens bigint,
+        tokens_growth numeric,
+        turns_before bigint,
+        turns bigint,
+        turns_growth numeric,
+        matched_quantity double precision,
+        others_tokens_growth numeric,
+        token_share_before numeric,
+        token_share numeric,
+        currency text,
+        cost_before numeric,
+        cost numeric,
+        last_used_at timestamptz,
+        reason text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        RETURN QUERY SELECT u.* FROM underuse_of('{company,team,user,seat}', from_at, to_at, underuse_between.zone, underuse_between.months, underuse_between.threshold) u;
     END
     $$;
     COMMENT ON FUNCTION underuse_between(timestamptz, timestamptz, text, integer, numeric) IS
@@ -914,6 +972,7 @@ BEGIN
     DROP VIEW IF EXISTS underuse, bill_growth_by_driver, bill_growth_by_project, bill_growth_by_team, bill_growth;
     DROP FUNCTION IF EXISTS
         underuse_between(timestamptz, timestamptz, text, integer, numeric),
+        underuse_of(text[], timestamptz, timestamptz, text, integer, numeric),
         repriced_bill(timestamptz, timestamptz, tokenomics.price_book, tokenomics.price_book),
         bill_growth_by_driver_between(timestamptz, timestamptz, text),
         driver_bridge(date, date, text),

@@ -22,6 +22,15 @@ CREATE FUNCTION report_text(value text) RETURNS text
 RETURN coalesce(nullif(regexp_replace(translate(value, E'\n\r\t', '   '), '([\\`*_|<>\[\]])', '\\\1', 'g'), ''), '–');
 COMMENT ON FUNCTION report_text(text) IS 'part of report_markdown(): a name from logs as text that Markdown does not interpret; a dash where there is none';
 
+-- Amounts to the cent that add up: what rounding leaves over goes to the largest,
+-- unless it is more than rounding can leave.
+CREATE FUNCTION report_cents(parts numeric[], whole numeric) RETURNS numeric[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (SELECT array_agg(round(p.part, 2) + CASE WHEN p.place = 1 AND abs(p.rest) <= 0.01 * cardinality(parts) THEN p.rest ELSE 0 END ORDER BY p.n)
+        FROM (SELECT p.part, p.n, row_number() OVER (ORDER BY abs(p.part) DESC NULLS LAST, p.n) AS place, coalesce(round(whole, 2) - sum(round(p.part, 2)) OVER (), 0) AS rest
+              FROM unnest(parts) WITH ORDINALITY p(part, n)) p);
+COMMENT ON FUNCTION report_cents(numeric[], numeric) IS 'part of report_markdown(): amounts rounded to the cent so that they add up to a whole rounded to the cent; what is left over, a few cents, is in the largest; NULL stays NULL';
+
 -- A table of Markdown: heads, those of figures with a colon behind, and rows.
 CREATE FUNCTION report_table(heads text[], cells text[]) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -31,6 +40,16 @@ RETURN CASE WHEN cardinality(cells) > 0 THEN
                  FROM (SELECT (c.n - 1) / cardinality(heads) AS n, '| ' || string_agg(coalesce(c.c, '–'), ' | ' ORDER BY c.n) || ' |' AS row
                        FROM unnest(cells) WITH ORDINALITY AS c(c, n) GROUP BY 1) r) END;
 COMMENT ON FUNCTION report_table(text[], text[]) IS 'part of report_markdown(): a table, of the cells of its rows one after the other; NULL of none';
+
+CREATE FUNCTION report_alert(alert jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE alert ->> 'kind'
+    WHEN 'amount' THEN format('has spent %s of its amount', tokenomics.report_percent((alert ->> 'threshold')::numeric))
+    WHEN 'forecast' THEN format('will spend %s of its amount', tokenomics.report_percent((alert ->> 'threshold')::numeric))
+    WHEN 'cost_per_mtok' THEN format('pays %s for a million tokens, more than %s', tokenomics.report_amount((alert ->> 'value')::numeric, alert ->> 'currency', 4), tokenomics.report_amount((alert ->> 'threshold')::numeric, alert ->> 'currency', 4))
+    WHEN 'reasoning_per_call' THEN format('has %s reasoning tokens a call, more than %s', tokenomics.report_amount((alert ->> 'value')::numeric, NULL, 0), tokenomics.report_amount((alert ->> 'threshold')::numeric, NULL, 0))
+    WHEN 'unpriced' THEN format('has %s tokens without a price', tokenomics.report_amount((alert ->> 'value')::numeric, NULL, 0)) END;
+COMMENT ON FUNCTION report_alert(jsonb) IS 'part of report_markdown(): what is said of a budget that has crossed a threshold';
 
 CREATE FUNCTION report_markdown(report jsonb) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -42,6 +61,18 @@ DECLARE
     price jsonb := report -> 'unit_price';
     bridge jsonb := report -> 'bridge';
     said text[] := ARRAY[format('# Token spend, %s', month)];
+    effects CONSTANT text[] := '{price_effect,volume_effect,mix_effect,new_effect,discontinued_effect,currency_effect,purchase_effect,other_effect}';
+    effect_names CONSTANT text[] := '{price,volume,mix,new models,models no longer used,exchange rates,purchases,"credits, adjustments, tax"}';
+    -- amounts to the cent, which add up in rows, in columns, and to each other
+    by_month numeric[] := tokenomics.report_cents(ARRAY(SELECT (report -> 'bridge' -> 'month' ->> e.key)::numeric FROM unnest(effects) WITH ORDINALITY e(key, n) ORDER BY e.n),
+        round((report -> 'bridge' -> 'month' ->> 'spend')::numeric, 2) - round((report -> 'bridge' -> 'month' ->> 'spend_before')::numeric, 2));
+    by_year numeric[] := tokenomics.report_cents(ARRAY(SELECT (report -> 'bridge' -> 'year' ->> e.key)::numeric FROM unnest(effects) WITH ORDINALITY e(key, n) ORDER BY e.n),
+        round((report -> 'bridge' -> 'year' ->> 'spend')::numeric, 2) - round((report -> 'bridge' -> 'year' ->> 'spend_before')::numeric, 2));
+    change numeric := round((report -> 'bridge' -> 'month' ->> 'spend')::numeric, 2) - round((report -> 'bridge' -> 'month' ->> 'spend_before')::numeric, 2);
+    drivers numeric[] := tokenomics.report_cents(ARRAY(SELECT (d.d ->> 'effect')::numeric FROM jsonb_array_elements(report -> 'drivers') WITH ORDINALITY d(d, n) ORDER BY d.n), change);
+    -- of "movers", the rows of each kind in cents
+    movers jsonb;
+    two_lines text;
 BEGIN
     IF spend IS NULL OR spend = 'null' THEN
         RETURN said[1] || E'\n\nNo data: there were no calls and no charges.\n';
@@ -54,8 +85,7 @@ BEGIN
     END IF;
 
     -- the two lines, and that they are two
-    said := said || '## The two lines'::text
-        || (format('In %s **%s** was spent', month, tokenomics.report_amount((spend ->> 'total')::numeric, unit))
+    two_lines := format('In %s **%s** was spent', month, tokenomics.report_amount((spend ->> 'total')::numeric, unit))
             || CASE WHEN spend ->> 'growth' IS NULL THEN '' ELSE format(', %s on the month before', tokenomics.report_percent((spend ->> 'growth')::numeric, true)) END
             || CASE WHEN spend ->> 'growth_year' IS NULL THEN '' ELSE format(' and %s on the year before', tokenomics.report_percent((spend ->> 'growth_year')::numeric, true)) END
             || format('. A million tokens cost **%s**', tokenomics.report_amount((price ->> 'cost_per_mtok')::numeric, unit, 4))
@@ -65,7 +95,88 @@ BEGIN
             -- what prices did, whatever was bought
             || CASE WHEN coalesce(price ->> 'real_growth', price ->> 'real_growth_year') IS NULL THEN '' ELSE
                    ' Like for like, the same models and meters cost ' || concat_ws(' and ', CASE WHEN price ->> 'real_growth' IS NOT NULL THEN tokenomics.report_percent((price ->> 'real_growth')::numeric, true) || ' on the month before' END,
-                                                                                   CASE WHEN price ->> 'real_growth_year' IS NOT NULL THEN tokenomics.report_percent((price ->> 'real_growth_year')::numeric, true) || ' on the year before' END) || '.' END)
+                                                                                   CASE WHEN price ->> 'real_growth_year' IS NOT NULL THEN tokenomics.report_percent((price ->> 'real_growth_year')::numeric, true) || ' on the year before' END) || '.' END;
+
+    -- Who is named has the amounts that are true to the cent, and effects that add up to
+    -- their change; what rounding leaves of the whole is in the row of all others.
+    SELECT jsonb_object_agg(k.kind, (
+        WITH mover AS (
+            SELECT r.n, r.r ->> 'name' AS name, r.r ->> 'others' AS others, round((r.r ->> 'spend')::numeric, 2) AS amount, round((r.r ->> 'spend_before')::numeric, 2) AS before,
+                   tokenomics.report_cents(ARRAY[e.price, e.volume, e.mix, e.new, (r.r ->> 'change')::numeric - e.price - e.volume - e.mix - e.new],
+                                           round((r.r ->> 'spend')::numeric, 2) - round((r.r ->> 'spend_before')::numeric, 2)) AS parts
+            FROM jsonb_array_elements(report -> 'movers' -> k.kind) WITH ORDINALITY r(r, n),
+                 LATERAL (SELECT (r.r ->> 'price_effect')::numeric AS price, (r.r ->> 'volume_effect')::numeric AS volume, (r.r ->> 'mix_effect')::numeric AS mix,
+                                 (r.r ->> 'new_effect')::numeric + (r.r ->> 'discontinued_effect')::numeric AS new) e
+        ), rest AS (
+            SELECT round((spend ->> 'total')::numeric, 2) - sum(m.amount) AS amount, round((spend ->> 'before')::numeric, 2) - sum(m.before) AS before,
+                   ARRAY[by_month[1] - sum(m.parts[1]), by_month[2] - sum(m.parts[2]), by_month[3] - sum(m.parts[3]), by_month[4] + by_month[5] - sum(m.parts[4]),
+                         by_month[6] + by_month[7] + by_month[8] - sum(m.parts[5])] AS parts, 0.01 * count(*) AS most, bool_or(m.others IS NOT NULL) AS has_others
+            FROM mover m
+        ), rounded AS (
+            -- of more than rounding leaves nothing is hidden
+            SELECT CASE WHEN abs(r.amount) <= r.most THEN r.amount ELSE 0 END AS amount, CASE WHEN abs(r.before) <= r.most THEN r.before ELSE 0 END AS before,
+                   ARRAY(SELECT CASE WHEN abs(p.part) <= 2 * r.most THEN p.part ELSE 0 END FROM unnest(r.parts) WITH ORDINALITY p(part, n) ORDER BY p.n) AS parts, r.has_others
+            FROM rest r
+        ), row AS (
+            SELECT m.n, coalesce(m.name, m.others || ' others') AS name, m.name IS NULL AS is_others, m.amount + CASE WHEN m.name IS NULL THEN r.amount ELSE 0 END AS amount, m.before + CASE WHEN m.name IS NULL THEN r.before ELSE 0 END AS before,
+                   CASE WHEN m.name IS NULL THEN ARRAY(SELECT p.part + r.parts[p.n] FROM unnest(m.parts) WITH ORDINALITY p(part, n) ORDER BY p.n) ELSE m.parts END AS parts
+            FROM mover m, rounded r
+            UNION ALL
+            SELECT 99, 'rounding', true, r.amount, CASE WHEN spend ->> 'before' IS NOT NULL THEN r.before END, CASE WHEN spend ->> 'before' IS NOT NULL THEN r.parts END
+            FROM rounded r WHERE NOT r.has_others AND (r.amount <> 0 OR r.before <> 0 OR 0 <> ANY (r.parts))
+        )
+        SELECT coalesce(jsonb_agg(jsonb_build_object('name', w.name, 'is_others', w.is_others, 'spend', w.amount, 'before', w.before, 'change', w.amount - w.before, 'price', w.parts[1],
+                                                     'volume', w.parts[2], 'mix', w.parts[3], 'new', w.parts[4], 'other', w.parts[5]) ORDER BY w.n), '[]') FROM row w)) INTO movers
+    FROM unnest('{teams,projects,models}'::text[]) k(kind);
+
+    -- the page: what finance reads; all behind it is where to look it up
+    said := said || '## On one page'::text || two_lines
+        || tokenomics.report_table('{"","This month:","Month before:","Year before:"}', ARRAY[
+            'Total spend', tokenomics.report_amount((spend ->> 'total')::numeric, unit), tokenomics.report_amount((spend ->> 'before')::numeric, unit), tokenomics.report_amount((spend ->> 'year_before')::numeric, unit),
+            'A million tokens', tokenomics.report_amount((price ->> 'cost_per_mtok')::numeric, unit, 4), tokenomics.report_amount((price ->> 'before')::numeric, unit, 4), tokenomics.report_amount((price ->> 'year_before')::numeric, unit, 4)])
+        || array_to_string(array_remove(ARRAY[
+            (SELECT '- **Why it moved**: ' || string_agg(format('on the %s before by %s: %s', b.name, tokenomics.report_amount(b.change, unit, 2, true),
+                        coalesce((SELECT string_agg(effect_names[e.n] || ' ' || tokenomics.report_amount(e.amount, unit, 2, true), ', ' ORDER BY abs(e.amount) DESC, e.n)
+                                  FROM unnest(b.parts) WITH ORDINALITY e(amount, n) WHERE e.amount <> 0), 'nothing changed')), '; ' ORDER BY b.n) || '.'
+             FROM (VALUES (1, 'month', change, by_month), (2, 'year', round((bridge -> 'year' ->> 'spend')::numeric, 2) - round((bridge -> 'year' ->> 'spend_before')::numeric, 2), by_year)) b(n, name, change, parts)
+             WHERE b.change IS NOT NULL),
+            (SELECT '- **What prices did**: ' || concat_ws('; ', string_agg(format('%s %s from %s to %s did %s to the bill', tokenomics.report_text(concat_ws('/', r.r ->> 'provider', r.r ->> 'model')), r.r ->> 'meter',
+                        tokenomics.report_amount((r.r ->> 'old_rate')::numeric, r.r ->> 'currency'), tokenomics.report_amount((r.r ->> 'new_rate')::numeric, r.r ->> 'currency'),
+                        tokenomics.report_amount((r.r ->> 'effect')::numeric, r.r ->> 'currency', 2, true)), '; ' ORDER BY r.n),
+                        CASE WHEN count(*) = 0 THEN 'no price that was used has changed' END,
+                        format('%s saved against list', tokenomics.report_percent((report -> 'savings' ->> 'savings_rate')::numeric))) || '.'
+             FROM jsonb_array_elements(report -> 'price_changes') WITH ORDINALITY r(r, n) WHERE r.n <= 2),
+            (SELECT CASE WHEN change IS NULL THEN '- **Who spent it**: ' ELSE '- **Who moved it**: ' END || string_agg(format('%s %s', m.kind, m.rows), '; ' ORDER BY m.n) || '.'
+             FROM (SELECT k.n, k.kind, string_agg(tokenomics.report_text(r.r ->> 'name') || ' ' || tokenomics.report_amount(coalesce(r.r ->> 'change', r.r ->> 'spend')::numeric, unit, 2, r.r ->> 'change' IS NOT NULL), ', ' ORDER BY r.n) AS rows
+                   FROM unnest('{teams,projects,models}'::text[]) WITH ORDINALITY k(kind, n), jsonb_array_elements(movers -> k.kind) WITH ORDINALITY r(r, n)
+                   WHERE r.n <= 3 AND NOT (r.r ->> 'is_others')::boolean GROUP BY k.n, k.kind) m),
+            (SELECT CASE WHEN b.n > 0 THEN format('- **Budgets**: %s of %s %s over the amount', b.n_over, b.n, CASE WHEN b.n_over = 1 THEN 'is' ELSE 'are' END)
+                    || CASE WHEN b.n_over > 0 THEN ': ' || b.over || CASE WHEN b.n_over > 3 THEN format(', and %s more', b.n_over - 3) ELSE '' END ELSE '' END
+                    || CASE WHEN b.n_next > 0 THEN format('; %s more will be, by the forecast', b.n_next) ELSE '' END || '.' END
+             FROM (SELECT count(*) AS n, count(*) FILTER (WHERE b.is_over) AS n_over, count(*) FILTER (WHERE NOT b.is_over AND b.will_be) AS n_next,
+                          string_agg(format('%s %s of %s (%s)', tokenomics.report_text(b.name), tokenomics.report_amount(b.actual, b.currency), tokenomics.report_amount(b.amount, b.currency),
+                                            tokenomics.report_amount(round(b.actual, 2) - round(b.amount, 2), b.currency, 2, true)), ', ' ORDER BY b.place) FILTER (WHERE b.is_over AND b.place <= 3) AS over
+                   FROM (SELECT b.*, b.actual > b.amount AS is_over, b.forecast > b.amount AS will_be,
+                                row_number() OVER (ORDER BY b.actual > b.amount DESC NULLS LAST, b.actual - b.amount DESC NULLS LAST, b.name, b.period_start) AS place
+                         FROM jsonb_to_recordset(report -> 'budgets') b(name text, period_start date, currency text, amount numeric, actual numeric, forecast numeric)) b) b),
+            (SELECT '- **Alerts**: ' || string_agg(a.said, ', ' ORDER BY a.place) FILTER (WHERE a.place <= 5) || CASE WHEN count(*) > 5 THEN format(', and %s more', count(*) - 5) ELSE '' END || '.'
+             FROM (SELECT x.place, format('%s %s', tokenomics.report_text(x.a ->> 'name'), tokenomics.report_alert(x.a)) AS said
+                   FROM jsonb_array_elements(report -> 'alerts') WITH ORDINALITY x(a, place)) a),
+            (SELECT '- **What is coming**: ' || string_agg(format('%s %s (%s to %s)', to_char((r.r ->> 'month')::date, 'FMMonth'), tokenomics.report_amount((r.r ->> 'spend')::numeric, unit, 0),
+                        tokenomics.report_amount((r.r ->> 'spend_lower')::numeric, unit, 0), tokenomics.report_amount((r.r ->> 'spend_upper')::numeric, unit, 0)), ', ' ORDER BY r.n) || ' for the calls alone.'
+             FROM jsonb_array_elements(report -> 'forecast') WITH ORDINALITY r(r, n)),
+            '- **What needs a look**: ' || coalesce(nullif(concat_ws('; ',
+                CASE WHEN (report ->> 'unpriced_tokens')::numeric > 0 THEN format('%s tokens without a price, in no amount', tokenomics.report_amount((report ->> 'unpriced_tokens')::numeric, NULL, 0)) END,
+                (SELECT string_agg(format('%s of %s/%s billed and not explained', tokenomics.report_amount((r.r ->> 'residual')::numeric, r.r ->> 'currency', 2, true), tokenomics.report_text(r.r ->> 'provider'), tokenomics.report_text(r.r ->> 'model')), '; ' ORDER BY r.n)
+                        || CASE WHEN jsonb_array_length(report -> 'unreconciled') > 2 THEN format('; and %s more', jsonb_array_length(report -> 'unreconciled') - 2) ELSE '' END
+                 FROM jsonb_array_elements(report -> 'unreconciled') WITH ORDINALITY r(r, n) WHERE r.n <= 2),
+                (SELECT string_agg(format('%s %s uses less than is paid for', r.r ->> 'scope', tokenomics.report_text(r.r ->> 'name')), '; ' ORDER BY r.n)
+                        || CASE WHEN jsonb_array_length(report -> 'underuse') > 2 THEN format('; and %s more', jsonb_array_length(report -> 'underuse') - 2) ELSE '' END
+                 FROM jsonb_array_elements(report -> 'underuse') WITH ORDINALITY r(r, n) WHERE r.n <= 2),
+                (SELECT 'worth a quote: ' || string_agg(format('%s (%s)', tokenomics.report_text(concat_ws('/', q ->> 'provider', q ->> 'model')), tokenomics.report_amount((q ->> 'spend')::numeric, unit)), ', ' ORDER BY n)
+                 FROM jsonb_array_elements(report -> 'worth_a_quote') WITH ORDINALITY x(q, n) WHERE n <= 2)), ''), 'nothing') || '.'], NULL), E'\n');
+
+    said := said || '# Appendix'::text || '## The two lines'::text
         || tokenomics.report_table('{"","This month:","Month before:","Year before:"}', ARRAY[
             'Total spend', tokenomics.report_amount((spend ->> 'total')::numeric, unit), tokenomics.report_amount((spend ->> 'before')::numeric, unit), tokenomics.report_amount((spend ->> 'year_before')::numeric, unit),
             'Tokens with a price', tokenomics.report_amount((spend ->> 'tokens')::numeric, NULL, 0), tokenomics.report_amount((spend ->> 'tokens_before')::numeric, NULL, 0), tokenomics.report_amount((spend ->> 'tokens_year_before')::numeric, NULL, 0),
@@ -81,25 +192,22 @@ BEGIN
                           (4, 'Mix: other meters, models, tiers', 'mix_effect'), (5, 'New models', 'new_effect'), (6, 'Models no longer used', 'discontinued_effect'),
                           (7, 'Exchange rates', 'currency_effect'), (8, 'Purchases', 'purchase_effect'), (9, 'Credits, adjustments, tax', 'other_effect'), (10, '**Spend now**', 'spend')) e(n, label, key),
                   LATERAL (VALUES (1, e.label),
-                                  (2, tokenomics.report_amount((bridge -> 'month' ->> e.key)::numeric, unit, 2, e.n BETWEEN 2 AND 9)),
-                                  (3, tokenomics.report_amount((bridge -> 'year' ->> e.key)::numeric, unit, 2, e.n BETWEEN 2 AND 9))) x(n, c)
+                                  (2, CASE WHEN e.n BETWEEN 2 AND 9 THEN tokenomics.report_amount(by_month[e.n - 1], unit, 2, true) ELSE tokenomics.report_amount((bridge -> 'month' ->> e.key)::numeric, unit) END),
+                                  (3, CASE WHEN e.n BETWEEN 2 AND 9 THEN tokenomics.report_amount(by_year[e.n - 1], unit, 2, true) ELSE tokenomics.report_amount((bridge -> 'year' ->> e.key)::numeric, unit) END)) x(n, c)
              WHERE jsonb_typeof(bridge -> 'month') = 'object' OR jsonb_typeof(bridge -> 'year') = 'object')), 'There is no earlier month to compare with.');
     said := said || ('Of the month before: ' || (bridge -> 'month' ->> 'note') || '.')
         || ('### Drivers' || E'\n\n' || tokenomics.report_table('{"What the change came from","Effect:"}',
             (SELECT array_agg(c ORDER BY d.n, x.n) FROM jsonb_array_elements(report -> 'drivers') WITH ORDINALITY d(d, n),
-                    LATERAL (VALUES (1, tokenomics.report_text(d.d ->> 'driver')), (2, tokenomics.report_amount((d.d ->> 'effect')::numeric, unit, 2, true))) x(n, c)))
-            || E'\n\nBy drivers as by effects, the change is ' || tokenomics.report_amount((bridge -> 'month' ->> 'change')::numeric, unit, 2, true) || '.');
+                    LATERAL (VALUES (1, tokenomics.report_text(d.d ->> 'driver')), (2, tokenomics.report_amount(drivers[d.n], unit, 2, true))) x(n, c)))
+            || E'\n\nBy drivers as by effects, the change is ' || tokenomics.report_amount(change, unit, 2, true) || '.');
 
     said := said || '## Who and what'::text
         || (SELECT string_agg(format(E'### %s\n\n%s', initcap(m.kind), coalesce(tokenomics.report_table(ARRAY[initcap(rtrim(m.kind, 's')), 'This month:', 'Month before:', 'Change:', 'Price:', 'Volume:', 'Mix:', 'New and gone:', 'Other:'],
-                (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'movers' -> m.kind) WITH ORDINALITY r(r, n),
-                        LATERAL (VALUES (1, CASE WHEN r.r ->> 'others' IS NULL THEN tokenomics.report_text(r.r ->> 'name') ELSE format('%s others', r.r ->> 'others') END), (2, tokenomics.report_amount((r.r ->> 'spend')::numeric, unit)), (3, tokenomics.report_amount((r.r ->> 'spend_before')::numeric, unit)),
-                                        (4, tokenomics.report_amount((r.r ->> 'change')::numeric, unit, 2, true)), (5, tokenomics.report_amount((r.r ->> 'price_effect')::numeric, unit, 2, true)),
-                                        (6, tokenomics.report_amount((r.r ->> 'volume_effect')::numeric, unit, 2, true)), (7, tokenomics.report_amount((r.r ->> 'mix_effect')::numeric, unit, 2, true)),
-                                        (8, tokenomics.report_amount((r.r ->> 'new_effect')::numeric + (r.r ->> 'discontinued_effect')::numeric, unit, 2, true)),
-                                        -- exchange rates, purchases, credits and tax
-                                        (9, tokenomics.report_amount((r.r ->> 'change')::numeric - (r.r ->> 'price_effect')::numeric - (r.r ->> 'volume_effect')::numeric - (r.r ->> 'mix_effect')::numeric
-                                            - (r.r ->> 'new_effect')::numeric - (r.r ->> 'discontinued_effect')::numeric, unit, 2, true))) x(n, c))), 'Nothing was spent.')),
+                (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(movers -> m.kind) WITH ORDINALITY r(r, n),
+                        LATERAL (VALUES (1, CASE WHEN (r.r ->> 'is_others')::boolean THEN r.r ->> 'name' ELSE tokenomics.report_text(r.r ->> 'name') END), (2, tokenomics.report_amount((r.r ->> 'spend')::numeric, unit)), (3, tokenomics.report_amount((r.r ->> 'before')::numeric, unit)),
+                                        (4, tokenomics.report_amount((r.r ->> 'change')::numeric, unit, 2, true)), (5, tokenomics.report_amount((r.r ->> 'price')::numeric, unit, 2, true)),
+                                        (6, tokenomics.report_amount((r.r ->> 'volume')::numeric, unit, 2, true)), (7, tokenomics.report_amount((r.r ->> 'mix')::numeric, unit, 2, true)),
+                                        (8, tokenomics.report_amount((r.r ->> 'new')::numeric, unit, 2, true)), (9, tokenomics.report_amount((r.r ->> 'other')::numeric, unit, 2, true))) x(n, c))), 'Nothing was spent.')),
                 E'\n\n' ORDER BY m.n) FROM unnest('{teams,projects,models}'::text[]) WITH ORDINALITY m(kind, n));
 
     said := said || '## Prices and savings'::text
@@ -112,14 +220,26 @@ BEGIN
                                     (6, tokenomics.report_amount((r.r ->> 'effect')::numeric, r.r ->> 'currency', 2, true))) x(n, c))), 'No price that was used has changed.');
 
     said := said || '## Budgets'::text
-        || coalesce(tokenomics.report_table('{"Budget","Owner","Amount:","Actual:","Due:","Variance:","Price:","Mix:","Volume:","Charges:","Forecast:","Note"}',
+        || coalesce(tokenomics.report_table('{"Budget","Of","Amount:","Actual:","Due:","Variance:","Forecast:"}',
             (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'budgets') WITH ORDINALITY r(r, n),
-                    LATERAL (VALUES (1, tokenomics.report_text(r.r ->> 'name')), (2, tokenomics.report_text(r.r ->> 'owner')), (3, tokenomics.report_amount((r.r ->> 'amount')::numeric, r.r ->> 'currency')),
+                    LATERAL (VALUES (1, tokenomics.report_text(r.r ->> 'name')), (2, tokenomics.report_text(coalesce(nullif(concat_ws(' ', r.r ->> 'dimension', r.r ->> 'owner', nullif(concat_ws('/', r.r ->> 'provider', r.r ->> 'model'), '')), ''), 'all'))),
+                                    (3, tokenomics.report_amount((r.r ->> 'amount')::numeric, r.r ->> 'currency')),
                                     (4, tokenomics.report_amount((r.r ->> 'actual')::numeric, r.r ->> 'currency')), (5, tokenomics.report_amount((r.r ->> 'due')::numeric, r.r ->> 'currency')),
-                                    (6, tokenomics.report_amount((r.r ->> 'variance')::numeric, r.r ->> 'currency', 2, true)),
-                                    (7, tokenomics.report_amount((r.r ->> 'price_variance')::numeric, r.r ->> 'currency', 2, true)), (8, tokenomics.report_amount((r.r ->> 'mix_variance')::numeric, r.r ->> 'currency', 2, true)),
-                                    (9, tokenomics.report_amount((r.r ->> 'volume_variance')::numeric, r.r ->> 'currency', 2, true)), (10, tokenomics.report_amount((r.r ->> 'charges_variance')::numeric, r.r ->> 'currency', 2, true)),
-                                    (11, tokenomics.report_amount((r.r ->> 'forecast')::numeric, r.r ->> 'currency')), (12, tokenomics.report_text(r.r ->> 'note'))) x(n, c))), 'There is no budget for the month.')
+                                    (6, tokenomics.report_amount(round((r.r ->> 'actual')::numeric, 2) - round((r.r ->> 'due')::numeric, 2), r.r ->> 'currency', 2, true)),
+                                    (7, tokenomics.report_amount((r.r ->> 'forecast')::numeric, r.r ->> 'currency'))) x(n, c))), 'There is no budget for the month.')
+        || (E'### Why they differ\n\n' || tokenomics.report_table('{"Budget","Variance:","Price:","Mix:","Volume:","Charges:"}',
+            (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'budgets') WITH ORDINALITY r(r, n),
+                    LATERAL (SELECT round((r.r ->> 'actual')::numeric, 2) - round((r.r ->> 'due')::numeric, 2) AS variance) v,
+                    LATERAL (SELECT tokenomics.report_cents(ARRAY[(r.r ->> 'price_variance')::numeric, (r.r ->> 'mix_variance')::numeric, (r.r ->> 'volume_variance')::numeric, (r.r ->> 'charges_variance')::numeric], v.variance) AS parts) p,
+                    LATERAL (VALUES (1, tokenomics.report_text(r.r ->> 'name')), (2, tokenomics.report_amount(v.variance, r.r ->> 'currency', 2, true)),
+                                    (3, tokenomics.report_amount(p.parts[1], r.r ->> 'currency', 2, true)), (4, tokenomics.report_amount(p.parts[2], r.r ->> 'currency', 2, true)),
+                                    (5, tokenomics.report_amount(p.parts[3], r.r ->> 'currency', 2, true)), (6, tokenomics.report_amount(p.parts[4], r.r ->> 'currency', 2, true))) x(n, c)
+             WHERE r.r ->> 'price_variance' IS NOT NULL)))
+        || (SELECT string_agg(format('- %s: %s', tokenomics.report_text(r.r ->> 'name'), concat_ws('; ', (
+                        SELECT string_agg(tokenomics.report_alert(a.a), '; ' ORDER BY a.n) FROM jsonb_array_elements(report -> 'alerts') WITH ORDINALITY a(a, n)
+                        WHERE a.a ->> 'name' = r.r ->> 'name' AND a.a ->> 'period_start' = r.r ->> 'period_start'), CASE WHEN r.r ->> 'note' IS NOT NULL THEN tokenomics.report_text(r.r ->> 'note') END)), E'\n' ORDER BY r.n)
+            FROM jsonb_array_elements(report -> 'budgets') WITH ORDINALITY r(r, n)
+            WHERE r.r ->> 'note' IS NOT NULL OR EXISTS (SELECT FROM jsonb_array_elements(report -> 'alerts') a WHERE a ->> 'name' = r.r ->> 'name' AND a ->> 'period_start' = r.r ->> 'period_start'))
         || CASE WHEN jsonb_array_length(report -> 'unbudgeted') > 0 THEN
             'Spent without a budget: ' || (SELECT string_agg(format('%s %s', tokenomics.report_text(u ->> 'owner'), tokenomics.report_amount((u ->> 'cost')::numeric, u ->> 'currency')), ', ' ORDER BY n)
                                            FROM jsonb_array_elements(report -> 'unbudgeted') WITH ORDINALITY x(u, n)) || '.' END;
@@ -132,7 +252,7 @@ BEGIN
         || (SELECT 'Of the forecast: ' || string_agg(tokenomics.report_text(n.said), '; ' ORDER BY n.said) || '.'
             FROM (SELECT DISTINCT x.said FROM jsonb_array_elements(report -> 'forecast') r(r), unnest(ARRAY[r.r ->> 'note', 'without a price: ' || (r.r ->> 'unpriced')]) x(said) WHERE x.said IS NOT NULL) n)
         || format('The calls alone, at the prices in force then; of this month they cost %s. Purchases, credits, adjustments and tax, here %s, are not in it.',
-                  tokenomics.report_amount((spend ->> 'calls')::numeric, unit), tokenomics.report_amount((spend ->> 'charges')::numeric, unit))
+                  tokenomics.report_amount((spend ->> 'calls')::numeric, unit), tokenomics.report_amount(round((spend ->> 'total')::numeric, 2) - round((spend ->> 'calls')::numeric, 2), unit))
         || ('### Quotes' || E'\n\n' || coalesce(tokenomics.report_table('{"Workload","Quote","A million tokens:","Month:","Serves"}',
             (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'quotes') WITH ORDINALITY r(r, n),
                     LATERAL (VALUES (1, tokenomics.report_text(r.r ->> 'workload')), (2, tokenomics.report_text(r.r ->> 'quote')), (3, tokenomics.report_amount((r.r ->> 'cost_per_mtok')::numeric, r.r ->> 'currency', 4)),
@@ -152,7 +272,8 @@ BEGIN
         || ('### Not reconciled' || E'\n\n' || coalesce(tokenomics.report_table('{"Provider","Model","Computed:","Billed:","Residual:"}',
             (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'unreconciled') WITH ORDINALITY r(r, n),
                     LATERAL (VALUES (1, tokenomics.report_text(r.r ->> 'provider')), (2, tokenomics.report_text(r.r ->> 'model')), (3, tokenomics.report_amount((r.r ->> 'computed')::numeric, r.r ->> 'currency')),
-                                    (4, tokenomics.report_amount((r.r ->> 'billed')::numeric, r.r ->> 'currency')), (5, tokenomics.report_amount((r.r ->> 'residual')::numeric, r.r ->> 'currency', 2, true))) x(n, c))), CASE WHEN (report ->> 'billed_share')::numeric > 0 THEN
+                                    (4, tokenomics.report_amount((r.r ->> 'billed')::numeric, r.r ->> 'currency')), (5, tokenomics.report_amount(CASE WHEN (r.r ->> 'billed')::numeric - (r.r ->> 'computed')::numeric = (r.r ->> 'residual')::numeric THEN round((r.r ->> 'billed')::numeric, 2) - round((r.r ->> 'computed')::numeric, 2)
+                                                                     ELSE (r.r ->> 'residual')::numeric END, r.r ->> 'currency', 2, true))) x(n, c))), CASE WHEN (report ->> 'billed_share')::numeric > 0 THEN
             format('What vendors billed is what the calls cost, to the cent; of the calls'' cost, bills are known for %s.', tokenomics.report_percent((report ->> 'billed_share')::numeric))
             ELSE 'No bill of a vendor is known for the month: nothing was compared.' END))
         || ('### Coverage' || E'\n\n' || (SELECT string_agg('- ' || c, E'\n' ORDER BY n) FROM jsonb_array_elements_text(report -> 'coverage') WITH ORDINALITY x(c, n)));
@@ -162,12 +283,12 @@ BEGIN
             (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'findings') WITH ORDINALITY r(r, n),
                     LATERAL (VALUES (1, to_char((r.r ->> 'month')::date, 'FMMonth YYYY')), (2, tokenomics.report_text(r.r ->> 'what')), (3, tokenomics.report_amount((r.r ->> 'amount')::numeric, coalesce(r.r ->> 'currency', unit), 2, true))) x(n, c))), 'Nothing.');
 
-    said := said || format('Months and days of %s; prices of the book %s; amounts in %s, others converted by the month''s rate; the price of a token is of calls priced in it. Reconciliation is by months of UTC.',
+    said := said || format('Months and days of %s; prices of the book %s; amounts in %s, others converted by the month''s rate, and rounded so that rows and columns add up to the cent; the price of a token is of calls priced in it. Reconciliation is by months of UTC.',
         tokenomics.report_text(report ->> 'zone'), tokenomics.report_text(report ->> 'book'), unit);
     RETURN array_to_string(said, E'\n\n') || E'\n';
 END
 $$;
-COMMENT ON FUNCTION report_markdown(jsonb) IS 'the report of a month, from monthly_report(), as Markdown for who pays: this month first, what stood out in a year last';
+COMMENT ON FUNCTION report_markdown(jsonb) IS 'the report of a month, from monthly_report(), as Markdown for who pays: a page of what matters, and an appendix in which amounts add up to the cent';
 
 -- Makes the table and the functions in the schema that comes first in
 -- search_path; called by install().
@@ -213,6 +334,7 @@ BEGIN
         as_of timestamptz := least(ends, now());
         report jsonb;
         spend jsonb;
+        bills jsonb;
         trend record;
     BEGIN
         IF monthly_report.month IS NULL OR NOT isfinite(monthly_report.month) THEN
@@ -300,6 +422,10 @@ BEGIN
             WHERE r.rest <> 0
             UNION ALL SELECT '{}' LIMIT 1);
 
+        bills := (
+            SELECT jsonb_agg(to_jsonb(r)) FROM reconciliation_between((this - interval '12 months')::timestamp AT TIME ZONE 'UTC', (this + interval '1 month')::timestamp AT TIME ZONE 'UTC') r
+            WHERE r.scope = 'model');
+
         -- a year of what stood out: each names its cause and, where there is one, its amount
         report := report || jsonb_build_object('findings', (
             WITH model AS MATERIALIZED (
@@ -332,8 +458,7 @@ BEGIN
                 FROM unpriced_usage_between((this - interval '12 months')::timestamp AT TIME ZONE in_zone, ends, in_zone) u WHERE u.tokens > 0 GROUP BY u.month, u.provider, u.model
                 UNION ALL
                 SELECT r.month, 10, format('billed and not explained: %s/%s', r.provider, r.model), r.residual, r.currency
-                FROM reconciliation_between((this - interval '12 months')::timestamp AT TIME ZONE 'UTC', (this + interval '1 month')::timestamp AT TIME ZONE 'UTC') r
-                WHERE r.scope = 'model' AND round(r.residual, 2) <> 0
+                FROM jsonb_to_recordset(bills) r(month date, provider text, model text, currency text, residual numeric) WHERE round(r.residual, 2) <> 0
             )
             SELECT coalesce(jsonb_agg(jsonb_build_object('month', f.month, 'what', f.what, 'amount', f.amount, 'currency', f.currency) ORDER BY f.month, f.n, abs(f.amount) DESC, f.what), '[]') FROM finding f));
 
@@ -348,9 +473,6 @@ BEGIN
                       FROM price_change_log_between(begins, ends, in_zone) l
                       WHERE l.effect <> 0 AND l.change = 'price' AND (l.book = (SELECT s.book FROM setting s) OR l.book = 'list')
                       GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY abs(sum(l.effect)) DESC, 1, 2, 3 LIMIT 10) p),
-            'budgets', (
-                SELECT coalesce(jsonb_agg(to_jsonb(b) ORDER BY b.period_start, b.name), '[]')
-                FROM budget_status_at(as_of) b WHERE b.period_start < this + interval '1 month' AND b.period_end > this),
             'unbudgeted', (
                 SELECT coalesce(jsonb_agg(to_jsonb(u) ORDER BY u.cost DESC, u.dimension, u.owner, u.currency), '[]')
                 FROM (SELECT u.dimension, coalesce(u.owner, 'all') AS owner, u.currency, sum(u.cost) AS cost
@@ -360,6 +482,22 @@ BEGIN
                 FROM (SELECT date_trunc('month', f.period::timestamp)::date AS month, f.tokens, round(f.spend, 2) AS spend, round(f.spend_lower, 2) AS spend_lower,
                              round(f.spend_upper, 2) AS spend_upper, f.unpriced, f.note
                       FROM demand_forecast_between(NULL, as_of, in_zone, 'month', 3) f WHERE f.scope = 'total') f));
+
+        report := report || (
+            WITH status AS MATERIALIZED (
+                SELECT b.* FROM budget_status_at(as_of) b WHERE b.period_start < this + interval '1 month' AND b.period_end > this
+            )
+            SELECT jsonb_build_object(
+                'budgets', (SELECT coalesce(jsonb_agg(to_jsonb(s) ORDER BY s.period_start, s.name), '[]') FROM status s),
+                -- what stands at its end, not what was found on the way: published again, it is the same
+                'alerts', (SELECT coalesce(jsonb_agg(jsonb_build_object('name', s.name, 'period_start', s.period_start, 'kind', t.kind, 'threshold', t.threshold, 'value', t.value, 'currency', s.currency)
+                                                     ORDER BY s.actual - s.amount DESC NULLS LAST, s.name, s.period_start, t.kind, t.threshold), '[]')
+                           FROM status s JOIN budget b ON b.name = s.name AND b.period_start = s.period_start AND b.version = s.version,
+                                tokenomics.budget_thresholds(b.alert_at, b.alert_forecast_at, b.alert_cost_per_mtok, b.alert_reasoning_per_call, s.amount, s.actual,
+                                                             CASE WHEN s.is_running THEN s.forecast END, s.cost_per_mtok, s.reasoning_per_call, s.unpriced_tokens) t
+                           -- of several fractions that are spent the highest says it
+                           WHERE t.is_crossed AND (t.kind NOT IN ('amount', 'forecast') OR NOT EXISTS (
+                               SELECT FROM unnest(CASE t.kind WHEN 'amount' THEN b.alert_at ELSE b.alert_forecast_at END) h WHERE h > t.threshold AND t.value >= h * s.amount)))));
 
         report := report || jsonb_build_object(
             'quotes', (
@@ -374,23 +512,23 @@ BEGIN
                 WHERE w.share >= 0.1 AND w.model <> 'idle'),
             'underuse', (
                 SELECT coalesce(jsonb_agg(jsonb_build_object('scope', u.scope, 'name', u.owner, 'reason', u.reason) ORDER BY u.scope, u.owner), '[]')
-                FROM underuse_between(NULL, as_of, in_zone) u WHERE u.scope <> 'user'),
+                FROM underuse_of('{company,team,seat}', NULL, as_of, in_zone) u),
             'unpriced', (
                 SELECT coalesce(jsonb_agg(to_jsonb(u) - 'month' ORDER BY u.tokens DESC, u.provider, u.model, u.service_tier, u.reason), '[]')
                 FROM unpriced_usage_between(begins, ends, in_zone) u WHERE u.tokens > 0),
             'unreconciled', (
                 SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY abs(r.residual) DESC, r.provider, r.model, r.currency), '[]')
                 FROM (SELECT r.provider, r.model, r.currency, r.computed, coalesce(r.invoiced, r.billed) AS billed, r.residual
-                      FROM reconciliation_between(this::timestamp AT TIME ZONE 'UTC', (this + interval '1 month')::timestamp AT TIME ZONE 'UTC') r
-                      WHERE r.scope = 'model' AND round(r.residual, 2) <> 0) r),
+                      FROM jsonb_to_recordset(bills) r(month date, provider text, model text, currency text, computed numeric, billed numeric, invoiced numeric, residual numeric)
+                      WHERE r.month = this AND round(r.residual, 2) <> 0) r),
             'billed_share', (
                 SELECT round(sum(x.amount) FILTER (WHERE r.billed IS NOT NULL OR r.invoiced IS NOT NULL) / nullif(sum(x.amount), 0), 4)
-                FROM reconciliation_between(this::timestamp AT TIME ZONE 'UTC', (this + interval '1 month')::timestamp AT TIME ZONE 'UTC') r,
+                FROM jsonb_to_recordset(bills) r(month date, currency text, computed numeric, billed numeric, invoiced numeric),
                      LATERAL (SELECT convert_currency(r.computed, r.currency, reporting, this, 'month') AS amount) x
-                WHERE r.scope = 'model'));
+                WHERE r.month = this));
 
-        SELECT sum(l.tokens) AS tokens, sum(l.tokens) FILTER (WHERE l.owner IS NULL) AS unowned INTO trend
-        FROM (SELECT o.tokens, CASE WHEN o.is_allocated THEN o.owner END AS owner FROM spend_by_owner_between(begins, ends, in_zone) o WHERE o.dimension = 'team') l;
+        SELECT sum(tokenomics.total(l.tokens)) AS tokens, sum(tokenomics.total(l.tokens)) FILTER (WHERE l.label IS NULL) AS unowned INTO trend
+        FROM spend_lines('month', begins, ends, in_zone, 'team') l;
         RETURN report || jsonb_build_object('coverage', to_jsonb(array_remove(ARRAY[
             format('%s of the month''s tokens have a price.', tokenomics.report_percent(1 - coalesce((report ->> 'unpriced_tokens')::numeric / nullif(trend.tokens, 0), 0))),
             format('%s of them belong to a team.', tokenomics.report_percent(1 - coalesce(trend.unowned / nullif(trend.tokens, 0), 0))),
@@ -400,7 +538,7 @@ BEGIN
     END
     $$;
     COMMENT ON FUNCTION monthly_report(date) IS
-        'the report of the month that holds a day, as JSON: the two lines, why they moved, top movers, prices and savings, budgets, forecast, quotes, underuse, what is unpriced and unreconciled, and coverage; report_markdown() writes it for people';
+        'the report of the month that holds a day, as JSON: the two lines, why they moved, top movers, prices and savings, budgets and their alerts, forecast, quotes, underuse, what is unpriced and unreconciled, and coverage; report_markdown() writes it for people';
 
     CREATE OR REPLACE FUNCTION publish_report(month date) RETURNS integer
         LANGUAGE plpgsql SET search_path FROM CURRENT
@@ -427,7 +565,8 @@ BEGIN
         LOCK TABLE report IN SHARE ROW EXCLUSIVE MODE;
         made := monthly_report(this);
         SELECT r.* INTO last FROM report r WHERE r.month = this ORDER BY r.version DESC LIMIT 1;
-        IF last.body = made THEN
+        -- what a later release says beside it corrects nothing
+        IF last.body = (SELECT jsonb_object_agg(k.key, k.value) FROM jsonb_each(made) k WHERE last.body ? k.key) THEN
             RETURN last.version;
         END IF;
         IF last.version IS NOT NULL THEN

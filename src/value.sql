@@ -368,15 +368,18 @@ BEGIN
         RETURN QUERY
         WITH price AS MATERIALIZED (
             SELECT book() AS book
-        ), call AS MATERIALIZED (
-            SELECT u.at, u.provider, u.model, coalesce(u.service_tier, 'standard') AS service_tier, u.tokens, u.calls,
-                   -- what the model that served it needs itself
-                   coalesce(f.output_factor, 1) AS output_factor, coalesce(f.tokenizer_factor, 1) AS tokenizer_factor, f.is_known
+        ), called AS MATERIALIZED (
+            SELECT u.at, u.provider, u.model, coalesce(u.service_tier, 'standard') AS service_tier, u.tokens, u.calls
             FROM usage u
-            LEFT JOIN LATERAL (SELECT q.output_factor, q.tokenizer_factor, q.output_factor IS NOT NULL AND q.tokenizer_factor IS NOT NULL AS is_known
-                               FROM latest_quality(u.provider, u.model, today) q
-                               WHERE q.task = overspend.task AND (overspend.version IS NULL OR q.version = overspend.version)) f ON true
             WHERE u.at >= first AND u.at < behind AND u.project IS NOT DISTINCT FROM overspend.project AND u.tokens IS NOT NULL
+        ), factor AS MATERIALIZED (
+            -- what the models that served them need themselves: asked once for each
+            SELECT m.provider, m.model, q.output_factor, q.tokenizer_factor, q.output_factor IS NOT NULL AND q.tokenizer_factor IS NOT NULL AS is_known
+            FROM (SELECT DISTINCT c.provider, c.model FROM called c) m, LATERAL latest_quality(m.provider, m.model, today) q
+            WHERE q.task = overspend.task AND (overspend.version IS NULL OR q.version = overspend.version)
+        ), call AS MATERIALIZED (
+            SELECT c.*, coalesce(f.output_factor, 1) AS output_factor, coalesce(f.tokenizer_factor, 1) AS tokenizer_factor, f.is_known
+            FROM called c LEFT JOIN factor f ON f.provider = c.provider AND f.model = c.model
         ), speed AS MATERIALIZED (
             -- measured on the calls of all
             SELECT u.provider, u.model, tokenomics.interactivity(tokenomics.meter(u.tokens, 'output'), u.ttft, u.duration) AS speed

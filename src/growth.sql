@@ -58,7 +58,7 @@ BEGIN
                          CASE WHEN NOT k.is_priced AND 'provider' = ANY (keys) THEN l.provider END AS provider, CASE WHEN NOT k.is_priced AND 'model' = ANY (keys) THEN l.model END AS model,
                          CASE WHEN NOT k.is_priced AND 'service_tier' = ANY (keys) THEN l.service_tier END AS service_tier, CASE WHEN NOT k.is_priced THEN l.label END AS label,
                          sum(tokenomics.total(l.tokens))::bigint AS tokens, sum(l.effective_cost) AS cost
-                  FROM part p, spend_lines_of('month', lower(p.span), upper(p.span), bill_contributions.zone, dimension, p.cuts, p.ledgers) l,
+                  FROM part p, spend_lines_by('{}', 'month', lower(p.span), upper(p.span), bill_contributions.zone, dimension, p.cuts, p.ledgers) l,
                        LATERAL (SELECT l.charge_category = 'Usage' AND l.unpriced IS NULL AS is_priced) k
                   GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9) l,
                  LATERAL (SELECT (l.period AT TIME ZONE bill_contributions.zone)::date AS month) m
@@ -241,13 +241,16 @@ BEGIN
             SELECT c.*, CASE WHEN dimension IS NOT NULL THEN coalesce(c.label, 'unallocated') END AS owner
             FROM bill_contributions(ARRAY[tstzrange(from_at, to_at)], true, '{0,1,12}', in_zone, dimension, in_currency) c
         ), grouped AS (
-            SELECT c.distance, c.n, c.owner, c.currency,
-                   sum(c.tokens_0)::bigint AS tokens_0, sum(c.tokens_1)::bigint AS tokens_1,
-                   trim_scale(sum(c.spend_0)) AS spend_0, trim_scale(sum(c.spend_1)) AS spend_1,
+            -- of each comparison, with the month by itself beside it
+            SELECT d.distance, c.n, c.owner, c.currency, bool_or(c.distance = 0) AS has_month,
+                   sum(c.tokens_0) FILTER (WHERE c.distance > 0)::bigint AS tokens_0, sum(c.tokens_1) FILTER (WHERE c.distance = 0)::bigint AS tokens,
+                   trim_scale(sum(c.spend_0) FILTER (WHERE c.distance > 0)) AS spend_0, trim_scale(sum(c.spend_1) FILTER (WHERE c.distance > 0)) AS spend_1,
+                   trim_scale(sum(c.spend_1) FILTER (WHERE c.distance = 0)) AS spend,
                    trim_scale(sum(c.price_effect)) AS price_effect, trim_scale(sum(c.volume_effect)) AS volume_effect, trim_scale(sum(c.mix_effect)) AS mix_effect,
                    trim_scale(sum(c.new_effect)) AS new_effect, trim_scale(sum(c.discontinued_effect)) AS discontinued_effect, trim_scale(sum(c.currency_effect)) AS currency_effect,
-                   trim_scale(sum(c.purchase_effect)) AS purchase_effect, trim_scale(sum(c.other_effect)) AS other_effect
-            FROM contribution c WHERE c.currency IS NOT NULL GROUP BY 1, 2, 3, 4
+                   trim_scale(sum(c.purchase_effect) FILTER (WHERE c.distance > 0)) AS purchase_effect, trim_scale(sum(c.other_effect) FILTER (WHERE c.distance > 0)) AS other_effect
+            FROM contribution c JOIN unnest('{1,12}'::integer[]) d(distance) ON c.distance IN (0, d.distance)
+            WHERE c.currency IS NOT NULL GROUP BY 1, 2, 3, 4
         ), calendar AS (
             SELECT n, min(n) OVER () AS first, s.is_used, e.month, e.counted_from > e.month OR e.counted_to < e.month + interval '1 month' AS is_partial
             FROM (SELECT min(c.n) AS first, max(c.n) AS last FROM contribution c WHERE c.distance = 0) r, generate_series(r.first, r.last) n
@@ -255,17 +258,17 @@ BEGIN
                  LATERAL (SELECT m.month, greatest(m.month, from_at AT TIME ZONE in_zone) AS counted_from, least(m.month + interval '1 month', to_at AT TIME ZONE in_zone, today) AS counted_to
                           FROM (SELECT make_timestamp(n / 12, n % 12 + 1, 1, 0, 0, 0) AS month) m) e
         ), unpriced AS (
-            SELECT c.n, c.owner, sum(c.tokens_1)::bigint AS tokens FROM contribution c WHERE c.distance = 0 AND c.currency IS NULL GROUP BY 1, 2
+            SELECT c.n, c.owner, sum(c.tokens_1) FILTER (WHERE c.distance = 0 AND c.currency IS NULL)::bigint AS tokens FROM contribution c GROUP BY 1, 2
         ), payer AS (
-            SELECT g.owner, g.currency, min(g.n) FILTER (WHERE g.spend_1 <> 0 OR g.tokens_1 > 0) AS since FROM grouped g WHERE g.distance = 0 GROUP BY 1, 2
+            SELECT g.owner, g.currency, min(g.n) FILTER (WHERE g.spend <> 0 OR g.tokens > 0) AS since FROM grouped g WHERE g.has_month GROUP BY 1, 2
             UNION ALL
-            SELECT u.owner, NULL, NULL FROM unpriced u WHERE NOT EXISTS (SELECT FROM grouped) GROUP BY 1
+            SELECT u.owner, NULL, NULL FROM unpriced u WHERE u.tokens IS NOT NULL AND NOT EXISTS (SELECT FROM grouped) GROUP BY 1
         ), since AS (
             SELECT p.currency, min(p.since) AS since FROM payer p GROUP BY 1
         )
         SELECT m.month::date, d.comparison, p.owner, p.currency,
-               CASE WHEN h.has_base AND p.currency IS NOT NULL THEN coalesce(g.tokens_0, 0) END, CASE WHEN p.currency IS NOT NULL THEN coalesce(o.tokens_1, 0) END, coalesce(u.tokens, 0),
-               CASE WHEN h.has_base THEN coalesce(g.spend_0, z.zero) END, coalesce(o.spend_1, z.zero),
+               CASE WHEN h.has_base AND p.currency IS NOT NULL THEN coalesce(g.tokens_0, 0) END, CASE WHEN p.currency IS NOT NULL THEN coalesce(g.tokens, 0) END, coalesce(u.tokens, 0),
+               CASE WHEN h.has_base THEN coalesce(g.spend_0, z.zero) END, coalesce(g.spend, z.zero),
                CASE WHEN h.has_base THEN coalesce(g.spend_1 - g.spend_0, z.zero) END,
                CASE WHEN h.has_base AND NOT m.is_partial AND NOT b.is_partial AND g.spend_0 > 0 THEN tokenomics.growth_rate(g.spend_1, g.spend_0) END,
                CASE WHEN h.has_base THEN coalesce(g.price_effect, z.zero) END,
@@ -291,9 +294,8 @@ BEGIN
              LEFT JOIN calendar b ON b.n = m.n - d.distance
              LEFT JOIN since s ON s.currency = p.currency
              LEFT JOIN grouped g ON g.distance = d.distance AND g.n = m.n AND g.currency = p.currency AND coalesce(g.owner, '') = coalesce(p.owner, '')
-             LEFT JOIN grouped o ON o.distance = 0 AND o.n = m.n AND o.currency = p.currency AND coalesce(o.owner, '') = coalesce(p.owner, '')
              LEFT JOIN unpriced u ON u.n = m.n AND coalesce(u.owner, '') = coalesce(p.owner, '')
-        WHERE dimension IS NULL OR g.n IS NOT NULL OR o.n IS NOT NULL OR p.currency IS NULL
+        WHERE dimension IS NULL OR g.n IS NOT NULL OR p.currency IS NULL
         ORDER BY d.distance, p.currency, p.owner, m.n;
     END
     $$;

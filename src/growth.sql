@@ -16,7 +16,10 @@ BEGIN
         zone text,
         dimension text DEFAULT NULL,
         in_currency text DEFAULT NULL,
-        group_by text[] DEFAULT '{}'
+        group_by text[] DEFAULT '{}',
+        cuts timestamptz[] DEFAULT NULL,
+        ledgers tokenomics.ledger[] DEFAULT NULL,
+        counted tokenomics.ledger DEFAULT NULL
     ) RETURNS TABLE (
         distance integer,
         n integer,
@@ -50,7 +53,9 @@ BEGIN
         WITH part AS MATERIALIZED (
             SELECT s.n::integer AS n, s.span, p.cuts, p.ledgers, p.counted
             FROM unnest(spans) WITH ORDINALITY s(span, n), LATERAL spend_parts('month', lower(s.span), upper(s.span), bill_contributions.zone, dimension) p
-            WHERE NOT isempty(s.span)
+            WHERE NOT isempty(s.span) AND bill_contributions.cuts IS NULL
+            UNION ALL
+            SELECT 1, spans[1], bill_contributions.cuts, bill_contributions.ledgers, bill_contributions.counted WHERE bill_contributions.cuts IS NOT NULL
         ), read AS MATERIALIZED (
             -- charges, and calls without a price; of those with one what there is
             SELECT CASE WHEN by_month THEN (extract(year FROM m.month) * 12 + extract(month FROM m.month))::integer - 1 ELSE l.span END AS n, m.month, l.*
@@ -104,8 +109,8 @@ BEGIN
         FROM pair p WHERE p.charge_category = 'Usage';
     END
     $$;
-    COMMENT ON FUNCTION bill_contributions(tstzrange[], boolean, integer[], text, text, text, text[]) IS
-        'part of bill_bridge() and bill_growth: what calls and charges did to the bill, by some of provider, model, service_tier and meter, and by the label of a dimension; of months that are 1, 12, ... apart (by_month; n: 12 x year + month - 1), or of the spans; calls without a price have tokens and no amounts';
+    COMMENT ON FUNCTION bill_contributions(tstzrange[], boolean, integer[], text, text, text, text[], timestamptz[], tokenomics.ledger[], tokenomics.ledger) IS
+        'part of bill_bridge() and bill_growth: what calls and charges did to the bill, by some of provider, model, service_tier and meter, and by the label of a dimension; of months that are 1, 12, ... apart (by_month; n: 12 x year + month - 1), or of the spans; calls without a price have tokens and no amounts; cuts, ledgers, counted: what spend_parts() has counted of the only span, NULL: count it';
 
     CREATE OR REPLACE FUNCTION bill_bridge(
         from_0 timestamptz,
@@ -201,7 +206,10 @@ BEGIN
         to_at timestamptz,
         zone text,
         dimension text,
-        in_currency text
+        in_currency text,
+        cuts timestamptz[] DEFAULT NULL,
+        ledgers tokenomics.ledger[] DEFAULT NULL,
+        counted tokenomics.ledger DEFAULT NULL
     ) RETURNS TABLE (
         month date,
         comparison text,
@@ -239,7 +247,7 @@ BEGIN
         WITH contribution AS MATERIALIZED (
             -- at a distance of 0: what each month is by itself
             SELECT c.*, CASE WHEN dimension IS NOT NULL THEN coalesce(c.label, 'unallocated') END AS owner
-            FROM bill_contributions(ARRAY[tstzrange(from_at, to_at)], true, '{0,1,12}', in_zone, dimension, in_currency) c
+            FROM bill_contributions(ARRAY[tstzrange(from_at, to_at)], true, '{0,1,12}', in_zone, dimension, in_currency, '{}', cuts, ledgers, counted) c
         ), grouped AS (
             -- of each comparison, with the month by itself beside it
             SELECT d.distance, c.n, c.owner, c.currency, bool_or(c.distance = 0) AS has_month,
@@ -299,8 +307,8 @@ BEGIN
         ORDER BY d.distance, p.currency, p.owner, m.n;
     END
     $$;
-    COMMENT ON FUNCTION bill_growth_of(timestamptz, timestamptz, text, text, text) IS
-        'part of bill_growth, bill_growth_by_team and bill_growth_by_project: the rows of all of them';
+    COMMENT ON FUNCTION bill_growth_of(timestamptz, timestamptz, text, text, text, timestamptz[], tokenomics.ledger[], tokenomics.ledger) IS
+        'part of bill_growth, bill_growth_by_team and bill_growth_by_project: the rows of all of them; cuts, ledgers, counted as in bill_contributions()';
 
     CREATE OR REPLACE FUNCTION bill_growth_between(
         from_at timestamptz DEFAULT NULL,
@@ -497,7 +505,8 @@ BEGIN
         by_month boolean,
         distances integer[],
         zone text,
-        factors tokenomics.demand_factors[]
+        factors tokenomics.demand_factors[],
+        counted tokenomics.ledger DEFAULT NULL
     ) RETURNS TABLE (
         distance integer,
         n integer,
@@ -528,7 +537,9 @@ BEGIN
                  LATERAL (SELECT f.users * f.sessions_per_user * f.turns_per_session * f.calls_per_turn * f.tokens_per_call * f.reasoning_multiplier AS product) p
         ), part AS MATERIALIZED (
             SELECT s.n::integer AS n, usage_ledger('month', lower(s.span), upper(s.span), driver_effects_of.zone) AS counted
-            FROM unnest(spans) WITH ORDINALITY s(span, n) WHERE NOT isempty(s.span)
+            FROM unnest(spans) WITH ORDINALITY s(span, n) WHERE NOT isempty(s.span) AND driver_effects_of.counted IS NULL
+            UNION ALL
+            SELECT 1, driver_effects_of.counted WHERE driver_effects_of.counted IS NOT NULL
         ), measured AS (
             SELECT coalesce(array_agg(d.n ORDER BY d.n), '{}') AS numbers,
                    coalesce((SELECT array_agg(v.x ORDER BY o.n, v.i) FROM driver o, unnest(o.x) WITH ORDINALITY v(x, i)), '{}') AS x
@@ -542,8 +553,8 @@ BEGIN
              tokenomics.bill_driver_effects(p.ledgers, p.numbers, distances, m.numbers, m.x) e;
     END
     $$;
-    COMMENT ON FUNCTION driver_effects_of(tstzrange[], boolean, integer[], text, tokenomics.demand_factors[]) IS
-        'part of driver_bridge() and bill_growth_by_driver: what the drivers of priced calls did';
+    COMMENT ON FUNCTION driver_effects_of(tstzrange[], boolean, integer[], text, tokenomics.demand_factors[], tokenomics.ledger) IS
+        'part of driver_bridge() and bill_growth_by_driver: what the drivers of priced calls did; counted: the ledger of the only span, NULL: count it';
 
     CREATE OR REPLACE FUNCTION driver_bridge(month_0 date, month_1 date, zone text DEFAULT NULL) RETURNS TABLE (
         currency text,
@@ -619,17 +630,19 @@ BEGIN
     DECLARE
         in_zone text := coalesce(bill_growth_by_driver_between.zone, (SELECT s.zone FROM setting s));
         factors tokenomics.demand_factors[] := (SELECT array_agg(f) FROM measured_factors_between(from_at, to_at, in_zone) f);
+        parts record;
     BEGIN
         IF from_at >= to_at THEN
             RETURN;
         END IF;
+        SELECT * INTO parts FROM spend_parts('month', from_at, to_at, in_zone);
         RETURN QUERY
         SELECT g.month, g.comparison, g.currency, g.spend_before, g.spend, g.change,
                CASE WHEN d.n IS NULL THEN z.zero ELSE d.users_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.sessions_per_user_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.turns_per_session_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.calls_per_turn_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.tokens_per_call_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.reasoning_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.coverage_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.tokens_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.cache_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.mix_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.price_effect END,
                g.purchase_effect, g.other_effect,
                g.is_partial, nullif(concat_ws('; ', g.note, d.reason), '')
-        FROM bill_growth_between(from_at, to_at, in_zone) g
-             LEFT JOIN driver_effects_of(ARRAY[tstzrange(from_at, to_at)], true, '{1,12}', in_zone, factors) d
+        FROM bill_growth_of(from_at, to_at, in_zone, NULL, NULL, parts.cuts, parts.ledgers, parts.counted) g
+             LEFT JOIN driver_effects_of(ARRAY[tstzrange(from_at, to_at)], true, '{1,12}', in_zone, factors, parts.counted) d
                  ON d.n = (extract(year FROM g.month) * 12 + extract(month FROM g.month))::integer - 1 AND d.currency = g.currency
                     AND d.distance = CASE g.comparison WHEN 'year on year' THEN 12 ELSE 1 END AND g.change IS NOT NULL,
              LATERAL (SELECT CASE WHEN d.n IS NULL THEN 0 * g.change END AS zero) z
@@ -919,13 +932,13 @@ BEGIN
         repriced_bill(timestamptz, timestamptz, tokenomics.price_book, tokenomics.price_book),
         bill_growth_by_driver_between(timestamptz, timestamptz, text),
         driver_bridge(date, date, text),
-        driver_effects_of(tstzrange[], boolean, integer[], text, tokenomics.demand_factors[]),
+        driver_effects_of(tstzrange[], boolean, integer[], text, tokenomics.demand_factors[], tokenomics.ledger),
         bill_growth_by_project_between(timestamptz, timestamptz, text, text),
         bill_growth_by_team_between(timestamptz, timestamptz, text, text),
         bill_growth_between(timestamptz, timestamptz, text, text),
-        bill_growth_of(timestamptz, timestamptz, text, text, text),
+        bill_growth_of(timestamptz, timestamptz, text, text, text, timestamptz[], tokenomics.ledger[], tokenomics.ledger),
         bill_bridge(timestamptz, timestamptz, timestamptz, timestamptz, text[], text, text),
-        bill_contributions(tstzrange[], boolean, integer[], text, text, text, text[]);
+        bill_contributions(tstzrange[], boolean, integer[], text, text, text, text[], timestamptz[], tokenomics.ledger[], tokenomics.ledger);
     DROP TABLE IF EXISTS seat;
 END
 $uninstall$;

@@ -531,7 +531,8 @@ BEGIN
         RETURN QUERY
         WITH driver AS MATERIALIZED (
             SELECT CASE WHEN by_month THEN (extract(year FROM f.month) * 12 + extract(month FROM f.month))::integer - 1 ELSE f.i::integer END AS n, f.reason,
-                   CASE WHEN p.product > 0 THEN ARRAY[f.users, f.sessions_per_user, f.turns_per_session, f.calls_per_turn, f.tokens_per_call, f.reasoning_multiplier, p.product]::double precision[] END AS x
+                   CASE WHEN p.product > 0 THEN ARRAY[f.users, f.sessions_per_user, f.turns_per_session, f.calls_per_turn, f.tokens_per_call, f.reasoning_multiplier, p.product]::double precision[] END AS x,
+                   f.coverage
             FROM unnest(factors) WITH ORDINALITY f(month, days, slice, users, sessions_per_user, turns_per_session, calls_per_turn, tokens_per_call, reasoning_multiplier, coverage_multiplier,
                                                    mix, mix_calls, cacheable_tokens, cache_hit_rate, peak_to_average, monthly_growth, coverage, reason, i),
                  LATERAL (SELECT f.users * f.sessions_per_user * f.turns_per_session * f.calls_per_turn * f.tokens_per_call * f.reasoning_multiplier AS product) p
@@ -547,8 +548,10 @@ BEGIN
         )
         SELECT e.distance, e.n, e.currency, e.users_effect, e.sessions_per_user_effect, e.turns_per_session_effect, e.calls_per_turn_effect, e.tokens_per_call_effect, e.reasoning_effect,
                e.coverage_effect, e.tokens_effect, e.cache_effect, e.mix_effect, e.price_effect,
-               (SELECT 'drivers are not measured: ' || coalesce(min(d.reason) FILTER (WHERE d.x IS NULL), 'a month has no calls, or is not complete') FROM driver d WHERE d.n IN (e.n, e.n - e.distance)
-                HAVING count(d.x) < CASE e.distance WHEN 0 THEN 1 ELSE 2 END)
+               (SELECT CASE WHEN count(d.x) < CASE e.distance WHEN 0 THEN 1 ELSE 2 END
+                            THEN 'drivers are not measured: ' || coalesce(min(d.reason) FILTER (WHERE d.x IS NULL), 'a month has no calls, or is not complete')
+                            WHEN min(d.coverage) < 0.5 THEN format('low coverage: drivers are measured over %s %% of the tokens', round(min(d.coverage) * 100)) END
+                FROM driver d WHERE d.n IN (e.n, e.n - e.distance))
         FROM measured m, (SELECT array_agg(p.counted) AS ledgers, coalesce(array_agg(p.n) FILTER (WHERE NOT by_month), '{}') AS numbers FROM part p) p,
              tokenomics.bill_driver_effects(p.ledgers, p.numbers, distances, m.numbers, m.x) e;
     END
@@ -587,8 +590,15 @@ BEGIN
         SELECT array_agg(tstzrange(tokenomics.period_start('month', in_zone, m.noon), tokenomics.period_end('month', in_zone, m.noon)) ORDER BY m.i) INTO spans
         FROM (SELECT (month_0::timestamp + interval '12 hours') AT TIME ZONE in_zone AS noon, 1 AS i UNION ALL SELECT (month_1::timestamp + interval '12 hours') AT TIME ZONE in_zone, 2) m;
         RETURN QUERY
-        SELECT b.currency, b.spend_0, b.spend_1, b.change, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.users_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.sessions_per_user_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.turns_per_session_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.calls_per_turn_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.tokens_per_call_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.reasoning_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.coverage_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.tokens_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.cache_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.mix_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.price_effect END, b.purchase_effect, b.other_effect, d.reason
-        FROM bill_bridge(lower(spans[1]), upper(spans[1]), lower(spans[2]), upper(spans[2]), '{}', in_zone) b
+        SELECT b.currency, b.spend_0, b.spend_1, b.change, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.users_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.sessions_per_user_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.turns_per_session_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.calls_per_turn_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.tokens_per_call_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.reasoning_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.coverage_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.tokens_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.cache_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.mix_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.price_effect END, b.purchase_effect, b.other_effect,
+               nullif(concat_ws('; ',
+                   CASE WHEN b.all_0 = 0 THEN 'no usage in the first month' END,
+                   CASE WHEN b.all_1 = 0 THEN 'no usage in the second month' END,
+                   CASE WHEN b.all_0 > 0 AND b.tokens_0 = 0 AND b.spend_0 = 0 THEN 'a new currency' END,
+                   CASE WHEN b.unpriced > 0 THEN 'some calls have no price' END,
+                   d.reason), '')
+        FROM (SELECT b.*, sum(b.tokens_0) OVER () AS all_0, sum(b.tokens_1) OVER () AS all_1, sum(b.tokens_0 + b.tokens_1) FILTER (WHERE b.currency IS NULL) OVER () AS unpriced
+              FROM bill_bridge(lower(spans[1]), upper(spans[1]), lower(spans[2]), upper(spans[2]), '{}', in_zone) b) b
              LEFT JOIN driver_effects_of(spans, false, '{1}', in_zone, factors) d ON d.n = 2 AND d.currency = b.currency
         WHERE b.currency IS NOT NULL
         ORDER BY b.currency;
@@ -739,7 +749,8 @@ BEGIN
             WHERE o.currency <> n.currency
         )
         SELECT p.provider, p.model, p.service_tier, p.meter, p.currency, (k.row -> 0 ->> 'above_input_tokens')::bigint, (k.row -> 1 ->> 'above_input_tokens')::bigint,
-               (k.row -> 0 ->> 'off_peak')::boolean, (k.row -> 1 ->> 'off_peak')::boolean, (k.row -> 0 ->> 'valid_from')::timestamptz, (k.row -> 1 ->> 'valid_from')::timestamptz,
+               (k.row -> 0 ->> 'off_peak')::boolean, (k.row -> 1 ->> 'off_peak')::boolean, (k.row -> 0 ->> 'valid_from')::timestamptz,
+               CASE WHEN new_book IS NULL THEN since.valid_from ELSE (k.row -> 1 ->> 'valid_from')::timestamptz END,
                p.tokens::bigint, r.old_rate, r.new_rate, trim_scale(p.old_cost), trim_scale(p.new_cost),
                CASE WHEN p.old_cost IS NOT NULL OR p.new_cost IS NOT NULL THEN trim_scale(coalesce(p.new_cost, 0) - coalesce(p.old_cost, 0)) END,
                CASE WHEN p.is_other THEN 'another currency'
@@ -748,12 +759,18 @@ BEGIN
                     WHEN p.new_cost IS NULL THEN 'no new price'
                     WHEN p.old_cost <> p.new_cost THEN 'another rate' END
         FROM priced p, LATERAL (SELECT p.label::jsonb AS row) k,
-             LATERAL (SELECT tokenomics.cost_per_mtok(p.old_cost, p.tokens) AS old_rate, tokenomics.cost_per_mtok(p.new_cost, p.tokens) AS new_rate) r
+             LATERAL (SELECT tokenomics.cost_per_mtok(p.old_cost, p.tokens) AS old_rate, tokenomics.cost_per_mtok(p.new_cost, p.tokens) AS new_rate) r,
+             -- prices_at() makes all of always: since when today's hold, "price" knows
+             LATERAL (SELECT max(lower(v.valid)) AS valid_from
+                      FROM tokenomics.explain_cost(new_prices, p.provider, p.model, now(), tokenomics.tokens(jsonb_build_object(p.meter, 1)), p.service_tier) e
+                           JOIN price v ON v.book = e.book AND v.provider = e.provider AND v.model = e.model AND v.service_tier = e.service_tier
+                                AND v.above_input_tokens = (k.row -> 1 ->> 'above_input_tokens')::bigint AND (NOT isempty(v.off_peak)) = (k.row -> 1 ->> 'off_peak')::boolean
+                      WHERE new_book IS NULL AND e.priced_by = 'contracted' AND v.valid @> now() AND upper_inf(v.recorded)) since
         ORDER BY abs(coalesce(p.new_cost, 0) - coalesce(p.old_cost, 0)) DESC, p.provider, p.model, p.service_tier, p.meter, p.currency, p.label;
     END
     $$;
     COMMENT ON FUNCTION repriced_bill(timestamptz, timestamptz, tokenomics.price_book, tokenomics.price_book) IS
-        'what the calls from from_at up to, not including, to_at cost by one book (old_book; NULL: the book of "setting") and would by another (new_book; NULL: its prices of today, prices_at(book(), now())), by the two rows of prices that apply, exactly: each difference has its two rates, and the differences add up to that of the bills; other books are book(''contract''), book(as_known_at => ...) and prices_at(book(), ...)';
+        'what the calls from from_at up to, not including, to_at cost by one book (old_book; NULL: the book of "setting") and would by another (new_book; NULL: its prices of today, prices_at(book(), now())), by the two rows of prices that apply, exactly: each difference has its two rates, and the differences add up to that of the bills; other books are book(''contract''), book(as_known_at => ...) and prices_at(book(), ...), which has no new_valid_from: its prices count as of always';
 
     CREATE TABLE IF NOT EXISTS seat (
         user_id text NOT NULL CHECK (user_id <> ''),

@@ -886,6 +886,41 @@ compare_periods(const Market *market, int base, int current, int needs, IndexSum
 	index_sums_check(sums);
 }
 
+/* The index of Sato and Vartia of two periods, in a form; false where it is not defined. */
+static bool
+sato_vartia_of(const Market *market, int base, int current, IndexForm form, double *result)
+{
+	const Offer *a = &market->offers[market->first[base]];
+	const Offer *a_end = &market->offers[market->first[base + 1]];
+	const Offer *b = &market->offers[market->first[current]];
+	const Offer *b_end = &market->offers[market->first[current + 1]];
+	MatchedItem *items = palloc_extended(Max(a_end - a, 1) * sizeof(MatchedItem), MCXT_ALLOC_HUGE);
+	uint32		n = 0;
+	bool		is_defined;
+
+	while (a < a_end && b < b_end)
+	{
+		if (a->item != b->item)
+		{
+			if (a->item < b->item)
+				a++;
+			else
+				b++;
+			continue;
+		}
+		if (a->side.price > 0 && b->side.price > 0)
+		{
+			items[n].side[0] = a->side;
+			items[n++].side[1] = b->side;
+		}
+		a++;
+		b++;
+	}
+	is_defined = sato_vartia_value(items, n, form, result);
+	pfree(items);
+	return is_defined;
+}
+
 static IndexMethod
 method_arg(FunctionCallInfo fcinfo, int argno)
 {
@@ -970,9 +1005,11 @@ comparison_of(const Market *market, int base, int current, IndexMethod method)
 	double		total;
 
 	compare_periods(market, base, current, index_method_needs[method], &sums);
-	is_defined = index_value(&sums, method, FORM_PRICE, &c.price);
+	is_defined = method == METHOD_SATO_VARTIA ? sato_vartia_of(market, base, current, FORM_PRICE, &c.price) :
+		index_value(&sums, method, FORM_PRICE, &c.price);
 	c.price = or_nan(is_defined, c.price);
-	is_defined = index_value(&sums, method, FORM_QUANTITY, &c.quantity);
+	is_defined = method == METHOD_SATO_VARTIA ? sato_vartia_of(market, base, current, FORM_QUANTITY, &c.quantity) :
+		index_value(&sums, method, FORM_QUANTITY, &c.quantity);
 	c.quantity = or_nan(is_defined, c.quantity);
 	is_defined = index_coverage(&sums, 0, &c.base_coverage);
 	c.base_coverage = or_nan(is_defined, c.base_coverage);

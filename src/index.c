@@ -336,7 +336,7 @@ sato_vartia_value(const MatchedItem *items, uint32 n, IndexForm form, double *re
 		double		weight = log_mean(current->price * current->quantity / sum_value(&total[1]),
 									  base->price * base->quantity / sum_value(&total[0]));
 		double		log_ratio = form == FORM_PRICE ? log_quotient(current->price, base->price) :
-			log_quotient(current->quantity, base->quantity);
+		log_quotient(current->quantity, base->quantity);
 
 		sum_add(&weights, weight);
 		sum_add(&logs, weight * log_ratio);
@@ -765,7 +765,7 @@ items_state(FunctionCallInfo fcinfo, const char *caller)
 }
 
 static void
-items_append(ExpandedArrayHeader *state, double value)
+items_append(ExpandedArrayHeader * state, double value)
 {
 	int			subscript = (state->ndims == 0 ? 0 : state->dims[0]) + 1;
 

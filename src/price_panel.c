@@ -1330,7 +1330,8 @@ put_geks(ReturnSetInfo *rsinfo, const Market *market, IndexMethod method, int wi
 {
 	PairTable	pairs = compare_pairs(market, method, window);
 	double	   *levels = is_weighted ? palloc(Max(pairs.window, 1) * sizeof(double)) : NULL;
-	int			solved = -1;	/* from which period levels count, and in which */
+	int			solved = -1;	/* from which period levels count, and in
+								 * which */
 	int			solved_first = -1;	/* window */
 	double		level = 0;
 	int			base = 0;

@@ -83,10 +83,21 @@ BEGIN;
 UPDATE usage SET user_id = NULL WHERE at < '2025-02-01';
 SELECT currency, change, users_effect, tokens_effect, mix_effect, price_effect, purchase_effect, note FROM driver_bridge('2025-01-01', '2025-02-01');
 ROLLBACK;
+-- of few of the calls; a month without usage before; a currency that was not there
+BEGIN;
+UPDATE usage SET user_id = NULL WHERE at < '2025-02-01' AND model = 'big';
+INSERT INTO usage (at, provider, model, user_id, session_id, turn_id, tokens) VALUES ('2025-01-20', 'acme', 'big', 'ann', 's', 'few', tokens(input => 1000000));
+SELECT currency, note FROM driver_bridge('2025-01-01', '2025-02-01');
+SELECT currency, note FROM driver_bridge('2024-12-01', '2025-01-01');
+SELECT currency, note FROM driver_bridge('2025-01-01', '2025-03-01');
+UPDATE usage SET model = 'nobody' WHERE at >= '2025-02-01' AND at < '2025-03-01' AND model = 'big';
+SELECT currency, note FROM driver_bridge('2025-01-01', '2025-02-01');
+SELECT month, currency, note FROM bill_growth_by_driver_between('2025-01-01', '2025-03-01') WHERE comparison = 'month on month';
+ROLLBACK;
 
 -- at other prices: what January would cost today, and what March would have cost before
 SELECT model, meter, currency, old_valid_from, new_valid_from, tokens, old_rate, new_rate, old_cost, new_cost, difference, reason FROM repriced_bill('2025-01-01', '2025-02-01');
-SELECT model, meter, currency, tokens, old_rate, new_rate, difference, reason FROM repriced_bill('2025-05-01', '2025-06-01', prices_at(book(), '2025-02-28'));
+SELECT model, meter, currency, new_valid_from, tokens, old_rate, new_rate, difference, reason FROM repriced_bill('2025-05-01', '2025-06-01', prices_at(book(), '2025-02-28'));
 -- prices known then: the cut of March was entered later
 SELECT currency, sum(old_cost) AS old_cost, sum(new_cost) AS new_cost, sum(difference) AS difference FROM repriced_bill('2025-03-01', '2025-04-01', book(), book(as_known_at => (SELECT max(lower(recorded)) FROM price WHERE reason = 'price cut') - interval '1 microsecond')) GROUP BY 1 ORDER BY 1;
 -- a contract, in another currency, with a threshold, and without a model

@@ -11,6 +11,8 @@ SELECT laspeyres_index(p0, q0, p1, q1) AS laspeyres, paasche_index(p0, q0, p1, q
        sqrt((155::float8 / 160) * (192::float8 / 200)) AS fisher_by_hand, tornqvist_index(p0, q0, p1, q1) AS tornqvist FROM pair;
 SELECT walsh_index(p0, q0, p1, q1) AS walsh, marshall_edgeworth_index(p0, q0, p1, q1) AS marshall_edgeworth, geometric_laspeyres_index(p0, q0, p1, q1) AS geo_laspeyres,
        geometric_paasche_index(p0, q0, p1, q1) AS geo_paasche, montgomery_vartia_index(p0, q0, p1, q1) AS montgomery_vartia FROM pair;
+SELECT sato_vartia_index(p0, q0, p1, q1) AS sato_vartia, sato_vartia_quantity_index(p0, q0, p1, q1) AS quantity, sato_vartia_index(p0, q0, p1, q1) * sato_vartia_quantity_index(p0, q0, p1, q1) AS value,
+       (SELECT exp(sum(w * ln(p1 / p0)) / sum(w)) FROM (SELECT p0, p1, log_mean(p0 * q0 / 160, p1 * q1 / 192) AS w FROM pair) x) AS by_hand FROM pair;
 SELECT jevons_index(p0, q0, p1, q1) AS jevons, carli_index(p0, q0, p1, q1) AS carli, harmonic_index(p0, q0, p1, q1) AS harmonic, dutot_index(p0, q0, p1, q1) AS dutot FROM pair;
 SELECT laspeyres_quantity_index(p0, q0, p1, q1) AS laspeyres, paasche_quantity_index(p0, q0, p1, q1) AS paasche, fisher_quantity_index(p0, q0, p1, q1) AS fisher,
        jevons_quantity_index(p0, q0, p1, q1) AS jevons, carli_quantity_index(p0, q0, p1, q1) AS carli FROM pair;
@@ -23,6 +25,8 @@ SELECT fisher_index(p0, q0, p1, q1) AS fisher, index_base_coverage(p0, q0, p1, q
 -- NULL where it is not defined
 SELECT fisher_index(p0, q0, p1, q1) AS none FROM pair WHERE false;
 SELECT fisher_index(p0, q0, p1, q1) AS fisher, jevons_index(p0, q0, p1, q1) AS jevons, index_current_coverage(p0, q0, p1, q1) AS coverage, turnover_index(p0, q0, p1, q1) AS turnover, bennet(p0, q0, p1, q1) FROM (VALUES (5, 8, NULL, NULL), (NULL, NULL, 4, 12)) v(p0, q0, p1, q1);
+SELECT sato_vartia_index(p0, q0, p1, q1) AS sato_vartia, sato_vartia_index(p0, q0, p1, NULL) AS without, sato_vartia_index(p0, 0, p1, q1) AS free FROM pair;
+SELECT sato_vartia_index(p0, q0, p1, q1) AS none FROM pair WHERE false;
 -- without quantities: unit weights; without those of now: their own weights alone
 SELECT jevons_index(p0, NULL, p1, NULL) AS jevons, carli_index(p0, NULL, p1, NULL) AS carli, fisher_index(p0, NULL, p1, NULL) AS fisher, index_base_coverage(p0, NULL, p1, NULL) AS coverage FROM pair;
 SELECT laspeyres_index(p0, q0, p1, NULL) AS laspeyres, paasche_index(p0, q0, p1, NULL) AS paasche, tornqvist_index(p0, q0, p1, NULL) AS tornqvist, turnover_index(p0, q0, p1, NULL) AS turnover FROM pair;
@@ -41,6 +45,11 @@ SELECT carli_index(1, 'infinity', 1, 1);
 SELECT fisher_index(1e300, 1e300, 1e300, 1e300);
 SELECT index_sums_add(NULL, 1, 1, 1, 1);
 SELECT index_sums_merge(NULL, NULL);
+SELECT sato_vartia_index(1, -1, 1, 1);
+SELECT index_items_add(NULL, 1, 1, 1, 1);
+SELECT sato_vartia_index('{1,2,3}'::float8[]), sato_vartia_index(NULL::float8[]);
+SELECT sato_vartia_index('{{1,2,3,4},{1,2,3,4}}'::float8[]);
+SELECT sato_vartia_index('{0,2,3,4}'::float8[]);
 
 -- LMDI: factors that come from zero, or go to it, take the whole change
 SELECT lmdi(x0, x1) FROM (VALUES ('{10, 2}'::float8[], '{12, 3}'::float8[])) v(x0, x1);
@@ -67,6 +76,8 @@ SELECT c.* FROM (SELECT price_panel(month, 'x', price, quantity) AS panel FROM (
 SELECT period, index, matched_items, coverage FROM (SELECT price_panel(month, item, price, NULL) AS panel FROM sold) p, chained_index(panel, 'jevons');
 -- one period, and none
 SELECT c.* FROM (SELECT price_panel('2024-01-01', 'a', 1, 1) AS panel) p, chained_index(panel, 'fisher') c;
+SELECT g.* FROM (SELECT price_panel(month, item, price, quantity) AS panel FROM sold) p, weighted_geks_index(panel, 'fisher') g;
+SELECT c.* FROM (SELECT price_panel(month, item, price, quantity) AS panel FROM sold) p, chained_index(panel, 'sato_vartia') c;
 SELECT g.* FROM (SELECT price_panel('2024-01-01', 'a', 1, 1) AS panel) p, geks_index(panel, 'fisher') g;
 SELECT count(*) FROM (SELECT price_panel('2024-01-01', 'a', NULL, 1) AS panel) p, chained_index(panel, 'fisher');
 SELECT price_panel(month, item, price, quantity) IS NULL AS none FROM sold WHERE false;
@@ -88,6 +99,12 @@ SELECT price_panel('2024-01-01', 'a', 1, 'NaN');
 SELECT chained_index(panel, 'Fisher') FROM kept WHERE part = 1;
 SELECT geks_index(panel, 'laspeyres') FROM kept WHERE part = 1;
 SELECT geks_index(panel, 'fisher', 1) FROM kept WHERE part = 1;
+SELECT geks_index(panel, 'sato_vartia') FROM kept WHERE part = 1;
+SELECT weighted_geks_index(panel, 'laspeyres') FROM kept WHERE part = 1;
+-- a table of all pairs of so many periods is refused; windows are not
+CREATE TEMP TABLE long AS SELECT price_panel('2000-01-01Z'::timestamptz + n * interval '1 hour', 'a', 1, 1) AS panel FROM generate_series(1, 6000) n;
+SELECT geks_index(panel, 'fisher') FROM long;
+SELECT count(*), max(index) FROM long, weighted_geks_index(panel, 'fisher', 25);
 SELECT '{}'::price_panel;
 SELECT '[[1]]'::price_panel;
 SELECT '[["2024-01-01Z", "a", 1, 0, 1, 0, 1, 0, "x", 0]]'::price_panel;

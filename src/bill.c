@@ -32,6 +32,7 @@
 
 SQL_FUNCTION(bill_contributions);
 SQL_FUNCTION(bill_driver_effects);
+SQL_FUNCTION(bill_condense);
 
 /* Money of EFFECT_SCALE decimals is a multiple of this. */
 #define EFFECT_UNIT 1000
@@ -1396,4 +1397,87 @@ bill_driver_effects(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, row_nulls);
 	}
 	PG_RETURN_NULL();
+}
+
+/*
+ * Ledgers with fewer lines
+ */
+
+static inline bool
+is_string(const LedgerString *string, Datum text)
+{
+	Bytes		bytes = packed_bytes(text);
+
+	return string->data != NULL && same_string(string->data, string->len, bytes.data, bytes.len);
+}
+
+/*
+ * condense(ledger, columns, providers, service_tiers): adds up the priced lines
+ * that differ in nothing but what is not asked for.  Those that a purchase may
+ * carry, which names their provider and service tier, stay as they are, and so do
+ * those without a price.
+ */
+Datum
+bill_condense(PG_FUNCTION_ARGS)
+{
+	static const char *const column_name[] = {"provider", "model", "service_tier", "label"};
+	Ledger	   *from = ledger_arg(fcinfo, 0);
+	Ledger	   *into = ledger_make(CurrentMemoryContext, from->grain, from->zone_name, from->zone_len);
+	Datum	   *columns;
+	Datum	   *providers;
+	Datum	   *tiers;
+	bool	   *nulls[3];
+	int			n_columns = array_arg(fcinfo, 1, &columns, &nulls[0]);
+	int			n_carried = array_arg(fcinfo, 2, &providers, &nulls[1]);
+	bool		keep[lengthof(column_name)] = {false};
+
+	check_lengths(array_arg(fcinfo, 3, &tiers, &nulls[2]), n_carried);
+	for (int i = 0; i < n_carried; i++)
+		if (nulls[1][i] || nulls[2][i])
+			null_element();
+	for (int i = 0; i < n_columns; i++)
+	{
+		int			c = 0;
+
+		if (nulls[0][i])
+			null_element();
+		while (c < lengthof(column_name) && strcmp(column_name[c], TextDatumGetCString(columns[i])) != 0)
+			c++;
+		if (c == lengthof(column_name))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("lines cannot be kept apart by \"%s\"", TextDatumGetCString(columns[i]))));
+		keep[c] = true;
+	}
+	for (uint32 i = 0; i < from->n_lines; i++)
+	{
+		const LedgerLine *line = &from->lines[i];
+		LineKey		key = line->key;
+		bool		stays = key.side[CONTRACTED].unpriced != PRICED;
+
+		CHECK_FOR_INTERRUPTS();
+		for (int p = 0; p < n_carried && !stays; p++)
+			stays = is_string(&from->strings[key.provider], providers[p]) &&
+				is_string(&from->strings[key.service_tier], tiers[p]);
+		if (!stays)
+		{
+			key.provider = keep[0] ? key.provider : 0;
+			key.model = keep[1] ? key.model : 0;
+			key.service_tier = keep[2] ? key.service_tier : 0;
+			key.label = keep[3] ? key.label : 0;
+			for (int s = 0; s < N_SIDES; s++)
+			{
+				LineSide	side = {0};
+
+				side.currency = key.side[s].currency;
+				side.unpriced = key.side[s].unpriced;
+				side.above = side.unpriced == PRICED ? 0 : -1;
+				side.up_to = PG_INT64_MAX;
+				key.side[s] = side;
+			}
+		}
+		key = ledger_key(into, from, &key);
+		ledger_line_add(ledger_line(into, &key), line);
+	}
+	return EOHPGetRWDatum(&into->hdr);
 }

@@ -63,3 +63,8 @@ CREATE FUNCTION bill_driver_effects(
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 100 COST 1000;
 COMMENT ON FUNCTION bill_driver_effects(ledger[], integer[], integer[], integer[], double precision[]) IS
     'the same by drivers of demand, by LMDI-I of each item: drivers: for each of driver_numbers users, sessions per user, turns per session, calls per turn, tokens per call, the multiplier of reasoning, and their product; of periods without them tokens_effect alone';
+
+CREATE FUNCTION condense(ledger, columns text[], providers text[], service_tiers text[]) RETURNS ledger
+    AS 'MODULE_PATHNAME', 'bill_condense' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+COMMENT ON FUNCTION condense(ledger, text[], text[], text[]) IS
+    'part of the views: the same with fewer lines: priced ones that differ in none of some columns (provider, model, service_tier, label) are one, but for those of some providers and service tiers, two arrays of pairs; of little use beside lines()';

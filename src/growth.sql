@@ -16,7 +16,10 @@ BEGIN
         zone text,
         dimension text DEFAULT NULL,
         in_currency text DEFAULT NULL,
-        group_by text[] DEFAULT '{}'
+        group_by text[] DEFAULT '{}',
+        cuts timestamptz[] DEFAULT NULL,
+        ledgers tokenomics.ledger[] DEFAULT NULL,
+        counted tokenomics.ledger DEFAULT NULL
     ) RETURNS TABLE (
         distance integer,
         n integer,
@@ -50,7 +53,9 @@ BEGIN
         WITH part AS MATERIALIZED (
             SELECT s.n::integer AS n, s.span, p.cuts, p.ledgers, p.counted
             FROM unnest(spans) WITH ORDINALITY s(span, n), LATERAL spend_parts('month', lower(s.span), upper(s.span), bill_contributions.zone, dimension) p
-            WHERE NOT isempty(s.span)
+            WHERE NOT isempty(s.span) AND bill_contributions.cuts IS NULL
+            UNION ALL
+            SELECT 1, spans[1], bill_contributions.cuts, bill_contributions.ledgers, bill_contributions.counted WHERE bill_contributions.cuts IS NOT NULL
         ), read AS MATERIALIZED (
             -- charges, and calls without a price; of those with one what there is
             SELECT CASE WHEN by_month THEN (extract(year FROM m.month) * 12 + extract(month FROM m.month))::integer - 1 ELSE l.span END AS n, m.month, l.*
@@ -58,7 +63,7 @@ BEGIN
                          CASE WHEN NOT k.is_priced AND 'provider' = ANY (keys) THEN l.provider END AS provider, CASE WHEN NOT k.is_priced AND 'model' = ANY (keys) THEN l.model END AS model,
                          CASE WHEN NOT k.is_priced AND 'service_tier' = ANY (keys) THEN l.service_tier END AS service_tier, CASE WHEN NOT k.is_priced THEN l.label END AS label,
                          sum(tokenomics.total(l.tokens))::bigint AS tokens, sum(l.effective_cost) AS cost
-                  FROM part p, spend_lines_of('month', lower(p.span), upper(p.span), bill_contributions.zone, dimension, p.cuts, p.ledgers) l,
+                  FROM part p, spend_lines_by('{}', 'month', lower(p.span), upper(p.span), bill_contributions.zone, dimension, p.cuts, p.ledgers) l,
                        LATERAL (SELECT l.charge_category = 'Usage' AND l.unpriced IS NULL AS is_priced) k
                   GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9) l,
                  LATERAL (SELECT (l.period AT TIME ZONE bill_contributions.zone)::date AS month) m
@@ -104,8 +109,8 @@ BEGIN
         FROM pair p WHERE p.charge_category = 'Usage';
     END
     $$;
-    COMMENT ON FUNCTION bill_contributions(tstzrange[], boolean, integer[], text, text, text, text[]) IS
-        'part of bill_bridge() and bill_growth: what calls and charges did to the bill, by some of provider, model, service_tier and meter, and by the label of a dimension; of months that are 1, 12, ... apart (by_month; n: 12 x year + month - 1), or of the spans; calls without a price have tokens and no amounts';
+    COMMENT ON FUNCTION bill_contributions(tstzrange[], boolean, integer[], text, text, text, text[], timestamptz[], tokenomics.ledger[], tokenomics.ledger) IS
+        'part of bill_bridge() and bill_growth: what calls and charges did to the bill, by some of provider, model, service_tier and meter, and by the label of a dimension; of months that are 1, 12, ... apart (by_month; n: 12 x year + month - 1), or of the spans; calls without a price have tokens and no amounts; cuts, ledgers, counted: what spend_parts() has counted of the only span, NULL: count it';
 
     CREATE OR REPLACE FUNCTION bill_bridge(
         from_0 timestamptz,
@@ -201,7 +206,10 @@ BEGIN
         to_at timestamptz,
         zone text,
         dimension text,
-        in_currency text
+        in_currency text,
+        cuts timestamptz[] DEFAULT NULL,
+        ledgers tokenomics.ledger[] DEFAULT NULL,
+        counted tokenomics.ledger DEFAULT NULL
     ) RETURNS TABLE (
         month date,
         comparison text,
@@ -239,15 +247,18 @@ BEGIN
         WITH contribution AS MATERIALIZED (
             -- at a distance of 0: what each month is by itself
             SELECT c.*, CASE WHEN dimension IS NOT NULL THEN coalesce(c.label, 'unallocated') END AS owner
-            FROM bill_contributions(ARRAY[tstzrange(from_at, to_at)], true, '{0,1,12}', in_zone, dimension, in_currency) c
+            FROM bill_contributions(ARRAY[tstzrange(from_at, to_at)], true, '{0,1,12}', in_zone, dimension, in_currency, '{}', cuts, ledgers, counted) c
         ), grouped AS (
-            SELECT c.distance, c.n, c.owner, c.currency,
-                   sum(c.tokens_0)::bigint AS tokens_0, sum(c.tokens_1)::bigint AS tokens_1,
-                   trim_scale(sum(c.spend_0)) AS spend_0, trim_scale(sum(c.spend_1)) AS spend_1,
+            -- of each comparison, with the month by itself beside it
+            SELECT d.distance, c.n, c.owner, c.currency, bool_or(c.distance = 0) AS has_month,
+                   sum(c.tokens_0) FILTER (WHERE c.distance > 0)::bigint AS tokens_0, sum(c.tokens_1) FILTER (WHERE c.distance = 0)::bigint AS tokens,
+                   trim_scale(sum(c.spend_0) FILTER (WHERE c.distance > 0)) AS spend_0, trim_scale(sum(c.spend_1) FILTER (WHERE c.distance > 0)) AS spend_1,
+                   trim_scale(sum(c.spend_1) FILTER (WHERE c.distance = 0)) AS spend,
                    trim_scale(sum(c.price_effect)) AS price_effect, trim_scale(sum(c.volume_effect)) AS volume_effect, trim_scale(sum(c.mix_effect)) AS mix_effect,
                    trim_scale(sum(c.new_effect)) AS new_effect, trim_scale(sum(c.discontinued_effect)) AS discontinued_effect, trim_scale(sum(c.currency_effect)) AS currency_effect,
-                   trim_scale(sum(c.purchase_effect)) AS purchase_effect, trim_scale(sum(c.other_effect)) AS other_effect
-            FROM contribution c WHERE c.currency IS NOT NULL GROUP BY 1, 2, 3, 4
+                   trim_scale(sum(c.purchase_effect) FILTER (WHERE c.distance > 0)) AS purchase_effect, trim_scale(sum(c.other_effect) FILTER (WHERE c.distance > 0)) AS other_effect
+            FROM contribution c JOIN unnest('{1,12}'::integer[]) d(distance) ON c.distance IN (0, d.distance)
+            WHERE c.currency IS NOT NULL GROUP BY 1, 2, 3, 4
         ), calendar AS (
             SELECT n, min(n) OVER () AS first, s.is_used, e.month, e.counted_from > e.month OR e.counted_to < e.month + interval '1 month' AS is_partial
             FROM (SELECT min(c.n) AS first, max(c.n) AS last FROM contribution c WHERE c.distance = 0) r, generate_series(r.first, r.last) n
@@ -255,17 +266,17 @@ BEGIN
                  LATERAL (SELECT m.month, greatest(m.month, from_at AT TIME ZONE in_zone) AS counted_from, least(m.month + interval '1 month', to_at AT TIME ZONE in_zone, today) AS counted_to
                           FROM (SELECT make_timestamp(n / 12, n % 12 + 1, 1, 0, 0, 0) AS month) m) e
         ), unpriced AS (
-            SELECT c.n, c.owner, sum(c.tokens_1)::bigint AS tokens FROM contribution c WHERE c.distance = 0 AND c.currency IS NULL GROUP BY 1, 2
+            SELECT c.n, c.owner, sum(c.tokens_1) FILTER (WHERE c.distance = 0 AND c.currency IS NULL)::bigint AS tokens FROM contribution c GROUP BY 1, 2
         ), payer AS (
-            SELECT g.owner, g.currency, min(g.n) FILTER (WHERE g.spend_1 <> 0 OR g.tokens_1 > 0) AS since FROM grouped g WHERE g.distance = 0 GROUP BY 1, 2
+            SELECT g.owner, g.currency, min(g.n) FILTER (WHERE g.spend <> 0 OR g.tokens > 0) AS since FROM grouped g WHERE g.has_month GROUP BY 1, 2
             UNION ALL
-            SELECT u.owner, NULL, NULL FROM unpriced u WHERE NOT EXISTS (SELECT FROM grouped) GROUP BY 1
+            SELECT u.owner, NULL, NULL FROM unpriced u WHERE u.tokens IS NOT NULL AND NOT EXISTS (SELECT FROM grouped) GROUP BY 1
         ), since AS (
             SELECT p.currency, min(p.since) AS since FROM payer p GROUP BY 1
         )
         SELECT m.month::date, d.comparison, p.owner, p.currency,
-               CASE WHEN h.has_base AND p.currency IS NOT NULL THEN coalesce(g.tokens_0, 0) END, CASE WHEN p.currency IS NOT NULL THEN coalesce(o.tokens_1, 0) END, coalesce(u.tokens, 0),
-               CASE WHEN h.has_base THEN coalesce(g.spend_0, z.zero) END, coalesce(o.spend_1, z.zero),
+               CASE WHEN h.has_base AND p.currency IS NOT NULL THEN coalesce(g.tokens_0, 0) END, CASE WHEN p.currency IS NOT NULL THEN coalesce(g.tokens, 0) END, coalesce(u.tokens, 0),
+               CASE WHEN h.has_base THEN coalesce(g.spend_0, z.zero) END, coalesce(g.spend, z.zero),
                CASE WHEN h.has_base THEN coalesce(g.spend_1 - g.spend_0, z.zero) END,
                CASE WHEN h.has_base AND NOT m.is_partial AND NOT b.is_partial AND g.spend_0 > 0 THEN tokenomics.growth_rate(g.spend_1, g.spend_0) END,
                CASE WHEN h.has_base THEN coalesce(g.price_effect, z.zero) END,
@@ -291,14 +302,13 @@ BEGIN
              LEFT JOIN calendar b ON b.n = m.n - d.distance
              LEFT JOIN since s ON s.currency = p.currency
              LEFT JOIN grouped g ON g.distance = d.distance AND g.n = m.n AND g.currency = p.currency AND coalesce(g.owner, '') = coalesce(p.owner, '')
-             LEFT JOIN grouped o ON o.distance = 0 AND o.n = m.n AND o.currency = p.currency AND coalesce(o.owner, '') = coalesce(p.owner, '')
              LEFT JOIN unpriced u ON u.n = m.n AND coalesce(u.owner, '') = coalesce(p.owner, '')
-        WHERE dimension IS NULL OR g.n IS NOT NULL OR o.n IS NOT NULL OR p.currency IS NULL
+        WHERE dimension IS NULL OR g.n IS NOT NULL OR p.currency IS NULL
         ORDER BY d.distance, p.currency, p.owner, m.n;
     END
     $$;
-    COMMENT ON FUNCTION bill_growth_of(timestamptz, timestamptz, text, text, text) IS
-        'part of bill_growth, bill_growth_by_team and bill_growth_by_project: the rows of all of them';
+    COMMENT ON FUNCTION bill_growth_of(timestamptz, timestamptz, text, text, text, timestamptz[], tokenomics.ledger[], tokenomics.ledger) IS
+        'part of bill_growth, bill_growth_by_team and bill_growth_by_project: the rows of all of them; cuts, ledgers, counted as in bill_contributions()';
 
     CREATE OR REPLACE FUNCTION bill_growth_between(
         from_at timestamptz DEFAULT NULL,
@@ -495,7 +505,8 @@ BEGIN
         by_month boolean,
         distances integer[],
         zone text,
-        factors tokenomics.demand_factors[]
+        factors tokenomics.demand_factors[],
+        counted tokenomics.ledger DEFAULT NULL
     ) RETURNS TABLE (
         distance integer,
         n integer,
@@ -520,13 +531,16 @@ BEGIN
         RETURN QUERY
         WITH driver AS MATERIALIZED (
             SELECT CASE WHEN by_month THEN (extract(year FROM f.month) * 12 + extract(month FROM f.month))::integer - 1 ELSE f.i::integer END AS n, f.reason,
-                   CASE WHEN p.product > 0 THEN ARRAY[f.users, f.sessions_per_user, f.turns_per_session, f.calls_per_turn, f.tokens_per_call, f.reasoning_multiplier, p.product]::double precision[] END AS x
+                   CASE WHEN p.product > 0 THEN ARRAY[f.users, f.sessions_per_user, f.turns_per_session, f.calls_per_turn, f.tokens_per_call, f.reasoning_multiplier, p.product]::double precision[] END AS x,
+                   f.coverage
             FROM unnest(factors) WITH ORDINALITY f(month, days, slice, users, sessions_per_user, turns_per_session, calls_per_turn, tokens_per_call, reasoning_multiplier, coverage_multiplier,
                                                    mix, mix_calls, cacheable_tokens, cache_hit_rate, peak_to_average, monthly_growth, coverage, reason, i),
                  LATERAL (SELECT f.users * f.sessions_per_user * f.turns_per_session * f.calls_per_turn * f.tokens_per_call * f.reasoning_multiplier AS product) p
         ), part AS MATERIALIZED (
             SELECT s.n::integer AS n, usage_ledger('month', lower(s.span), upper(s.span), driver_effects_of.zone) AS counted
-            FROM unnest(spans) WITH ORDINALITY s(span, n) WHERE NOT isempty(s.span)
+            FROM unnest(spans) WITH ORDINALITY s(span, n) WHERE NOT isempty(s.span) AND driver_effects_of.counted IS NULL
+            UNION ALL
+            SELECT 1, driver_effects_of.counted WHERE driver_effects_of.counted IS NOT NULL
         ), measured AS (
             SELECT coalesce(array_agg(d.n ORDER BY d.n), '{}') AS numbers,
                    coalesce((SELECT array_agg(v.x ORDER BY o.n, v.i) FROM driver o, unnest(o.x) WITH ORDINALITY v(x, i)), '{}') AS x
@@ -534,14 +548,16 @@ BEGIN
         )
         SELECT e.distance, e.n, e.currency, e.users_effect, e.sessions_per_user_effect, e.turns_per_session_effect, e.calls_per_turn_effect, e.tokens_per_call_effect, e.reasoning_effect,
                e.coverage_effect, e.tokens_effect, e.cache_effect, e.mix_effect, e.price_effect,
-               (SELECT 'drivers are not measured: ' || coalesce(min(d.reason) FILTER (WHERE d.x IS NULL), 'a month has no calls, or is not complete') FROM driver d WHERE d.n IN (e.n, e.n - e.distance)
-                HAVING count(d.x) < CASE e.distance WHEN 0 THEN 1 ELSE 2 END)
+               (SELECT CASE WHEN count(d.x) < CASE e.distance WHEN 0 THEN 1 ELSE 2 END
+                            THEN 'drivers are not measured: ' || coalesce(min(d.reason) FILTER (WHERE d.x IS NULL), 'a month has no calls, or is not complete')
+                            WHEN min(d.coverage) < 0.5 THEN format('low coverage: drivers are measured over %s %% of the tokens', round(min(d.coverage) * 100)) END
+                FROM driver d WHERE d.n IN (e.n, e.n - e.distance))
         FROM measured m, (SELECT array_agg(p.counted) AS ledgers, coalesce(array_agg(p.n) FILTER (WHERE NOT by_month), '{}') AS numbers FROM part p) p,
              tokenomics.bill_driver_effects(p.ledgers, p.numbers, distances, m.numbers, m.x) e;
     END
     $$;
-    COMMENT ON FUNCTION driver_effects_of(tstzrange[], boolean, integer[], text, tokenomics.demand_factors[]) IS
-        'part of driver_bridge() and bill_growth_by_driver: what the drivers of priced calls did';
+    COMMENT ON FUNCTION driver_effects_of(tstzrange[], boolean, integer[], text, tokenomics.demand_factors[], tokenomics.ledger) IS
+        'part of driver_bridge() and bill_growth_by_driver: what the drivers of priced calls did; counted: the ledger of the only span, NULL: count it';
 
     CREATE OR REPLACE FUNCTION driver_bridge(month_0 date, month_1 date, zone text DEFAULT NULL) RETURNS TABLE (
         currency text,
@@ -574,8 +590,15 @@ BEGIN
         SELECT array_agg(tstzrange(tokenomics.period_start('month', in_zone, m.noon), tokenomics.period_end('month', in_zone, m.noon)) ORDER BY m.i) INTO spans
         FROM (SELECT (month_0::timestamp + interval '12 hours') AT TIME ZONE in_zone AS noon, 1 AS i UNION ALL SELECT (month_1::timestamp + interval '12 hours') AT TIME ZONE in_zone, 2) m;
         RETURN QUERY
-        SELECT b.currency, b.spend_0, b.spend_1, b.change, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.users_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.sessions_per_user_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.turns_per_session_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.calls_per_turn_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.tokens_per_call_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.reasoning_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.coverage_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.tokens_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.cache_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.mix_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.price_effect END, b.purchase_effect, b.other_effect, d.reason
-        FROM bill_bridge(lower(spans[1]), upper(spans[1]), lower(spans[2]), upper(spans[2]), '{}', in_zone) b
+        SELECT b.currency, b.spend_0, b.spend_1, b.change, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.users_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.sessions_per_user_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.turns_per_session_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.calls_per_turn_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.tokens_per_call_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.reasoning_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.coverage_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.tokens_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.cache_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.mix_effect END, CASE WHEN d.n IS NULL THEN 0::numeric ELSE d.price_effect END, b.purchase_effect, b.other_effect,
+               nullif(concat_ws('; ',
+                   CASE WHEN b.all_0 = 0 THEN 'no usage in the first month' END,
+                   CASE WHEN b.all_1 = 0 THEN 'no usage in the second month' END,
+                   CASE WHEN b.all_0 > 0 AND b.tokens_0 = 0 AND b.spend_0 = 0 THEN 'a new currency' END,
+                   CASE WHEN b.unpriced > 0 THEN 'some calls have no price' END,
+                   d.reason), '')
+        FROM (SELECT b.*, sum(b.tokens_0) OVER () AS all_0, sum(b.tokens_1) OVER () AS all_1, sum(b.tokens_0 + b.tokens_1) FILTER (WHERE b.currency IS NULL) OVER () AS unpriced
+              FROM bill_bridge(lower(spans[1]), upper(spans[1]), lower(spans[2]), upper(spans[2]), '{}', in_zone) b) b
              LEFT JOIN driver_effects_of(spans, false, '{1}', in_zone, factors) d ON d.n = 2 AND d.currency = b.currency
         WHERE b.currency IS NOT NULL
         ORDER BY b.currency;
@@ -617,17 +640,19 @@ BEGIN
     DECLARE
         in_zone text := coalesce(bill_growth_by_driver_between.zone, (SELECT s.zone FROM setting s));
         factors tokenomics.demand_factors[] := (SELECT array_agg(f) FROM measured_factors_between(from_at, to_at, in_zone) f);
+        parts record;
     BEGIN
         IF from_at >= to_at THEN
             RETURN;
         END IF;
+        SELECT * INTO parts FROM spend_parts('month', from_at, to_at, in_zone);
         RETURN QUERY
         SELECT g.month, g.comparison, g.currency, g.spend_before, g.spend, g.change,
                CASE WHEN d.n IS NULL THEN z.zero ELSE d.users_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.sessions_per_user_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.turns_per_session_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.calls_per_turn_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.tokens_per_call_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.reasoning_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.coverage_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.tokens_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.cache_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.mix_effect END, CASE WHEN d.n IS NULL THEN z.zero ELSE d.price_effect END,
                g.purchase_effect, g.other_effect,
                g.is_partial, nullif(concat_ws('; ', g.note, d.reason), '')
-        FROM bill_growth_between(from_at, to_at, in_zone) g
-             LEFT JOIN driver_effects_of(ARRAY[tstzrange(from_at, to_at)], true, '{1,12}', in_zone, factors) d
+        FROM bill_growth_of(from_at, to_at, in_zone, NULL, NULL, parts.cuts, parts.ledgers, parts.counted) g
+             LEFT JOIN driver_effects_of(ARRAY[tstzrange(from_at, to_at)], true, '{1,12}', in_zone, factors, parts.counted) d
                  ON d.n = (extract(year FROM g.month) * 12 + extract(month FROM g.month))::integer - 1 AND d.currency = g.currency
                     AND d.distance = CASE g.comparison WHEN 'year on year' THEN 12 ELSE 1 END AND g.change IS NOT NULL,
              LATERAL (SELECT CASE WHEN d.n IS NULL THEN 0 * g.change END AS zero) z
@@ -724,7 +749,8 @@ BEGIN
             WHERE o.currency <> n.currency
         )
         SELECT p.provider, p.model, p.service_tier, p.meter, p.currency, (k.row -> 0 ->> 'above_input_tokens')::bigint, (k.row -> 1 ->> 'above_input_tokens')::bigint,
-               (k.row -> 0 ->> 'off_peak')::boolean, (k.row -> 1 ->> 'off_peak')::boolean, (k.row -> 0 ->> 'valid_from')::timestamptz, (k.row -> 1 ->> 'valid_from')::timestamptz,
+               (k.row -> 0 ->> 'off_peak')::boolean, (k.row -> 1 ->> 'off_peak')::boolean, (k.row -> 0 ->> 'valid_from')::timestamptz,
+               CASE WHEN new_book IS NULL THEN since.valid_from ELSE (k.row -> 1 ->> 'valid_from')::timestamptz END,
                p.tokens::bigint, r.old_rate, r.new_rate, trim_scale(p.old_cost), trim_scale(p.new_cost),
                CASE WHEN p.old_cost IS NOT NULL OR p.new_cost IS NOT NULL THEN trim_scale(coalesce(p.new_cost, 0) - coalesce(p.old_cost, 0)) END,
                CASE WHEN p.is_other THEN 'another currency'
@@ -733,12 +759,18 @@ BEGIN
                     WHEN p.new_cost IS NULL THEN 'no new price'
                     WHEN p.old_cost <> p.new_cost THEN 'another rate' END
         FROM priced p, LATERAL (SELECT p.label::jsonb AS row) k,
-             LATERAL (SELECT tokenomics.cost_per_mtok(p.old_cost, p.tokens) AS old_rate, tokenomics.cost_per_mtok(p.new_cost, p.tokens) AS new_rate) r
+             LATERAL (SELECT tokenomics.cost_per_mtok(p.old_cost, p.tokens) AS old_rate, tokenomics.cost_per_mtok(p.new_cost, p.tokens) AS new_rate) r,
+             -- prices_at() makes all of always: since when today's hold, "price" knows
+             LATERAL (SELECT max(lower(v.valid)) AS valid_from
+                      FROM tokenomics.explain_cost(new_prices, p.provider, p.model, now(), tokenomics.tokens(jsonb_build_object(p.meter, 1)), p.service_tier) e
+                           JOIN price v ON v.book = e.book AND v.provider = e.provider AND v.model = e.model AND v.service_tier = e.service_tier
+                                AND v.above_input_tokens = (k.row -> 1 ->> 'above_input_tokens')::bigint AND (NOT isempty(v.off_peak)) = (k.row -> 1 ->> 'off_peak')::boolean
+                      WHERE new_book IS NULL AND e.priced_by = 'contracted' AND v.valid @> now() AND upper_inf(v.recorded)) since
         ORDER BY abs(coalesce(p.new_cost, 0) - coalesce(p.old_cost, 0)) DESC, p.provider, p.model, p.service_tier, p.meter, p.currency, p.label;
     END
     $$;
     COMMENT ON FUNCTION repriced_bill(timestamptz, timestamptz, tokenomics.price_book, tokenomics.price_book) IS
-        'what the calls from from_at up to, not including, to_at cost by one book (old_book; NULL: the book of "setting") and would by another (new_book; NULL: its prices of today, prices_at(book(), now())), by the two rows of prices that apply, exactly: each difference has its two rates, and the differences add up to that of the bills; other books are book(''contract''), book(as_known_at => ...) and prices_at(book(), ...)';
+        'what the calls from from_at up to, not including, to_at cost by one book (old_book; NULL: the book of "setting") and would by another (new_book; NULL: its prices of today, prices_at(book(), now())), by the two rows of prices that apply, exactly: each difference has its two rates, and the differences add up to that of the bills; other books are book(''contract''), book(as_known_at => ...) and prices_at(book(), ...), which has no new_valid_from: its prices count as of always';
 
     CREATE TABLE IF NOT EXISTS seat (
         user_id text NOT NULL CHECK (user_id <> ''),
@@ -976,13 +1008,13 @@ BEGIN
         repriced_bill(timestamptz, timestamptz, tokenomics.price_book, tokenomics.price_book),
         bill_growth_by_driver_between(timestamptz, timestamptz, text),
         driver_bridge(date, date, text),
-        driver_effects_of(tstzrange[], boolean, integer[], text, tokenomics.demand_factors[]),
+        driver_effects_of(tstzrange[], boolean, integer[], text, tokenomics.demand_factors[], tokenomics.ledger),
         bill_growth_by_project_between(timestamptz, timestamptz, text, text),
         bill_growth_by_team_between(timestamptz, timestamptz, text, text),
         bill_growth_between(timestamptz, timestamptz, text, text),
-        bill_growth_of(timestamptz, timestamptz, text, text, text),
+        bill_growth_of(timestamptz, timestamptz, text, text, text, timestamptz[], tokenomics.ledger[], tokenomics.ledger),
         bill_bridge(timestamptz, timestamptz, timestamptz, timestamptz, text[], text, text),
-        bill_contributions(tstzrange[], boolean, integer[], text, text, text, text[]);
+        bill_contributions(tstzrange[], boolean, integer[], text, text, text, text[], timestamptz[], tokenomics.ledger[], tokenomics.ledger);
     DROP TABLE IF EXISTS seat;
 END
 $uninstall$;

@@ -36,6 +36,10 @@ SQL_FUNCTION(index_base_coverage);
 SQL_FUNCTION(index_current_coverage);
 SQL_FUNCTION(bennet);
 SQL_FUNCTION(bennet_quantity);
+SQL_FUNCTION(index_items_add);
+SQL_FUNCTION(index_items_merge);
+SQL_FUNCTION(sato_vartia_index);
+SQL_FUNCTION(sato_vartia_quantity_index);
 SQL_FUNCTION(lmdi_sums_in);
 SQL_FUNCTION(lmdi_sums_out);
 SQL_FUNCTION(lmdi_sums_recv);
@@ -45,6 +49,7 @@ SQL_FUNCTION(lmdi_sums_merge);
 SQL_FUNCTION(lmdi_effects);
 SQL_FUNCTION(lmdi_indices);
 
+StaticAssertDecl(sizeof(MatchedItem) == 4 * sizeof(double), "a matched item is four numbers");
 StaticAssertDecl(offsetof(IndexSums, matched) + N_INDEX_DOUBLES * sizeof(double) == sizeof(IndexSums),
 				 "the sums of an index have no padding");
 
@@ -52,12 +57,14 @@ const int	index_method_needs[N_METHODS] = {
 #define METHOD_NEEDS(symbol, name, needs) needs,
 	METHOD_LIST(METHOD_NEEDS)
 #undef METHOD_NEEDS
+	0
 };
 
 static const char *const method_name[N_METHODS] = {
 #define METHOD_NAME(symbol, name, needs) #name,
 	METHOD_LIST(METHOD_NAME)
 #undef METHOD_NAME
+	"sato_vartia"
 };
 
 IndexMethod
@@ -296,6 +303,48 @@ index_value(const IndexSums *sums, IndexMethod method, IndexForm form, double *r
 		default:
 			elog(ERROR, "unrecognized index method: %d", (int) method);
 	}
+}
+
+/*
+ * The index of Sato and Vartia: the mean of the logarithms by the logarithmic
+ * means of both shares of spend, which are made to add up to one.  A share is of
+ * all items, so that no running sum gives it.
+ */
+bool
+sato_vartia_value(const MatchedItem *items, uint32 n, IndexForm form, double *result)
+{
+	Sum			total[2] = {{0}};
+	Sum			weights = {0};
+	Sum			logs = {0};
+
+	for (uint32 i = 0; i < n; i++)
+		for (int t = 0; t < 2; t++)
+		{
+			const ItemSide *side = &items[i].side[t];
+
+			/* not a number where the quantity is not known */
+			if (isnan(side->quantity) || (form == FORM_QUANTITY && side->quantity <= 0))
+				return false;
+			sum_add(&total[t], side->price * side->quantity);
+		}
+	if (n == 0 || !(sum_value(&total[0]) > 0) || !(sum_value(&total[1]) > 0))
+		return false;
+	for (uint32 i = 0; i < n; i++)
+	{
+		const ItemSide *base = &items[i].side[0];
+		const ItemSide *current = &items[i].side[1];
+		double		weight = log_mean(current->price * current->quantity / sum_value(&total[1]),
+									  base->price * base->quantity / sum_value(&total[0]));
+		double		log_ratio = form == FORM_PRICE ? log_quotient(current->price, base->price) :
+		log_quotient(current->quantity, base->quantity);
+
+		sum_add(&weights, weight);
+		sum_add(&logs, weight * log_ratio);
+	}
+	if (!(sum_value(&weights) > 0))
+		return false;
+	*result = exp(sum_value(&logs) / sum_value(&weights));
+	return true;
 }
 
 /*
@@ -691,6 +740,153 @@ Datum
 bennet_quantity(PG_FUNCTION_ARGS)
 {
 	return bennet_final(fcinfo, FORM_QUANTITY);
+}
+
+/*
+ * Matched items, where a method needs them all: an array of p0, q0, p1 and q1 of
+ * each, NaN where a quantity is not known
+ */
+
+#define N_ITEM_NUMBERS 4
+
+/* The state of an aggregate, as an array that can grow. */
+static ExpandedArrayHeader *
+items_state(FunctionCallInfo fcinfo, const char *caller)
+{
+	MemoryContext aggcontext;
+
+	if (!AggCheckCallContext(fcinfo, &aggcontext))
+		outside_aggregate(caller);
+	if (PG_ARGISNULL(0))
+		return construct_empty_expanded_array(FLOAT8OID, aggcontext, NULL);
+	if (VARATT_IS_EXTERNAL_EXPANDED_RW(PG_GETARG_POINTER(0)))
+		return (ExpandedArrayHeader *) DatumGetEOHP(PG_GETARG_DATUM(0));
+	return (ExpandedArrayHeader *) DatumGetEOHP(expand_array(PG_GETARG_DATUM(0), aggcontext, NULL));
+}
+
+static void
+items_append(ExpandedArrayHeader * state, double value)
+{
+	int			subscript = (state->ndims == 0 ? 0 : state->dims[0]) + 1;
+
+	(void) array_set_element(EOHPGetRWDatum(&state->hdr), 1, &subscript, Float8GetDatum(value), false,
+							 -1, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+}
+
+/* The items of an argument, which somebody may have made up. */
+static MatchedItem *
+items_arg(FunctionCallInfo fcinfo, int argno, uint32 *n)
+{
+	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(argno);
+	int			n_numbers = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	const double *number = (const double *) ARR_DATA_PTR(array);
+	MatchedItem *items;
+
+	if (ARR_NDIM(array) > 1 || n_numbers % N_ITEM_NUMBERS != 0 || array_contains_nulls(array))
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("matched items are a list of prices and quantities, four numbers each"),
+				 errhint("Such values are made by aggregates.")));
+	*n = n_numbers / N_ITEM_NUMBERS;
+	items = palloc(Max(*n, 1) * sizeof(MatchedItem));
+	for (uint32 i = 0; i < *n; i++)
+		for (int t = 0; t < 2; t++)
+		{
+			ItemSide   *side = &items[i].side[t];
+
+			CHECK_FOR_INTERRUPTS();
+			side->price = index_checked(*number++, "price");
+			side->quantity = *number++;
+			if (!isnan(side->quantity))
+				(void) index_checked(side->quantity, "quantity");
+			if (side->price <= 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("a matched item has a price above zero")));
+		}
+	return items;
+}
+
+/* index_items_add(state, p0, q0, p1, q1) */
+Datum
+index_items_add(PG_FUNCTION_ARGS)
+{
+	static const char *const what[N_ITEM_NUMBERS] = {"base price", "base quantity", "current price", "current quantity"};
+	ExpandedArrayHeader *state = items_state(fcinfo, "index_items_add");
+	double		value[N_ITEM_NUMBERS];
+
+	for (int i = 0; i < N_ITEM_NUMBERS; i++)
+		value[i] = PG_ARGISNULL(i + 1) ? get_float8_nan() : index_checked(PG_GETARG_FLOAT8(i + 1), what[i]);
+	/* NaN compares as false */
+	if (value[0] > 0 && value[2] > 0)
+		for (int i = 0; i < N_ITEM_NUMBERS; i++)
+			items_append(state, value[i]);
+	PG_RETURN_DATUM(EOHPGetRWDatum(&state->hdr));
+}
+
+Datum
+index_items_merge(PG_FUNCTION_ARGS)
+{
+	ExpandedArrayHeader *state = items_state(fcinfo, "index_items_merge");
+
+	if (!PG_ARGISNULL(1))
+	{
+		uint32		n;
+		MatchedItem *items = items_arg(fcinfo, 1, &n);
+
+		for (uint32 i = 0; i < n; i++)
+			for (int t = 0; t < 2; t++)
+			{
+				items_append(state, items[i].side[t].price);
+				items_append(state, items[i].side[t].quantity);
+			}
+	}
+	PG_RETURN_DATUM(EOHPGetRWDatum(&state->hdr));
+}
+
+static int
+compare_items(const void *a, const void *b)
+{
+	const double *x = (const double *) a;
+	const double *y = (const double *) b;
+
+	for (int i = 0; i < N_ITEM_NUMBERS; i++)
+	{
+		int			order = float8_cmp_internal(x[i], y[i]);
+
+		if (order != 0)
+			return order;
+	}
+	return 0;
+}
+
+static Datum
+sato_vartia_final(FunctionCallInfo fcinfo, IndexForm form)
+{
+	MatchedItem *items;
+	uint32		n;
+	double		result;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	items = items_arg(fcinfo, 0, &n);
+	/* the same to the last digit in any order of rows */
+	qsort(items, n, sizeof(MatchedItem), compare_items);
+	if (!sato_vartia_value(items, n, form, &result))
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8(finite_or_error(result));
+}
+
+Datum
+sato_vartia_index(PG_FUNCTION_ARGS)
+{
+	return sato_vartia_final(fcinfo, FORM_PRICE);
+}
+
+Datum
+sato_vartia_quantity_index(PG_FUNCTION_ARGS)
+{
+	return sato_vartia_final(fcinfo, FORM_QUANTITY);
 }
 
 /*

@@ -120,6 +120,7 @@ typedef enum IndexMethod
 #define METHOD_SYMBOL(symbol, name, needs) METHOD_##symbol,
 	METHOD_LIST(METHOD_SYMBOL)
 #undef METHOD_SYMBOL
+	METHOD_SATO_VARTIA,			/* of the items: no sums will do */
 	N_METHODS
 } IndexMethod;
 
@@ -129,6 +130,12 @@ typedef struct ItemSide
 	double		price;			/* NaN: not there */
 	double		quantity;		/* NaN: not known */
 } ItemSide;
+
+/* An item that is matched: what it is in the base period and in the current one. */
+typedef struct MatchedItem
+{
+	ItemSide	side[2];
+} MatchedItem;
 
 extern const int index_method_needs[N_METHODS];
 
@@ -144,6 +151,7 @@ log_quotient(double b, double a)
 extern double log_mean(double a, double b);
 extern void index_sums_item(IndexSums *sums, const ItemSide *base, const ItemSide *current, int needs);
 extern bool index_value(const IndexSums *sums, IndexMethod method, IndexForm form, double *result);
+extern bool sato_vartia_value(const MatchedItem *items, uint32 n, IndexForm form, double *result);
 extern bool index_coverage(const IndexSums *sums, int side, double *result);
 extern bool index_turnover(const IndexSums *sums, double *result);
 extern void index_sums_check(const IndexSums *sums);

@@ -286,6 +286,42 @@ CREATE AGGREGATE montgomery_vartia_quantity_index(p0 double precision, q0 double
 COMMENT ON AGGREGATE montgomery_vartia_quantity_index(double precision, double precision, double precision, double precision) IS
     'quantity index of matched items: montgomery_vartia_index with prices and quantities exchanged, the same of quantities; NULL where it is not defined';
 
+-- No sums give the index of Sato and Vartia: its state is the matched items,
+-- p0, q0, p1 and q1 of each.
+
+CREATE FUNCTION index_items_add(double precision[], double precision, double precision, double precision, double precision) RETURNS double precision[]
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION index_items_merge(double precision[], double precision[]) RETURNS double precision[]
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION index_items_add(double precision[], double precision, double precision, double precision, double precision) IS 'transition function of sato_vartia_index()';
+COMMENT ON FUNCTION index_items_merge(double precision[], double precision[]) IS 'combine function of sato_vartia_index()';
+
+CREATE FUNCTION sato_vartia_index(double precision[]) RETURNS double precision
+    AS 'MODULE_PATHNAME', 'sato_vartia_index' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION sato_vartia_index(double precision[]) IS 'the same of matched items: final function of sato_vartia_index()';
+CREATE AGGREGATE sato_vartia_index(p0 double precision, q0 double precision, p1 double precision, q1 double precision) (
+    SFUNC = index_items_add,
+    STYPE = double precision[],
+    FINALFUNC = sato_vartia_index,
+    COMBINEFUNC = index_items_merge,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE sato_vartia_index(double precision, double precision, double precision, double precision) IS
+    'price index of matched items, Sato (1976), Vartia (1976, II): the mean of the logarithms of the ratios by the logarithmic means of both shares of spend, made to add up to 1; times its quantity form exactly the ratio of spend; NULL where it is not defined';
+
+CREATE FUNCTION sato_vartia_quantity_index(double precision[]) RETURNS double precision
+    AS 'MODULE_PATHNAME', 'sato_vartia_quantity_index' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION sato_vartia_quantity_index(double precision[]) IS 'the same of matched items: final function of sato_vartia_quantity_index()';
+CREATE AGGREGATE sato_vartia_quantity_index(p0 double precision, q0 double precision, p1 double precision, q1 double precision) (
+    SFUNC = index_items_add,
+    STYPE = double precision[],
+    FINALFUNC = sato_vartia_quantity_index,
+    COMBINEFUNC = index_items_merge,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE sato_vartia_quantity_index(double precision, double precision, double precision, double precision) IS
+    'quantity index of matched items: sato_vartia_index with prices and quantities exchanged; NULL where it is not defined';
+
 CREATE FUNCTION jevons_index(index_sums) RETURNS double precision
     AS 'MODULE_PATHNAME', 'jevons_index' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION jevons_index(index_sums) IS 'the same of sums: final function of jevons_index()';

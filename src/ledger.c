@@ -829,7 +829,15 @@ sum_of_lines(const Ledger *ledger, bool unpriced_only, Side side, const Currency
 Datum
 ledger_calls(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(sum_of_lines(ledger_arg(fcinfo, 0), false, CONTRACTED, NULL).calls);
+	const Ledger *ledger = ledger_arg(fcinfo, 0);
+	int64		calls = 0;
+
+	for (uint32 i = 0; i < ledger->n_lines; i++)
+		if (pg_add_s64_overflow(calls, ledger->lines[i].calls, &calls))
+			ereport(ERROR,
+					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					 errmsg("number of calls or tokens out of range")));
+	PG_RETURN_INT64(calls);
 }
 
 Datum

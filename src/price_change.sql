@@ -85,22 +85,30 @@ BEGIN
             FROM span s, tokenomics.meter_lines(s.counted) l
             WHERE l.currency IS NOT NULL
             GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+        ), asked AS (
+            -- all meters of a line are of one row of prices: asked for once
+            SELECT u.counted_from, u.counted_to, u.provider, u.model, u.service_tier, u.above_input_tokens, u.off_peak, u.currency,
+                   greatest(min(u.period), u.counted_from) AS at, jsonb_object_agg(u.meter, u.tokens) AS tokens,
+                   jsonb_object_agg(u.meter, 1) || CASE WHEN u.above_input_tokens > 0 THEN jsonb_build_object('input', u.above_input_tokens + 1) ELSE '{}' END AS call
+            FROM used u GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
         ), counted AS MATERIALIZED (
             -- under which names the calls of a span found their price
-            SELECT u.counted_from, u.counted_to, e.book, e.provider AS by_provider, e.model AS by_model, e.service_tier AS by_tier, u.above_input_tokens, u.off_peak, u.currency, u.meter, sum(u.tokens) AS tokens
-            FROM used u,
-                 LATERAL tokenomics.explain_cost((SELECT book()), u.provider, u.model, greatest(u.period, u.counted_from),
-                                                 tokenomics.tokens(CASE WHEN u.above_input_tokens > 0 THEN jsonb_build_object('input', u.above_input_tokens + 1) ELSE '{}' END
-                                                                   || CASE WHEN u.above_input_tokens > 0 AND u.meter = 'input' THEN '{}' ELSE jsonb_build_object(u.meter, 1) END), u.service_tier) e
-            WHERE e.priced_by = 'contracted' AND e.meter = u.meter
+            SELECT a.counted_from, a.counted_to, e.book, e.provider AS by_provider, e.model AS by_model, e.service_tier AS by_tier, a.above_input_tokens, a.off_peak, a.currency, e.meter, sum(e.tokens) AS tokens
+            FROM asked a,
+                 -- of a graduated price each slice of a meter is a row
+                 LATERAL (SELECT DISTINCT x.book, x.provider, x.model, x.service_tier, x.meter, (a.tokens ->> x.meter)::numeric AS tokens
+                          FROM tokenomics.explain_cost((SELECT book()), a.provider, a.model, a.at, tokenomics.tokens(a.call), a.service_tier) x
+                          WHERE x.priced_by = 'contracted' AND a.tokens ? x.meter) e
             GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+        ), meter_used AS MATERIALIZED (
+            SELECT DISTINCT t.meter FROM counted t
         ), listed AS (
             SELECT c.*, m.meter, m.is_named, tokenomics.effective_rate(c.old_rates, m.meter) AS old_rate, tokenomics.effective_rate(c.rates, m.meter) AS new_rate,
                    tokenomics.currency(c.old_rates) AS old_currency, tokenomics.currency(c.rates) AS new_currency
             FROM changed c,
                  LATERAL (SELECT n.meter, bool_or(n.is_named) AS is_named
                           FROM (SELECT jsonb_object_keys(c.old_rates::jsonb || c.rates::jsonb) AS meter, true AS is_named
-                                UNION ALL SELECT DISTINCT t.meter, false FROM counted t) n
+                                UNION ALL SELECT t.meter, false FROM meter_used t) n
                           WHERE n.meter <> 'currency' GROUP BY n.meter) m
         )
         -- no client knows what to do with a time that is infinite

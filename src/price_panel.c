@@ -43,8 +43,10 @@ SQL_FUNCTION(price_panel_cells);
 SQL_FUNCTION(price_panel_chained);
 SQL_FUNCTION(price_panel_fixed_base);
 SQL_FUNCTION(price_panel_geks);
+SQL_FUNCTION(price_panel_weighted_geks);
 SQL_FUNCTION(ledger_chained_index);
 SQL_FUNCTION(ledger_geks_index);
+SQL_FUNCTION(ledger_weighted_geks_index);
 
 /* An item in a period; no padding. */
 typedef struct PanelCell
@@ -884,6 +886,41 @@ compare_periods(const Market *market, int base, int current, int needs, IndexSum
 	index_sums_check(sums);
 }
 
+/* The index of Sato and Vartia of two periods, in a form; false where it is not defined. */
+static bool
+sato_vartia_of(const Market *market, int base, int current, IndexForm form, double *result)
+{
+	const Offer *a = &market->offers[market->first[base]];
+	const Offer *a_end = &market->offers[market->first[base + 1]];
+	const Offer *b = &market->offers[market->first[current]];
+	const Offer *b_end = &market->offers[market->first[current + 1]];
+	MatchedItem *items = palloc_extended(Max(a_end - a, 1) * sizeof(MatchedItem), MCXT_ALLOC_HUGE);
+	uint32		n = 0;
+	bool		is_defined;
+
+	while (a < a_end && b < b_end)
+	{
+		if (a->item != b->item)
+		{
+			if (a->item < b->item)
+				a++;
+			else
+				b++;
+			continue;
+		}
+		if (a->side.price > 0 && b->side.price > 0)
+		{
+			items[n].side[0] = a->side;
+			items[n++].side[1] = b->side;
+		}
+		a++;
+		b++;
+	}
+	is_defined = sato_vartia_value(items, n, form, result);
+	pfree(items);
+	return is_defined;
+}
+
 static IndexMethod
 method_arg(FunctionCallInfo fcinfo, int argno)
 {
@@ -968,9 +1005,11 @@ comparison_of(const Market *market, int base, int current, IndexMethod method)
 	double		total;
 
 	compare_periods(market, base, current, index_method_needs[method], &sums);
-	is_defined = index_value(&sums, method, FORM_PRICE, &c.price);
+	is_defined = method == METHOD_SATO_VARTIA ? sato_vartia_of(market, base, current, FORM_PRICE, &c.price) :
+		index_value(&sums, method, FORM_PRICE, &c.price);
 	c.price = or_nan(is_defined, c.price);
-	is_defined = index_value(&sums, method, FORM_QUANTITY, &c.quantity);
+	is_defined = method == METHOD_SATO_VARTIA ? sato_vartia_of(market, base, current, FORM_QUANTITY, &c.quantity) :
+		index_value(&sums, method, FORM_QUANTITY, &c.quantity);
 	c.quantity = or_nan(is_defined, c.quantity);
 	is_defined = index_coverage(&sums, 0, &c.base_coverage);
 	c.base_coverage = or_nan(is_defined, c.base_coverage);
@@ -1062,6 +1101,9 @@ price_panel_fixed_base(PG_FUNCTION_ARGS)
 	return panel_points(fcinfo, false);
 }
 
+/* Three tables of so many pairs of periods are 800 MB: 5,792 periods without a window. */
+#define MAX_PAIRS (1 << 25)
+
 /* Logarithms of the indices between the periods of a window; NaN: not defined. */
 typedef struct PairTable
 {
@@ -1098,6 +1140,97 @@ geks_log(const PairTable *pairs, int from, int to, int first, int last, int *bri
 		(*bridges)++;
 	}
 	return *bridges == 0 ? get_float8_nan() : sum / *bridges;
+}
+
+/*
+ * How much a comparison counts in a weighted index: the matched share of the
+ * spend of both periods, multiplied.  Two periods that have little in common say
+ * little of each other's prices.
+ */
+static double
+pair_weight(const PairTable *pairs, int a, int b)
+{
+	Size		at = (Size) Min(a, b) * pairs->window + abs(a - b);
+	double		weight;
+
+	if (a == b || isnan(pairs->log_index[at]))
+		return 0;
+	weight = pairs->coverage[0][at] * pairs->coverage[1][at];
+	return isnan(weight) ? 0 : weight;
+}
+
+/*
+ * The levels of the periods of a window against one of them that agree best
+ * with all comparisons, by weighted least squares of the logarithms; NaN where
+ * no comparison links a period to it.  With equal weights, and every two
+ * periods compared, these are the means that GEKS takes.
+ */
+static void
+weighted_levels(const PairTable *pairs, int from, int first, int last, double *level)
+{
+	int			n = last - first + 1;
+	int		   *node = palloc(n * sizeof(int));
+	int			n_nodes = 1;
+	double	   *matrix;
+	Size		width;
+
+	/* what is linked to it, from one to the next */
+	node[0] = from - first;
+	for (int i = 0; i < n; i++)
+		level[i] = get_float8_nan();
+	level[node[0]] = 0;
+	for (int k = 0; k < n_nodes; k++)
+		for (int i = 0; i < n; i++)
+			if (isnan(level[i]) && pair_weight(pairs, first + node[k], first + i) > 0)
+			{
+				level[i] = 0;
+				node[n_nodes++] = i;
+			}
+
+	/* the normal equations, without the one that all are counted from */
+	width = n_nodes;
+	matrix = MemoryContextAllocExtended(CurrentMemoryContext, width * width * sizeof(double),
+										MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+#define CELL(i, j) matrix[(Size) (i) * width + (j)]
+	for (int i = 1; i < n_nodes; i++)
+		for (int j = 0; j < n_nodes; j++)
+		{
+			double		weight = pair_weight(pairs, first + node[i], first + node[j]);
+
+			if (weight <= 0)
+				continue;
+			CELL(i, i) += weight;
+			if (j > 0)
+				CELL(i, j) -= weight;
+			CELL(i, 0) += weight * pair_log(pairs, first + node[j], first + node[i]);
+		}
+
+	/* symmetric and positive definite: no pivot needs to be looked for */
+	for (int k = 1; k < n_nodes; k++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (int i = k + 1; i < n_nodes; i++)
+		{
+			double		factor = CELL(i, k) / CELL(k, k);
+
+			if (factor == 0)
+				continue;
+			for (int j = k + 1; j < n_nodes; j++)
+				CELL(i, j) -= factor * CELL(k, j);
+			CELL(i, 0) -= factor * CELL(k, 0);
+		}
+	}
+	for (int i = n_nodes - 1; i > 0; i--)
+	{
+		double		rest = CELL(i, 0);
+
+		for (int j = i + 1; j < n_nodes; j++)
+			rest -= CELL(i, j) * level[node[j]];
+		level[node[i]] = rest / CELL(i, i);
+	}
+#undef CELL
+	pfree(matrix);
+	pfree(node);
 }
 
 /* The mean matched share of a period over the others of the window. */
@@ -1158,6 +1291,12 @@ compare_pairs(const Market *market, IndexMethod method, int window)
 	pairs.n_periods = market->n_periods;
 	pairs.window = Min(window, market->n_periods);
 	n_pairs = Max((Size) pairs.n_periods * pairs.window, 1);
+	if (n_pairs > MAX_PAIRS)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("there are too many periods: %d in windows of %d", pairs.n_periods, pairs.window),
+				 errdetail("At most %d pairs of periods are compared.", MAX_PAIRS),
+				 errhint("Give a shorter window, or take longer periods.")));
 	pairs.log_index = MemoryContextAllocHuge(CurrentMemoryContext, n_pairs * sizeof(double));
 	for (int s = 0; s < 2; s++)
 		pairs.coverage[s] = MemoryContextAllocHuge(CurrentMemoryContext, n_pairs * sizeof(double));
@@ -1187,9 +1326,13 @@ compare_pairs(const Market *market, IndexMethod method, int window)
 }
 
 static void
-put_geks(ReturnSetInfo *rsinfo, const Market *market, IndexMethod method, int window, const Scope *scope)
+put_geks(ReturnSetInfo *rsinfo, const Market *market, IndexMethod method, int window, bool is_weighted, const Scope *scope)
 {
 	PairTable	pairs = compare_pairs(market, method, window);
+	double	   *levels = is_weighted ? palloc(Max(pairs.window, 1) * sizeof(double)) : NULL;
+	int			solved = -1;	/* from which period levels count, and in
+								 * which */
+	int			solved_first = -1;	/* window */
 	double		level = 0;
 	int			base = 0;
 
@@ -1209,6 +1352,14 @@ put_geks(ReturnSetInfo *rsinfo, const Market *market, IndexMethod method, int wi
 		bool	   *nulls = row_nulls + n_scope;
 
 		CHECK_FOR_INTERRUPTS();
+		if (is_weighted && t > 0)
+		{
+			if (solved != from || solved_first != first)
+				weighted_levels(&pairs, from, first, last, levels);
+			solved = from;
+			solved_first = first;
+			log_index = levels[t - first];
+		}
 		SET(GEKS_PERIOD, TimestampTzGetDatum(market->period[t]));
 		if (isnan(log_index))
 		{
@@ -1233,9 +1384,8 @@ put_geks(ReturnSetInfo *rsinfo, const Market *market, IndexMethod method, int wi
 	pfree(pairs.coverage[1]);
 }
 
-/* geks_index(panel, method [, window]) */
-Datum
-price_panel_geks(PG_FUNCTION_ARGS)
+static Datum
+panel_geks(FunctionCallInfo fcinfo, bool is_weighted)
 {
 	IndexMethod method = method_arg(fcinfo, 1);
 	int			window = PG_NARGS() > 2 ? PG_GETARG_INT32(2) : PG_INT32_MAX;
@@ -1243,8 +1393,22 @@ price_panel_geks(PG_FUNCTION_ARGS)
 
 	check_geks(method, window);
 	InitMaterializedSRF(fcinfo, 0);
-	put_geks((ReturnSetInfo *) fcinfo->resultinfo, &market, method, window, NULL);
+	put_geks((ReturnSetInfo *) fcinfo->resultinfo, &market, method, window, is_weighted, NULL);
 	PG_RETURN_NULL();
+}
+
+/* geks_index(panel, method [, window]) */
+Datum
+price_panel_geks(PG_FUNCTION_ARGS)
+{
+	return panel_geks(fcinfo, false);
+}
+
+/* weighted_geks_index(panel, method [, window]) */
+Datum
+price_panel_weighted_geks(PG_FUNCTION_ARGS)
+{
+	return panel_geks(fcinfo, true);
 }
 
 /*
@@ -1563,9 +1727,8 @@ ledger_chained_index(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
-/* geks_index(ledger, method, window) */
-Datum
-ledger_geks_index(PG_FUNCTION_ARGS)
+static Datum
+ledger_geks(FunctionCallInfo fcinfo, bool is_weighted)
 {
 	Ledger	   *ledger = ledger_arg(fcinfo, 0);
 	IndexMethod method = method_arg(fcinfo, 1);
@@ -1583,7 +1746,21 @@ ledger_geks_index(PG_FUNCTION_ARGS)
 		LedgerMarket *m = lfirst(lc);
 		Scope		scope = scope_of(ledger, m);
 
-		put_geks((ReturnSetInfo *) fcinfo->resultinfo, &m->market, method, window, &scope);
+		put_geks((ReturnSetInfo *) fcinfo->resultinfo, &m->market, method, window, is_weighted, &scope);
 	}
 	PG_RETURN_NULL();
+}
+
+/* geks_index(ledger, method, window) */
+Datum
+ledger_geks_index(PG_FUNCTION_ARGS)
+{
+	return ledger_geks(fcinfo, false);
+}
+
+/* weighted_geks_index(ledger, method, window) */
+Datum
+ledger_weighted_geks_index(PG_FUNCTION_ARGS)
+{
+	return ledger_geks(fcinfo, true);
 }

@@ -112,6 +112,13 @@ COMMENT ON FUNCTION geks_index(price_panel, text) IS
     'the multilateral index of a panel: Gini (1931), Elteto and Koves, Szulc (1964): the geometric mean of the comparisons by way of each period; method fisher, tornqvist (then also called CCDI), walsh or jevons';
 COMMENT ON FUNCTION geks_index(price_panel, text, integer) IS
     'the same over windows of some periods: the first whole, each later period by its movement in the window that ends with it (movement splice); published numbers never change';
+CREATE FUNCTION weighted_geks_index(price_panel, method text) RETURNS SETOF geks_point
+    AS 'MODULE_PATHNAME', 'price_panel_weighted_geks' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 36 COST 1000;
+CREATE FUNCTION weighted_geks_index(price_panel, method text, window_length integer) RETURNS SETOF geks_point
+    AS 'MODULE_PATHNAME', 'price_panel_weighted_geks' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 36 COST 1000;
+COMMENT ON FUNCTION weighted_geks_index(price_panel, text) IS
+    'GEKS where items come and go: each comparison of two periods counts by the matched shares of both periods'' value, multiplied (weighted GEKS, by least squares: Rao 2001, Rao and Timmer 2003); the same as geks_index() where all matches';
+COMMENT ON FUNCTION weighted_geks_index(price_panel, text, integer) IS 'the same over windows of some periods, as geks_index()';
 
 -- The same of a ledger's lines: an item is (provider, model, service tier,
 -- threshold, off-peak, meter).
@@ -129,11 +136,15 @@ CREATE FUNCTION chained_index(ledger, method text, providers text[], models text
 CREATE FUNCTION geks_index(ledger, method text, window_length integer, OUT provider text, OUT currency text,
                            OUT period timestamptz, OUT index double precision, OUT bridges integer, OUT coverage double precision, OUT base_period timestamptz) RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'ledger_geks_index' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 300 COST 1000;
+CREATE FUNCTION weighted_geks_index(ledger, method text, window_length integer, OUT provider text, OUT currency text,
+                                    OUT period timestamptz, OUT index double precision, OUT bridges integer, OUT coverage double precision, OUT base_period timestamptz) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'ledger_weighted_geks_index' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 300 COST 1000;
 COMMENT ON FUNCTION chained_index(ledger, text) IS
     'the chained indices of a ledger''s priced lines by currency, of all providers (provider NULL) and of each: an item is (provider, model, service tier, threshold, off-peak, meter), its price the contracted cost by its count';
 COMMENT ON FUNCTION chained_index(ledger, text, text[], text[], text[]) IS
     'the same, with items in place of some models: the n-th item for the n-th provider and model; an item may be named provider/model, which is what any other model is called';
 COMMENT ON FUNCTION geks_index(ledger, text, integer) IS 'the GEKS indices of the same over windows of some periods';
+COMMENT ON FUNCTION weighted_geks_index(ledger, text, integer) IS 'the same, weighted by matched shares of spend';
 
 -- Makes the table in the schema that comes first in search_path; called by
 -- install().

@@ -131,7 +131,8 @@ BEGIN
     COMMENT ON FUNCTION spend_parts(text, timestamptz, timestamptz, text, text) IS
         'part of spend_lines(): the times at which its calls are counted apart, and their ledgers; counted: those between the limits, merged: the same as usage_ledger()';
 
-    CREATE OR REPLACE FUNCTION spend_lines_of(
+    CREATE OR REPLACE FUNCTION spend_lines_by(
+        columns text[],
         grain text,
         from_at timestamptz,
         to_at timestamptz,
@@ -162,18 +163,31 @@ BEGIN
     DECLARE
         first timestamptz := coalesce(from_at, '-infinity');
         behind timestamptz := coalesce(to_at, 'infinity');
-        in_zone text := spend_lines_of.zone;
+        in_zone text := spend_lines_by.zone;
         accrued timestamptz := now();
-        spent tstzrange := tstzrange(first, behind) * tstzrange(NULL, accrued);   -- the limits, as far as time has come
+        spent tstzrange := tstzrange(first, greatest(first, behind)) * tstzrange(NULL, accrued);   -- the limits, as far as time has come
         month_first timestamptz := CASE WHEN isfinite(first) THEN tokenomics.period_start('month', in_zone, first) ELSE first END;
         month_behind timestamptz := CASE WHEN isfinite(behind) THEN tokenomics.period_end('month', in_zone, behind - interval '1 microsecond') ELSE behind END;
+        providers text[];
+        tiers text[];
+        wanted tokenomics.ledger[] := ledgers;
     BEGIN
+        IF cuts IS NULL THEN
+            RETURN;
+        END IF;
+        IF columns IS NOT NULL THEN
+            -- lines that nobody wants apart are unpacked as one, but for those
+            -- that a purchase may carry
+            SELECT coalesce(array_agg(p.provider), '{}'), coalesce(array_agg(p.sku), '{}') INTO providers, tiers
+            FROM (SELECT DISTINCT c.provider, c.sku FROM charge c WHERE c.charge_category = 'Purchase' AND c.provider IS NOT NULL AND c.sku IS NOT NULL) p;
+            SELECT array_agg(tokenomics.condense(g.ledger, columns, providers, tiers) ORDER BY g.i) INTO wanted FROM unnest(ledgers) WITH ORDINALITY g(ledger, i);
+        END IF;
         RETURN QUERY
         WITH line AS MATERIALIZED (
             SELECT row_number() OVER () AS n, greatest(l.period, cuts[g.i::integer]) AS starts,
                    cuts[g.i::integer] >= first AND cuts[g.i::integer + 1] <= behind AS is_wanted,
                    tokenomics.total(l.tokens) AS weight, l.*
-            FROM unnest(ledgers) WITH ORDINALITY g(ledger, i), tokenomics.lines(g.ledger) l
+            FROM unnest(wanted) WITH ORDINALITY g(ledger, i), tokenomics.lines(g.ledger) l
         ), purchase AS MATERIALIZED (
             -- by months; and capacities of one tier by the times at which the sum
             -- of them is the same: calls use them up together
@@ -244,8 +258,8 @@ BEGIN
         WHERE c.charge_category IN ('Credit', 'Adjustment', 'Tax') AND tstzrange(c.charge_period_start, c.charge_period_end) && spent;
     END
     $$;
-    COMMENT ON FUNCTION spend_lines_of(text, timestamptz, timestamptz, text, text, timestamptz[], tokenomics.ledger[]) IS
-        'part of spend_lines(): its rows, of what spend_parts() counted';
+    COMMENT ON FUNCTION spend_lines_by(text[], text, timestamptz, timestamptz, text, text, timestamptz[], tokenomics.ledger[]) IS
+        'part of spend_lines() and of the views: its rows, of what spend_parts() counted; columns: by which of provider, model, service_tier and label priced calls are told apart, with nothing in the others where a line is several; NULL: by all';
 
     CREATE OR REPLACE FUNCTION spend_lines(
         grain text,
@@ -280,7 +294,7 @@ BEGIN
             RETURN;
         END IF;
         RETURN QUERY
-        SELECT l.* FROM spend_parts(grain, from_at, to_at, in_zone, dimension) p, spend_lines_of(grain, from_at, to_at, in_zone, dimension, p.cuts, p.ledgers) l;
+        SELECT l.* FROM spend_parts(grain, from_at, to_at, in_zone, dimension) p, spend_lines_by(NULL, grain, from_at, to_at, in_zone, dimension, p.cuts, p.ledgers) l;
     END
     $$;
     COMMENT ON FUNCTION spend_lines(text, timestamptz, timestamptz, text, text) IS
@@ -501,7 +515,7 @@ BEGIN
         RETURN QUERY
         WITH priced AS MATERIALIZED (
             SELECT (l.period AT TIME ZONE in_zone)::date AS month, l.provider, l.currency, l.tokens, l.list_cost, l.listed_cost, l.effective_cost
-            FROM spend_lines_of('month', from_at, to_at, in_zone, NULL, parts.cuts, parts.ledgers) l
+            FROM spend_lines_by('{provider}', 'month', from_at, to_at, in_zone, NULL, parts.cuts, parts.ledgers) l
             WHERE l.charge_category IN ('Usage', 'Purchase') AND l.currency IS NOT NULL
         ), listed AS (
             SELECT p.month, p.provider, p.currency, sum(tokenomics.total(p.tokens)) AS tokens
@@ -518,8 +532,8 @@ BEGIN
         ), indexed AS MATERIALIZED (
             SELECT * FROM index_trend(parts.counted, from_at, to_at, in_zone)
         ), geks AS MATERIALIZED (
-            SELECT (g.period AT TIME ZONE in_zone)::date AS month, g.provider, g.currency, g.index
-            FROM tokenomics.geks_index(parts.counted, 'fisher', 25) g
+            SELECT (g.period AT TIME ZONE in_zone)::date AS month, g.provider, g.currency, g.index, g.coverage
+            FROM tokenomics.weighted_geks_index(parts.counted, 'fisher', 25) g
         ), generation AS MATERIALIZED (
             SELECT (c.period AT TIME ZONE in_zone)::date AS month, c.provider, c.currency, c.index
             FROM (SELECT coalesce(array_agg(i.provider), '{}') AS providers, coalesce(array_agg(i.model), '{}') AS models,
@@ -539,7 +553,10 @@ BEGIN
                i.price_index, CASE WHEN successors THEN n.index ELSE i.price_index END, k.index,
                p.blended::double precision / nullif(b.blended, 0)::double precision / i.price_index,
                i.coverage, i.base_coverage, i.matched_items, i.index_base,
-               CASE WHEN i.month IS NULL THEN 'no usage with a price' ELSE i.note END
+               CASE WHEN i.month IS NULL THEN 'no usage with a price'
+                    -- it has drifted if much is matched; else few items last
+                    ELSE nullif(concat_ws('; ', i.note, CASE WHEN abs(ln(k.index / i.price_index)) > 0.05 THEN
+                        format('GEKS is %s %% from it, with %s %% of spend matched', to_char(100 * (k.index / i.price_index - 1), 'FMSG999990'), to_char(100 * k.coverage, 'FM990')) END), '') END
         FROM price p
         LEFT JOIN indexed i ON i.month = p.month AND i.currency = p.currency AND coalesce(i.provider, '') = coalesce(p.provider, '')
         LEFT JOIN geks k ON k.month = p.month AND k.currency = p.currency AND coalesce(k.provider, '') = coalesce(p.provider, '')
@@ -571,7 +588,7 @@ BEGIN
     COMMENT ON COLUMN unit_price_trend.generation_index IS
         'the same index with the models of index_item matched as it says: a cheaper successor is a price cut; the matched index where it says nothing';
     COMMENT ON COLUMN unit_price_trend.geks_index IS
-        'GEKS index of Fisher indices over windows of 25 months, by movement splice: where the matched index strays from it, that has drifted';
+        'GEKS index of Fisher indices over windows of 25 months, weighted by matched shares of spend, by movement splice: where the matched index is far from it, which note says, that has drifted if nearly all is matched; else few items last for long';
     COMMENT ON COLUMN unit_price_trend.mix_index IS
         'blended price since index_base over the matched index: what cheaper or dearer models, meters and tiers, new and retired items, purchases and idle capacity did';
     COMMENT ON COLUMN unit_price_trend.coverage IS 'matched share of the month''s cost of calls';
@@ -633,7 +650,7 @@ BEGIN
         WITH line AS MATERIALIZED (
             SELECT (l.period AT TIME ZONE in_zone)::date AS month, l.charge_category, l.currency, l.calls,
                    tokenomics.total(l.tokens) AS tokens, l.effective_cost, l.unpriced
-            FROM spend_lines_of('month', from_at, to_at, in_zone, NULL, parts.cuts, parts.ledgers) l
+            FROM spend_lines_by('{}', 'month', from_at, to_at, in_zone, NULL, parts.cuts, parts.ledgers) l
         ), currency AS (
             SELECT DISTINCT l.currency FROM line l
             WHERE l.currency IS NOT NULL OR NOT EXISTS (SELECT FROM line o WHERE o.currency IS NOT NULL)
@@ -768,7 +785,7 @@ BEGIN
                      sum(l.effective_cost) FILTER (WHERE l.charge_category = 'Purchase') AS purchase_cost,
                      sum(l.effective_cost) FILTER (WHERE l.charge_category NOT IN ('Usage', 'Purchase')) AS other_charges,
                      sum(l.effective_cost) AS total_spend
-              FROM spend_lines('day', from_at, to_at, in_zone) l
+              FROM spend_parts('day', from_at, to_at, in_zone) p, spend_lines_by('{provider}', 'day', from_at, to_at, in_zone, NULL, p.cuts, p.ledgers) l
               GROUP BY 1, 2, 3) g,
              LATERAL (SELECT CASE WHEN g.currency IS NOT NULL THEN 0::numeric END AS zero) z
         ORDER BY g.day, g.provider, g.currency;
@@ -824,7 +841,8 @@ BEGIN
                      sum(tokenomics.total(l.tokens))::bigint AS tokens,
                      coalesce(sum(tokenomics.total(l.tokens)) FILTER (WHERE l.unpriced IS NOT NULL), 0)::bigint AS unpriced_tokens,
                      sum(l.effective_cost) AS total_spend
-              FROM (SELECT name FROM dimension UNION SELECT unnest('{team,project}'::text[])) d(dimension), LATERAL spend_lines('day', from_at, to_at, in_zone, d.dimension) l
+              FROM (SELECT name FROM dimension UNION SELECT unnest('{team,project}'::text[])) d(dimension), spend_parts('day', from_at, to_at, in_zone, d.dimension) p,
+                   spend_lines_by('{label}', 'day', from_at, to_at, in_zone, d.dimension, p.cuts, p.ledgers) l
               GROUP BY 1, 2, 3, 4) g
         ORDER BY g.dimension, g.day, g.label, g.currency;
     END
@@ -872,7 +890,7 @@ BEGIN
         SELECT g.*, CASE WHEN g.reason = 'unknown model' THEN tokenomics.nearest_model((SELECT book()), g.provider, g.model) END
         FROM (SELECT (l.period AT TIME ZONE in_zone)::date AS month, l.provider, l.model, l.service_tier, l.unpriced AS reason, l.lacks_rate,
                      sum(l.calls)::bigint AS calls, sum(tokenomics.total(l.tokens))::bigint AS tokens
-              FROM spend_lines('month', from_at, to_at, in_zone) l
+              FROM spend_parts('month', from_at, to_at, in_zone) p, spend_lines_by('{}', 'month', from_at, to_at, in_zone, NULL, p.cuts, p.ledgers) l
               WHERE l.unpriced IS NOT NULL
               GROUP BY 1, 2, 3, 4, 5, 6) g
         ORDER BY g.month, g.tokens DESC, g.provider, g.model, g.service_tier, g.reason, g.lacks_rate;
@@ -988,7 +1006,7 @@ BEGIN
         convert_currency(numeric, text, text, date, text),
         exchange_rate(text, text, date, text),
         spend_lines(text, timestamptz, timestamptz, text, text),
-        spend_lines_of(text, timestamptz, timestamptz, text, text, timestamptz[], tokenomics.ledger[]),
+        spend_lines_by(text[], text, timestamptz, timestamptz, text, text, timestamptz[], tokenomics.ledger[]),
         spend_parts(text, timestamptz, timestamptz, text, text),
         usage_ledger(text, timestamptz, timestamptz, text, text);
 END

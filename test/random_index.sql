@@ -6,7 +6,7 @@ CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS tokenomics CASCADE;
 SET search_path = public, tokenomics;
 SET timezone = 'UTC';
-SELECT plan(25);
+SELECT plan(31);
 SELECT setseed(0.20261125);
 
 -- 10,000 pairs of periods of 1 to 20 items; prices over six orders of magnitude, quantities over twelve
@@ -17,7 +17,7 @@ FROM (SELECT m, (random() * 19)::int AS n FROM generate_series(1, 10000) m OFFSE
 CREATE TABLE market AS
 SELECT m, fisher_index(p0, q0, p1, q1) AS fisher, fisher_quantity_index(p0, q0, p1, q1) AS fisher_q, laspeyres_index(p0, q0, p1, q1) AS laspeyres, paasche_index(p0, q0, p1, q1) AS paasche,
        laspeyres_quantity_index(p0, q0, p1, q1) AS laspeyres_q, paasche_quantity_index(p0, q0, p1, q1) AS paasche_q, tornqvist_index(p0, q0, p1, q1) AS tornqvist, jevons_index(p0, q0, p1, q1) AS jevons,
-       carli_index(p0, q0, p1, q1) AS carli, harmonic_index(p0, q0, p1, q1) AS harmonic, walsh_index(p0, q0, p1, q1) AS walsh, montgomery_vartia_index(p0, q0, p1, q1) AS vartia, montgomery_vartia_quantity_index(p0, q0, p1, q1) AS vartia_q,
+       carli_index(p0, q0, p1, q1) AS carli, harmonic_index(p0, q0, p1, q1) AS harmonic, walsh_index(p0, q0, p1, q1) AS walsh, montgomery_vartia_index(p0, q0, p1, q1) AS vartia, montgomery_vartia_quantity_index(p0, q0, p1, q1) AS vartia_q, sato_vartia_index(p0, q0, p1, q1) AS sato, sato_vartia_quantity_index(p0, q0, p1, q1) AS sato_q,
        turnover_index(p0, q0, p1, q1) AS turnover, index_base_coverage(p0, q0, p1, q1) AS base_coverage, index_current_coverage(p0, q0, p1, q1) AS coverage,
        bennet(p0, q0, p1, q1) AS bennet, bennet_quantity(p0, q0, p1, q1) AS bennet_q,
        sum(p0 * q0) AS v0, sum(p1 * q1) AS v1, sum(p0 * q0) FILTER (WHERE p1 > 0) AS matched0, sum(p1 * q1) FILTER (WHERE p0 > 0) AS matched1, count(*) FILTER (WHERE p0 > 0 AND p1 > 0) AS matched
@@ -29,6 +29,7 @@ SELECT is(count(*), 0::bigint, 'they have no index') FROM market WHERE matched =
 SELECT is(count(*), 0::bigint, 'the others have each') FROM market WHERE matched > 0 AND num_nulls(fisher, laspeyres, paasche, tornqvist, jevons, carli, walsh, vartia, turnover, bennet) > 0;
 SELECT is(count(*), 0::bigint, 'Fisher passes the factor reversal test') FROM market WHERE matched > 0 AND NOT near(fisher * fisher_q, matched1 / matched0);
 SELECT is(count(*), 0::bigint, 'so does Montgomery-Vartia') FROM market WHERE matched > 0 AND abs(ln(vartia * vartia_q / (matched1 / matched0))) > 1e-11;
+SELECT is(count(*), 0::bigint, 'and Sato-Vartia') FROM market WHERE (matched > 0) <> (sato IS NOT NULL) OR abs(ln(sato * sato_q / (matched1 / matched0))) > 1e-11;
 SELECT is(count(*), 0::bigint, 'Laspeyres and Paasche do with each other') FROM market WHERE matched > 0 AND NOT (near(laspeyres * paasche_q, matched1 / matched0) AND near(paasche * laspeyres_q, matched1 / matched0));
 SELECT is(count(*), 0::bigint, 'price, quantity and turnover make the value') FROM market WHERE matched > 0 AND NOT near(fisher * fisher_q * turnover, v1 / v0);
 SELECT is(count(*), 0::bigint, 'turnover is a quotient of coverages') FROM market WHERE matched > 0 AND NOT (near(turnover, base_coverage / coverage) AND near(base_coverage, matched0 / v0) AND near(coverage, matched1 / v1));
@@ -41,6 +42,8 @@ SELECT is(count(*), 0::bigint, 'these pass the time reversal test: Fisher, Tornq
 FROM market JOIN (SELECT m, fisher_index(p1, q1, p0, q0) AS f, tornqvist_index(p1, q1, p0, q0) AS t, walsh_index(p1, q1, p0, q0) AS w, jevons_index(p1, q1, p0, q0) AS j, montgomery_vartia_index(p1, q1, p0, q0) AS v, turnover_index(p1, q1, p0, q0) AS o
                   FROM item GROUP BY m) r USING (m)
 WHERE NOT (near(fisher * f, 1) AND near(tornqvist * t, 1) AND near(walsh * w, 1) AND near(jevons * j, 1) AND near(vartia * v, 1) AND near(turnover * o, 1));
+SELECT is(count(*), 0::bigint, 'and Sato-Vartia, in any order of rows')
+FROM market JOIN (SELECT m, sato_vartia_index(p1, q1, p0, q0) AS s, sato_vartia_quantity_index(p1, q1, p0, q0) AS q FROM (SELECT * FROM item ORDER BY shuffled) x GROUP BY m) r USING (m) WHERE NOT (near(sato * s, 1) AND near(sato_q * q, 1));
 -- identity and proportionality
 SELECT is(count(*), 0::bigint, 'equal prices give 1 exactly, or to the last digit')
 FROM (SELECT fisher_index(p0, q0, p0, q1) AS f, laspeyres_index(p0, q0, p0, q1) AS l, tornqvist_index(p0, q0, p0, q1) AS t, jevons_index(p0, q0, p0, q1) AS j, walsh_index(p0, q0, p0, q1) AS w, montgomery_vartia_index(p0, q0, p0, q1) AS v FROM item GROUP BY m) x
@@ -62,6 +65,16 @@ CREATE TABLE part AS SELECT m, floor(shuffled * 3) AS part, index_sums(p0, q0, p
 SELECT is(count(*), 0::bigint, 'and however they were merged, by way of the text form too')
 FROM market JOIN (SELECT m, fisher_index(s) AS f, tornqvist_index(s) AS t, jevons_index(s) AS j, montgomery_vartia_index(s) AS v, turnover_index(s) AS o FROM (SELECT m, merge(sums::text::index_sums ORDER BY part DESC) AS s FROM part GROUP BY m) x) r USING (m)
 WHERE NOT (near(fisher, f) AND near(tornqvist, t) AND near(jevons, j) AND near(vartia, v) AND near(turnover, o));
+-- a market in one: workers count parts of it
+SET LOCAL max_parallel_workers_per_gather = 2;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+SELECT ok(near(a.sato, b.sato) AND near(a.sato_q, b.sato_q), 'Sato-Vartia of parts that workers counted')
+FROM (SELECT sato_vartia_index(p0, q0, p1, q1) AS sato, sato_vartia_quantity_index(p0, q0, p1, q1) AS sato_q FROM item) a,
+     (SELECT exp(sum(w * ln(p1 / p0)) / sum(w)) AS sato, exp(sum(w * ln(q1 / q0)) / sum(w)) AS sato_q
+      FROM (SELECT p0, p1, q0, q1, log_mean(p0 * q0 / sum(p0 * q0) OVER (), p1 * q1 / sum(p1 * q1) OVER ()) AS w FROM item WHERE p0 > 0 AND p1 > 0) x) b;
+SET LOCAL max_parallel_workers_per_gather = 0;
 -- sums that cancel: what is left is right to the last digits
 SELECT ok(near(jevons_index(1, 1, exp(x), 1), exp(sum(x::numeric)::float8 / count(*))), 'large changes that cancel leave the small ones')
 FROM (SELECT CASE WHEN i <= 100000 THEN 600 ELSE -600 END + sin(i) AS x FROM generate_series(1, 200000) i OFFSET 0) v;
@@ -95,5 +108,20 @@ FROM panel p, chained_index(p.panel, 'fisher') c JOIN (SELECT g.* FROM (SELECT m
 WHERE near(c.index, m.index) AND near(c.value_index, m.value_index);
 -- a market that returns to its first prices and quantities
 SELECT ok((SELECT abs(g.index - 1) < 1e-12 FROM geks_index(price_panel(day, item, price, quantity), 'fisher') g ORDER BY period DESC LIMIT 1), 'GEKS does not drift') FROM (SELECT day, item, price, quantity FROM offer UNION ALL SELECT '2021-01-01Z', item, price, quantity FROM offer WHERE day = '2020-01-01Z') x;
+-- weighted GEKS: of full markets the same; of others what solves the normal equations
+SELECT is(count(*), 40::bigint, 'weighted GEKS is GEKS where all items are always there')
+FROM (SELECT price_panel(d.day, i.item, coalesce(o.price, 1), coalesce(o.quantity, 1)) AS panel FROM (SELECT DISTINCT day FROM offer WHERE day < '2020-02-10Z') d CROSS JOIN (SELECT DISTINCT item FROM offer) i LEFT JOIN offer o USING (day, item)) p,
+     weighted_geks_index(panel, 'fisher') w JOIN LATERAL geks_index(panel, 'fisher') g USING (period) WHERE near(w.index, g.index) AND w.coverage = 1;
+CREATE TABLE few AS SELECT * FROM offer WHERE day < '2020-02-10Z' AND random() < 0.4;
+SELECT is(count(*), 39::bigint, 'weighted GEKS is least squares by matched shares')
+FROM (WITH spent AS (SELECT day, sum(price * quantity) AS total FROM few GROUP BY 1),
+           pair AS (SELECT a.day AS base, b.day, ln(fisher_index(a.price, a.quantity, b.price, b.quantity)) AS log, sum(a.price * a.quantity) / min(s.total) * sum(b.price * b.quantity) / min(t.total) AS weight
+                    FROM few a JOIN few b ON b.item = a.item AND b.day <> a.day JOIN spent s ON s.day = a.day JOIN spent t ON t.day = b.day GROUP BY 1, 2),
+           level AS MATERIALIZED (SELECT period AS day, ln(index) AS log FROM (SELECT price_panel(day, item, price, quantity) AS panel FROM few) p, weighted_geks_index(panel, 'fisher'))
+      SELECT p.day, sum(p.weight * (l.log - b.log - p.log)) AS rest, sum(p.weight * abs(p.log)) AS size FROM pair p JOIN level l ON l.day = p.day JOIN level b ON b.day = p.base WHERE p.day > '2020-01-01Z' GROUP BY p.day) x
+WHERE abs(rest) < 1e-12 * greatest(size, 1);
+-- parts that nothing links: each is counted from its first period
+SELECT is(string_agg(coalesce(round(w.index::numeric, 6)::text, '-'), ' ' ORDER BY period), '1.000000 2.000000 - 3.000000', 'what nothing links begins anew')
+FROM (SELECT price_panel('2020-01-01Z'::timestamptz + n * interval '1 day', item, price, 1) AS panel FROM (VALUES (0, 'a', 1), (1, 'a', 2), (2, 'b', 5), (3, 'b', 15)) v(n, item, price)) p, weighted_geks_index(panel, 'fisher') w;
 SELECT * FROM finish();
 ROLLBACK;

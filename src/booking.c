@@ -116,10 +116,14 @@ typedef struct CallName
 #define NAME_STANDARD_TIER 8
 #define NAME_USUAL (NAME_NO_LABEL | NAME_STANDARD_TIER)
 
+/*
+ * Its strings are the ledger's: those of many streams are few, and found in the
+ * cache.
+ */
 typedef struct Stream
 {
 	uint32		hash;
-	CallName	name;			/* its strings lie behind it */
+	uint32		flags;			/* NAME_... */
 	uint32		string[4];		/* provider, model, service tier, label */
 } Stream;
 
@@ -155,7 +159,9 @@ struct Booking
 	Pricing   **pricings;		/* by string number of the model; the last used
 								 * first */
 	uint32		max_pricings;
-	Cell	   *free_cells;		/* a block of them, not used yet */
+	Stream	   *free_streams;	/* a block of them, not used yet */
+	Cell	   *free_cells;		/* the same */
+	uint32		n_free_streams;
 	uint32		n_free_cells;
 	void	   *stream_memory;	/* of streams */
 	CellChain  *chains;			/* by stream and period */
@@ -223,7 +229,7 @@ stream_hash(const NameKey *key, uint32 flags, const char *service_tier, int serv
 static void
 grow_streams(Booking *booking)
 {
-	uint32		n_slots = Max(booking->n_stream_slots * 2, 1024);
+	uint32		n_slots = Max(booking->n_stream_slots * 4, 1024);
 	void	   *old = booking->stream_memory;
 	StreamSlot *slots = alloc_lines(booking, n_slots * sizeof(StreamSlot), &booking->stream_memory);
 
@@ -255,30 +261,27 @@ booking_make(Ledger *ledger)
 	return booking;
 }
 
+#define STREAMS_IN_BLOCK 64
+
 static StreamSlot *
 add_stream(Ledger *ledger, const CallName *name, const NameKey *key, uint32 hash)
 {
 	Booking    *booking = ledger->booking;
 	Stream	   *stream;
-	char	   *strings;
 	uint32		slot;
 
 	/* few streams lie at their own places; many would take too much memory */
-	if (booking->n_streams * (booking->n_stream_slots < 4096 ? 4 : 2) >= booking->n_stream_slots)
+	if (booking->n_streams >= (booking->n_stream_slots < 4096 ? booking->n_stream_slots / 4 : booking->n_stream_slots / 4 * 3))
 		grow_streams(booking);
-	stream = MemoryContextAllocZero(booking->mcxt, sizeof(Stream) + name->provider_len + name->model_len +
-									name->service_tier_len + name->label_len);
+	if (booking->n_free_streams == 0)
+	{
+		booking->free_streams = MemoryContextAlloc(booking->mcxt, STREAMS_IN_BLOCK * sizeof(Stream));
+		booking->n_free_streams = STREAMS_IN_BLOCK;
+	}
+	stream = booking->free_streams++;
+	booking->n_free_streams--;
 	stream->hash = hash;
-	stream->name = *name;
-	strings = (char *) (stream + 1);
-#define KEEP(member) \
-	(memcpy(strings, name->member, name->member##_len), \
-	 stream->name.member = strings, strings += name->member##_len)
-	KEEP(provider);
-	KEEP(model);
-	KEEP(service_tier);
-	KEEP(label);
-#undef KEEP
+	stream->flags = name->flags;
 	stream->string[0] = ledger_string(ledger, (name->flags & NAME_NO_PROVIDER) ? NULL : name->provider, name->provider_len);
 	stream->string[1] = ledger_string(ledger, (name->flags & NAME_NO_MODEL) ? NULL : name->model, name->model_len);
 	stream->string[2] = ledger_string(ledger, name->service_tier, name->service_tier_len);
@@ -291,6 +294,13 @@ add_stream(Ledger *ledger, const CallName *name, const NameKey *key, uint32 hash
 	booking->streams[slot].stream = stream;
 	booking->n_streams++;
 	return &booking->streams[slot];
+}
+
+/* Whether a string of the ledger is this one. */
+static pg_attribute_always_inline bool
+is_string(const Ledger *ledger, uint32 string, const char *data, int len)
+{
+	return same_string(ledger->strings[string].data, ledger->strings[string].len, data, len);
 }
 
 /* The stream of a call, found by all its strings; it stays until one is added. */
@@ -306,13 +316,13 @@ find_stream(Ledger *ledger, const CallName *name)
 	for (uint32 slot = hash & mask; booking->streams[slot].stream != NULL; slot = (slot + 1) & mask)
 	{
 		const Stream *stream = booking->streams[slot].stream;
-		const CallName *its = &stream->name;
 
-		if (stream->hash == hash && its->flags == name->flags &&
-			same_string(its->model, its->model_len, name->model, name->model_len) &&
-			same_string(its->provider, its->provider_len, name->provider, name->provider_len) &&
-			same_string(its->service_tier, its->service_tier_len, name->service_tier, name->service_tier_len) &&
-			same_string(its->label, its->label_len, name->label, name->label_len))
+		/* a NULL has length 0, and the flags tell it from an empty string */
+		if (stream->hash == hash && stream->flags == name->flags &&
+			is_string(ledger, stream->string[1], name->model, name->model_len) &&
+			is_string(ledger, stream->string[0], name->provider, name->provider_len) &&
+			is_string(ledger, stream->string[2], name->service_tier, name->service_tier_len) &&
+			is_string(ledger, stream->string[3], name->label, name->label_len))
 			return &booking->streams[slot];
 	}
 	return add_stream(ledger, name, &key, hash);
@@ -394,7 +404,7 @@ find_chain(Booking *booking, Stream *stream, TimestampTz period)
 {
 	uint32		slot;
 
-	if (booking->n_chains * 2 >= booking->n_chain_slots)
+	if (booking->n_chains >= booking->n_chain_slots / 4 * 3)
 		grow_chains(booking);
 	slot = chain_hash(stream, period) & (booking->n_chain_slots - 1);
 	while (booking->chains[slot].stream != NULL)
@@ -485,18 +495,23 @@ cell_takes(const PriceBook *book, const Cell *cell, const Call *call, int64 n_ca
 
 /* Asks the book how a call is priced, and which others are priced alike. */
 static Pricing *
-make_pricing(Booking *booking, const PriceBook *book, const Stream *stream, const Call *call, int64 n_calls)
+make_pricing(Ledger *ledger, const PriceBook *book, const Stream *stream, const Call *call, int64 n_calls)
 {
 	static const TokenCounts nothing = {0};
+	Booking    *booking = ledger->booking;
 	Pricing    *pricing = MemoryContextAllocZero(booking->mcxt, sizeof(Pricing));
 	ModelName  *model = NULL;
 	Call		with_tokens = *call;
 
 	if (call->counts == NULL)
 		with_tokens.counts = &nothing;
-	if (!(stream->name.flags & (NAME_NO_PROVIDER | NAME_NO_MODEL)))
-		model = name_cache_get(&booking->names, book, stream->name.provider, stream->name.provider_len,
-							   stream->name.model, stream->name.model_len);
+	if (!(stream->flags & (NAME_NO_PROVIDER | NAME_NO_MODEL)))
+	{
+		const LedgerString *provider = &ledger->strings[stream->string[0]];
+		const LedgerString *name = &ledger->strings[stream->string[1]];
+
+		model = name_cache_get(&booking->names, book, provider->data, provider->len, name->data, name->len);
+	}
 	pricing->provider = stream->string[0];
 	pricing->service_tier = stream->string[2];
 	pricing->from = DT_NOBEGIN;
@@ -590,7 +605,7 @@ find_pricing(Ledger *ledger, const PriceBook *book, const Stream *stream, const 
 			pricing_takes(book, pricing, call, n_calls))
 			break;
 	if (pricing == NULL)
-		pricing = make_pricing(booking, book, stream, call, n_calls);
+		pricing = make_pricing(ledger, book, stream, call, n_calls);
 	else
 		*link = pricing->next;
 	pricing->next = *first;
@@ -1046,10 +1061,10 @@ book_usual_call(FunctionCallInfo fcinfo, Ledger *ledger)
 			return false;
 		if (likely(name_keys_equal(&slot->key, &key)) &&
 			(likely(name_key_is_all(provider.len, model.len)) ||
-			 (same_string(slot->stream->name.provider, slot->stream->name.provider_len, provider.data, provider.len) &&
-			  same_string(slot->stream->name.model, slot->stream->name.model_len, model.data, model.len))) &&
+			 (is_string(ledger, slot->stream->string[0], provider.data, provider.len) &&
+			  is_string(ledger, slot->stream->string[1], model.data, model.len))) &&
 			(flags == NAME_USUAL ||
-			 same_string(slot->stream->name.label, slot->stream->name.label_len, label.data, label.len)))
+			 is_string(ledger, slot->stream->string[3], label.data, label.len)))
 			break;
 	}
 	if (!common_counts_read(PG_GETARG_DATUM(ARG_TOKENS), &reported, count))

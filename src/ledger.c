@@ -566,11 +566,22 @@ ledger_sorted(const Ledger *ledger, uint32 **ranks)
 	return lines;
 }
 
+/* The stored form of a ledger in an argument; equal ledgers are equal bytes. */
+static bytea *
+stored_arg(FunctionCallInfo fcinfo, int argno)
+{
+	Datum		datum = PG_GETARG_DATUM(argno);
+
+	if (VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(datum)))
+		return ledger_write(expanded_ledger(datum));
+	return (bytea *) PG_DETOAST_DATUM(datum);
+}
+
 static bool
 ledgers_equal(FunctionCallInfo fcinfo)
 {
-	bytea	   *a = ledger_write(ledger_arg(fcinfo, 0));
-	bytea	   *b = ledger_write(ledger_arg(fcinfo, 1));
+	bytea	   *a = stored_arg(fcinfo, 0);
+	bytea	   *b = stored_arg(fcinfo, 1);
 
 	return VARSIZE(a) == VARSIZE(b) &&
 		memcmp(VARDATA(a), VARDATA(b), VARSIZE(a) - VARHDRSZ) == 0;

@@ -116,10 +116,6 @@ typedef struct CallName
 #define NAME_STANDARD_TIER 8
 #define NAME_USUAL (NAME_NO_LABEL | NAME_STANDARD_TIER)
 
-/*
- * Its strings are the ledger's: those of many streams are few, and found in the
- * cache.
- */
 typedef struct Stream
 {
 	uint32		hash;
@@ -127,27 +123,38 @@ typedef struct Stream
 	uint32		string[4];		/* provider, model, service tier, label */
 } Stream;
 
-/* A place in the table of streams: all that a call needs on the way to its cell. */
+/* All of a stream that a call needs on the way to its cell: one cache line. */
 typedef struct StreamSlot
 {
 	NameKey		key;			/* of provider, model and flags */
-	Stream	   *stream;			/* NULL: free */
 	Cell	   *cell;			/* took the last call; NULL at first */
+	uint32		label;			/* string number */
+	uint32		reserved;
 } StreamSlot;
+
+StaticAssertDecl(sizeof(StreamSlot) == 64, "a slot is a cache line");
 
 /* The cells of a stream in one period. */
 typedef struct CellChain
 {
-	Stream	   *stream;			/* NULL: free */
+	uint32		stream;
+	uint32		hash;
 	TimestampTz period;
 	Cell	   *cells;			/* the last used first */
 } CellChain;
 
+/*
+ * Streams and chains lie in the order in which they came, one behind the other;
+ * tables of their numbers + 1, 0 being free, find them by hash.
+ */
 struct Booking
 {
-	StreamSlot *streams;		/* by hash */
-	uint32		n_stream_slots; /* a power of two */
+	uint32	   *stream_places;
+	uint32		n_stream_places;	/* a power of two */
 	uint32		n_streams;
+	uint32		max_streams;
+	StreamSlot *slots;			/* by number of the stream */
+	Stream	   *streams;
 	uint64		fingerprint;	/* of the book */
 	uint32		book_size;
 	int			grain_len;
@@ -159,28 +166,28 @@ struct Booking
 	Pricing   **pricings;		/* by string number of the model; the last used
 								 * first */
 	uint32		max_pricings;
-	Stream	   *free_streams;	/* a block of them, not used yet */
-	Cell	   *free_cells;		/* the same */
-	uint32		n_free_streams;
+	Cell	   *free_cells;		/* a block of them, not used yet */
 	uint32		n_free_cells;
-	void	   *stream_memory;	/* of streams */
-	CellChain  *chains;			/* by stream and period */
+	void	   *slots_memory;	/* of slots */
+	CellChain  *chains;
 	uint32		n_chains;
-	uint32		n_chain_slots;
+	uint32		max_chains;
+	uint32	   *chain_places;	/* by stream and period */
+	uint32		n_chain_places;
 	Period	   *periods;		/* ascending: those that were met */
 	uint32		n_periods;
 	uint32		max_periods;
 };
 
 /*
- * Memory that begins with a cache line, filled with zeros.  It lives as long as
- * the booking; *memory is what can be freed before.
+ * Memory that begins with a cache line.  It lives as long as the booking;
+ * *memory is what can be freed before.
  */
 static void *
-alloc_lines(Booking *booking, Size size, void **memory)
+alloc_lines(Booking *booking, Size size, int flags, void **memory)
 {
 	*memory = MemoryContextAllocExtended(booking->mcxt, size + PG_CACHE_LINE_SIZE,
-										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+										 MCXT_ALLOC_HUGE | flags);
 	return (void *) TYPEALIGN(PG_CACHE_LINE_SIZE, *memory);
 }
 
@@ -226,26 +233,47 @@ stream_hash(const NameKey *key, uint32 flags, const char *service_tier, int serv
 	return hash;
 }
 
+/* Makes a table of places larger; it is to be filled anew. */
+static uint32 *
+grow_places(Booking *booking, uint32 *places, uint32 *n_places)
+{
+	if (places != NULL)
+		pfree(places);
+	*n_places = Max(*n_places * 2, 1024);
+	return MemoryContextAllocExtended(booking->mcxt, *n_places * sizeof(uint32),
+									  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+}
+
+static inline uint32 *
+free_place(uint32 *places, uint32 n_places, uint32 hash)
+{
+	uint32		place = hash & (n_places - 1);
+
+	while (places[place] != 0)
+		place = (place + 1) & (n_places - 1);
+	return &places[place];
+}
+
 static void
 grow_streams(Booking *booking)
 {
-	uint32		n_slots = Max(booking->n_stream_slots * 4, 1024);
-	void	   *old = booking->stream_memory;
-	StreamSlot *slots = alloc_lines(booking, n_slots * sizeof(StreamSlot), &booking->stream_memory);
+	void	   *old_memory = booking->slots_memory;
+	StreamSlot *old = booking->slots;
 
-	for (uint32 i = 0; i < booking->n_stream_slots; i++)
-		if (booking->streams[i].stream != NULL)
-		{
-			uint32		slot = booking->streams[i].stream->hash & (n_slots - 1);
-
-			while (slots[slot].stream != NULL)
-				slot = (slot + 1) & (n_slots - 1);
-			slots[slot] = booking->streams[i];
-		}
-	if (old != NULL)
-		pfree(old);
-	booking->streams = slots;
-	booking->n_stream_slots = n_slots;
+	booking->max_streams = Max(booking->max_streams * 2, 256);
+	booking->slots = alloc_lines(booking, booking->max_streams * sizeof(StreamSlot), 0, &booking->slots_memory);
+	if (old == NULL)
+		booking->streams = MemoryContextAllocHuge(booking->mcxt, booking->max_streams * sizeof(Stream));
+	else
+	{
+		memcpy(booking->slots, old, booking->n_streams * sizeof(StreamSlot));
+		pfree(old_memory);
+		booking->streams = repalloc_huge(booking->streams, booking->max_streams * sizeof(Stream));
+	}
+	/* three in four stay free: most streams lie at their own places */
+	booking->stream_places = grow_places(booking, booking->stream_places, &booking->n_stream_places);
+	for (uint32 i = 0; i < booking->n_streams; i++)
+		*free_place(booking->stream_places, booking->n_stream_places, booking->streams[i].hash) = i + 1;
 }
 
 static Booking *
@@ -261,39 +289,28 @@ booking_make(Ledger *ledger)
 	return booking;
 }
 
-#define STREAMS_IN_BLOCK 64
-
 static StreamSlot *
 add_stream(Ledger *ledger, const CallName *name, const NameKey *key, uint32 hash)
 {
 	Booking    *booking = ledger->booking;
 	Stream	   *stream;
-	uint32		slot;
+	StreamSlot *slot;
 
-	/* few streams lie at their own places; many would take too much memory */
-	if (booking->n_streams >= (booking->n_stream_slots < 4096 ? booking->n_stream_slots / 4 : booking->n_stream_slots / 4 * 3))
+	if (booking->n_streams == booking->max_streams)
 		grow_streams(booking);
-	if (booking->n_free_streams == 0)
-	{
-		booking->free_streams = MemoryContextAlloc(booking->mcxt, STREAMS_IN_BLOCK * sizeof(Stream));
-		booking->n_free_streams = STREAMS_IN_BLOCK;
-	}
-	stream = booking->free_streams++;
-	booking->n_free_streams--;
+	stream = &booking->streams[booking->n_streams];
 	stream->hash = hash;
 	stream->flags = name->flags;
 	stream->string[0] = ledger_string(ledger, (name->flags & NAME_NO_PROVIDER) ? NULL : name->provider, name->provider_len);
 	stream->string[1] = ledger_string(ledger, (name->flags & NAME_NO_MODEL) ? NULL : name->model, name->model_len);
 	stream->string[2] = ledger_string(ledger, name->service_tier, name->service_tier_len);
 	stream->string[3] = ledger_string(ledger, (name->flags & NAME_NO_LABEL) ? NULL : name->label, name->label_len);
-
-	slot = hash & (booking->n_stream_slots - 1);
-	while (booking->streams[slot].stream != NULL)
-		slot = (slot + 1) & (booking->n_stream_slots - 1);
-	booking->streams[slot].key = *key;
-	booking->streams[slot].stream = stream;
-	booking->n_streams++;
-	return &booking->streams[slot];
+	slot = &booking->slots[booking->n_streams];
+	slot->key = *key;
+	slot->cell = NULL;
+	slot->label = stream->string[3];
+	*free_place(booking->stream_places, booking->n_stream_places, hash) = ++booking->n_streams;
+	return slot;
 }
 
 /* Whether a string of the ledger is this one. */
@@ -311,11 +328,12 @@ find_stream(Ledger *ledger, const CallName *name)
 	NameKey		key = stream_key(name->provider, name->provider_len, name->model, name->model_len, name->flags);
 	uint32		hash = stream_hash(&key, name->flags, name->service_tier, name->service_tier_len,
 								   name->label, name->label_len);
-	uint32		mask = booking->n_stream_slots - 1;
+	uint32		mask = booking->n_stream_places - 1;
 
-	for (uint32 slot = hash & mask; booking->streams[slot].stream != NULL; slot = (slot + 1) & mask)
+	for (uint32 place = hash & mask; booking->stream_places[place] != 0; place = (place + 1) & mask)
 	{
-		const Stream *stream = booking->streams[slot].stream;
+		uint32		number = booking->stream_places[place] - 1;
+		const Stream *stream = &booking->streams[number];
 
 		/* a NULL has length 0, and the flags tell it from an empty string */
 		if (stream->hash == hash && stream->flags == name->flags &&
@@ -323,7 +341,7 @@ find_stream(Ledger *ledger, const CallName *name)
 			is_string(ledger, stream->string[0], name->provider, name->provider_len) &&
 			is_string(ledger, stream->string[2], name->service_tier, name->service_tier_len) &&
 			is_string(ledger, stream->string[3], name->label, name->label_len))
-			return &booking->streams[slot];
+			return &booking->slots[number];
 	}
 	return add_stream(ledger, name, &key, hash);
 }
@@ -371,52 +389,40 @@ booking_period(Ledger *ledger, TimestampTz at, TimestampTz *to)
 	return period.from;
 }
 
-static inline uint32
-chain_hash(const Stream *stream, TimestampTz period)
-{
-	return hash_combine(stream->hash, (uint32) murmurhash32((uint32) (period >> 20) ^ (uint32) (period >> 42)));
-}
-
-static void
-grow_chains(Booking *booking)
-{
-	uint32		n_slots = Max(booking->n_chain_slots * 2, 1024);
-	CellChain  *slots = MemoryContextAllocExtended(booking->mcxt, n_slots * sizeof(CellChain),
-												   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-
-	for (uint32 i = 0; i < booking->n_chain_slots; i++)
-		if (booking->chains[i].stream != NULL)
-		{
-			uint32		slot = chain_hash(booking->chains[i].stream, booking->chains[i].period) & (n_slots - 1);
-
-			while (slots[slot].stream != NULL)
-				slot = (slot + 1) & (n_slots - 1);
-			slots[slot] = booking->chains[i];
-		}
-	if (booking->chains != NULL)
-		pfree(booking->chains);
-	booking->chains = slots;
-	booking->n_chain_slots = n_slots;
-}
-
 static CellChain *
-find_chain(Booking *booking, Stream *stream, TimestampTz period)
+find_chain(Booking *booking, uint32 stream, TimestampTz period)
 {
-	uint32		slot;
+	uint32		hash = hash_combine(booking->streams[stream].hash,
+									murmurhash32((uint32) (period >> 20) ^ (uint32) (period >> 42)));
+	CellChain  *chain;
 
-	if (booking->n_chains >= booking->n_chain_slots / 4 * 3)
-		grow_chains(booking);
-	slot = chain_hash(stream, period) & (booking->n_chain_slots - 1);
-	while (booking->chains[slot].stream != NULL)
+	if (booking->n_chains == booking->max_chains)
 	{
-		if (booking->chains[slot].stream == stream && booking->chains[slot].period == period)
-			return &booking->chains[slot];
-		slot = (slot + 1) & (booking->n_chain_slots - 1);
+		booking->max_chains = Max(booking->max_chains * 2, 512);
+		booking->chains = booking->chains == NULL ?
+			MemoryContextAllocHuge(booking->mcxt, booking->max_chains * sizeof(CellChain)) :
+			repalloc_huge(booking->chains, booking->max_chains * sizeof(CellChain));
+		booking->chain_places = grow_places(booking, booking->chain_places, &booking->n_chain_places);
+		for (uint32 i = 0; i < booking->n_chains; i++)
+			*free_place(booking->chain_places, booking->n_chain_places, booking->chains[i].hash) = i + 1;
 	}
-	booking->chains[slot].stream = stream;
-	booking->chains[slot].period = period;
-	booking->n_chains++;
-	return &booking->chains[slot];
+	for (uint32 place = hash;; place++)
+	{
+		uint32		number = booking->chain_places[place & (booking->n_chain_places - 1)];
+
+		if (number == 0)
+			break;
+		chain = &booking->chains[number - 1];
+		if (chain->stream == stream && chain->period == period)
+			return chain;
+	}
+	chain = &booking->chains[booking->n_chains];
+	chain->stream = stream;
+	chain->hash = hash;
+	chain->period = period;
+	chain->cells = NULL;
+	*free_place(booking->chain_places, booking->n_chain_places, hash) = ++booking->n_chains;
+	return chain;
 }
 
 /*
@@ -635,7 +641,7 @@ make_cell(Ledger *ledger, const PriceBook *book, const Stream *stream, CellChain
 
 	if (booking->n_free_cells == 0)
 	{
-		booking->free_cells = alloc_lines(booking, CELLS_IN_BLOCK * sizeof(Cell), &memory);
+		booking->free_cells = alloc_lines(booking, CELLS_IN_BLOCK * sizeof(Cell), MCXT_ALLOC_ZERO, &memory);
 		booking->n_free_cells = CELLS_IN_BLOCK;
 	}
 	cell = booking->free_cells++;
@@ -659,7 +665,7 @@ make_cell(Ledger *ledger, const PriceBook *book, const Stream *stream, CellChain
 
 /* The cell for a call that the last one of its stream does not take. */
 static pg_noinline Cell *
-find_cell(Ledger *ledger, const PriceBook *book, Stream *stream, const Call *call, int64 n_calls)
+find_cell(Ledger *ledger, const PriceBook *book, uint32 stream, const Call *call, int64 n_calls)
 {
 	TimestampTz to;
 	TimestampTz from = booking_period(ledger, call->at, &to);
@@ -670,7 +676,7 @@ find_cell(Ledger *ledger, const PriceBook *book, Stream *stream, const Call *cal
 	while ((cell = *link) != NULL && !cell_takes(book, cell, call, n_calls))
 		link = &cell->next;
 	if (cell == NULL)
-		return make_cell(ledger, book, stream, chain, to, call, n_calls);
+		return make_cell(ledger, book, &ledger->booking->streams[stream], chain, to, call, n_calls);
 	*link = cell->next;
 	cell->next = chain->cells;
 	chain->cells = cell;
@@ -751,7 +757,7 @@ cell_add(Booking *booking, Cell *cell, const TokenCounts *counts, int64 n_calls)
 
 /* What a cell has taken, priced, as a line. */
 static void
-cell_line(const Cell *cell, const CellChain *chain, LedgerLine *line)
+cell_line(const Booking *booking, const Cell *cell, const CellChain *chain, LedgerLine *line)
 {
 	const Pricing *pricing = cell->pricing;
 	const PricedRates *contracted = pricing->rates[CONTRACTED];
@@ -760,10 +766,10 @@ cell_line(const Cell *cell, const CellChain *chain, LedgerLine *line)
 
 	memset(line, 0, sizeof(LedgerLine));
 	line->key.period = chain->period;
-	line->key.provider = chain->stream->string[0];
-	line->key.model = chain->stream->string[1];
-	line->key.service_tier = chain->stream->string[2];
-	line->key.label = chain->stream->string[3];
+	line->key.provider = booking->streams[chain->stream].string[0];
+	line->key.model = booking->streams[chain->stream].string[1];
+	line->key.service_tier = booking->streams[chain->stream].string[2];
+	line->key.label = booking->streams[chain->stream].string[3];
 	memcpy(line->key.side, pricing->side, sizeof(line->key.side));
 	line->calls = cell->calls;
 	line->tokens.reported = cell->reported;
@@ -793,7 +799,7 @@ booking_flush(Ledger *ledger)
 
 	if (booking == NULL)
 		return;
-	for (uint32 i = 0; i < booking->n_chain_slots; i++)
+	for (uint32 i = 0; i < booking->n_chains; i++)
 		for (Cell *cell = booking->chains[i].cells; cell != NULL; cell = cell->next)
 		{
 			CellMore   *more = cell->more;
@@ -801,7 +807,7 @@ booking_flush(Ledger *ledger)
 
 			if (cell->calls == 0)
 				continue;
-			cell_line(cell, &booking->chains[i], &line);
+			cell_line(booking, cell, &booking->chains[i], &line);
 			ledger_line_add(ledger_line(ledger, &line.key), &line);
 
 			cell->calls = 0;
@@ -831,22 +837,21 @@ booked_lines_begin(BookedLines *booked, const Ledger *ledger)
 	memset(booked, 0, sizeof(BookedLines));
 	booked->ledger = ledger;
 	booked->ranks = palloc0(ledger->n_strings * sizeof(uint32));
-	for (uint32 i = 0; i < booking->n_stream_slots; i++)
-		if (booking->streams[i].cell != NULL)
-			for (int s = 0; s < lengthof(booking->streams[i].stream->string); s++)
-				booked->ranks[booking->streams[i].stream->string[s]] = 1;
+	for (uint32 i = 0; i < booking->n_streams; i++)
+		for (int s = 0; s < lengthof(booking->streams[i].string); s++)
+			booked->ranks[booking->streams[i].string[s]] = 1;
 	ledger_rank_strings(ledger, booked->ranks);
 
 	booked->order = palloc_extended((booking->n_chains + 1) * sizeof(LineOrder), MCXT_ALLOC_HUGE);
-	for (uint32 i = 0; i < booking->n_chain_slots; i++)
-		if (booking->chains[i].cells != NULL)
-		{
-			LineOrder  *order = &booked->order[booked->n_chains++];
+	for (uint32 i = 0; i < booking->n_chains; i++)
+	{
+		LineOrder  *order = &booked->order[i];
 
-			order->period = booking->chains[i].period;
-			order->names = ledger_names(booked->ranks, booking->chains[i].stream->string);
-			order->number = i;
-		}
+		order->period = booking->chains[i].period;
+		order->names = ledger_names(booked->ranks, booking->streams[booking->chains[i].stream].string);
+		order->number = i;
+	}
+	booked->n_chains = booking->n_chains;
 	ledger_order(booked->order, booked->n_chains, NULL, NULL);
 	return true;
 }
@@ -861,6 +866,7 @@ compare_booked(const void *a, const void *b, void *ranks)
 const LedgerLine *
 booked_lines_next(BookedLines *booked)
 {
+	const Booking *booking = booked->ledger->booking;
 	const CellChain *chain;
 	uint32		n_cells = 0;
 
@@ -868,7 +874,7 @@ booked_lines_next(BookedLines *booked)
 		return &booked->lines[booked->next_line++];
 	if (booked->next_chain == booked->n_chains)
 		return NULL;
-	chain = &booked->ledger->booking->chains[booked->order[booked->next_chain++].number];
+	chain = &booking->chains[booked->order[booked->next_chain++].number];
 	for (const Cell *cell = chain->cells; cell != NULL; cell = cell->next)
 		n_cells++;
 	if (n_cells > booked->max_lines)
@@ -882,7 +888,7 @@ booked_lines_next(BookedLines *booked)
 		LedgerLine *line = &booked->lines[booked->n_lines];
 		uint32		same = 0;
 
-		cell_line(cell, chain, line);
+		cell_line(booking, cell, chain, line);
 		while (memcmp(&booked->lines[same].key, &line->key, sizeof(LineKey)) != 0)
 			same++;
 		if (same < booked->n_lines)
@@ -998,7 +1004,7 @@ usual_cell(Ledger *ledger, const PriceBook *book, StreamSlot *slot, TimestampTz 
 	counts.reported = reported;
 	memcpy(counts.count, count, N_COMMON_METERS * sizeof(int64));
 	if (!cell_takes(book, slot->cell, &call, 1))
-		slot->cell = find_cell(ledger, book, slot->stream, &call, 1);
+		slot->cell = find_cell(ledger, book, slot - ledger->booking->slots, &call, 1);
 	if (slot->cell->pricing->graduated[CONTRACTED] || slot->cell->pricing->graduated[LIST])
 		add_slices(book, slot->cell, &call, 1);
 	return slot->cell;
@@ -1056,17 +1062,20 @@ book_usual_call(FunctionCallInfo fcinfo, Ledger *ledger)
 	place = stream_hash(&key, flags, NULL, 0, label.data, label.len);
 	for (;; place++)
 	{
-		slot = &booking->streams[place & (booking->n_stream_slots - 1)];
-		if (slot->cell == NULL)
+		uint32		number = booking->stream_places[place & (booking->n_stream_places - 1)];
+
+		if (number == 0)
 			return false;
+		slot = &booking->slots[number - 1];
 		if (likely(name_keys_equal(&slot->key, &key)) &&
 			(likely(name_key_is_all(provider.len, model.len)) ||
-			 (is_string(ledger, slot->stream->string[0], provider.data, provider.len) &&
-			  is_string(ledger, slot->stream->string[1], model.data, model.len))) &&
-			(flags == NAME_USUAL ||
-			 is_string(ledger, slot->stream->string[3], label.data, label.len)))
+			 (is_string(ledger, booking->streams[number - 1].string[0], provider.data, provider.len) &&
+			  is_string(ledger, booking->streams[number - 1].string[1], model.data, model.len))) &&
+			(flags == NAME_USUAL || is_string(ledger, slot->label, label.data, label.len)))
 			break;
 	}
+	if (slot->cell == NULL)
+		return false;
 	if (!common_counts_read(PG_GETARG_DATUM(ARG_TOKENS), &reported, count))
 		return false;
 
@@ -1153,7 +1162,7 @@ book_call(FunctionCallInfo fcinfo, Ledger *ledger, MemoryContext aggcontext)
 		call.counts = &counts;
 	}
 	if (slot->cell == NULL || !cell_takes(book, slot->cell, &call, n_calls))
-		slot->cell = find_cell(ledger, book, slot->stream, &call, n_calls);
+		slot->cell = find_cell(ledger, book, slot - ledger->booking->slots, &call, n_calls);
 	if (slot->cell->pricing->graduated[CONTRACTED] || slot->cell->pricing->graduated[LIST])
 		add_slices(book, slot->cell, &call, n_calls);
 	cell_add(ledger->booking, slot->cell, &counts, n_calls);

@@ -10,13 +10,16 @@
  *
  *	  stream	the calls of one provider, model, service tier and label; it
  *				knows the cell that took its last call
- *	  cell		a stretch of time within a period, a band of input tokens, the
- *				rates for both, and counts
+ *	  cell		a stretch of time within a period, a band of input tokens, and
+ *				counts
+ *	  pricing	what the book says of a model and service tier in a stretch of
+ *				time and a band of input tokens: cells of any period and label
+ *				share it
  *
  * A call nearly always goes where the last one of its stream went; else the
- * cells of its stream and period are tried, and only where none of them takes
- * it is the price book asked.  Graduated calls, whose slices have rates of their
- * own, are priced one by one.
+ * cells of its stream and period are tried, then a new one is made.  Only where
+ * no pricing of its model takes it is the price book asked.  Graduated calls,
+ * whose slices have rates of their own, are priced one by one.
  *
  * All of it hangs on the state, not on fn_extra: a distributed engine may call
  * with an empty one each time.
@@ -41,36 +44,57 @@ typedef struct TokenBand
 	int64		last;			/* included */
 } TokenBand;
 
-typedef struct Cell
+/* How the calls of a model and service tier are priced; by string numbers. */
+typedef struct Pricing
 {
 	/* which calls it takes */
+	uint32		provider;
+	uint32		service_tier;
 	TimestampTz from;
 	TimestampTz to;				/* not included */
+	TokenBand	band[2];		/* by TierBasis */
 	MeterSet	unrated;		/* a call that used one of these needs a look */
 	bool		simple;			/* its calls are priced by rates and lack none */
 	bool		no_tokens;		/* the tokens of its calls are NULL */
-	TokenBand	band[2];		/* by TierBasis */
-
-	/* what it has taken: up to here one cache line, with common meters two */
-	MeterSet	reported;
-	int64		calls;
-	int64		count[N_METERS];
-
-	/* which calls it takes, where they are not simple */
 	MeterSet	lacking[N_SIDES];	/* exactly the unrated meters that they
 									 * used */
 
 	/* how they are priced */
-	uint32		line;			/* in the ledger's lines */
-	PricedRates *rates[N_SIDES];	/* NULL: unpriced, or graduated */
+	LineSide	side[N_SIDES];
+	bool		graduated[N_SIDES]; /* each slice has a rate of its own */
+	const PricedRates *rates[N_SIDES];	/* NULL: unpriced, or graduated */
+	PricedRates own_rates[N_SIDES];
 	PriceBand	price[N_SIDES]; /* but for their rows */
+	struct Pricing *next;		/* of the same model, whatever the provider */
+} Pricing;
+
+/* What few cells need. */
+typedef struct CellMore
+{
+	int64		count[N_METERS];	/* but for common meters */
 	int64		fallback_tokens;	/* of graduated calls */
 	Money	   *slices[N_SIDES];	/* costs of graduated calls by meter, or
 									 * NULL */
+} CellMore;
 
+/* Two cache lines: the first decides which calls it takes. */
+typedef struct Cell
+{
+	TimestampTz from;
+	TimestampTz to;				/* not included */
+	TokenBand	band[2];		/* by TierBasis; empty where the pricing is not
+								 * simple */
+	MeterSet	unrated;		/* a call that used one of these needs a look */
+	MeterSet	reported;
+	int64		calls;
+	int64		count[N_COMMON_METERS];
+	const Pricing *pricing;
+	CellMore   *more;			/* NULL: it has only common meters and no
+								 * slices */
 	struct Cell *next;			/* of the same stream and period */
-	struct Cell *next_cell;		/* of all */
 } Cell;
+
+StaticAssertDecl(sizeof(Cell) == 128, "a cell is two cache lines");
 
 /* The strings of a call; a NULL one has length 0 and a bit in flags. */
 typedef struct CallName
@@ -95,31 +119,42 @@ typedef struct CallName
 typedef struct Stream
 {
 	uint32		hash;
-	CallName	name;			/* its strings lie behind it */
+	uint32		flags;			/* NAME_... */
 	uint32		string[4];		/* provider, model, service tier, label */
 } Stream;
 
-/* A place in the table of streams: all that a call needs on the way to its cell. */
+/* All of a stream that a call needs on the way to its cell: one cache line. */
 typedef struct StreamSlot
 {
 	NameKey		key;			/* of provider, model and flags */
-	Stream	   *stream;			/* NULL: free */
 	Cell	   *cell;			/* took the last call; NULL at first */
+	uint32		label;			/* string number */
+	uint32		reserved;
 } StreamSlot;
+
+StaticAssertDecl(sizeof(StreamSlot) == 64, "a slot is a cache line");
 
 /* The cells of a stream in one period. */
 typedef struct CellChain
 {
-	Stream	   *stream;			/* NULL: free */
+	uint32		stream;
+	uint32		hash;
 	TimestampTz period;
 	Cell	   *cells;			/* the last used first */
 } CellChain;
 
+/*
+ * Streams and chains lie in the order in which they came, one behind the other;
+ * tables of their numbers + 1, 0 being free, find them by hash.
+ */
 struct Booking
 {
-	StreamSlot *streams;		/* by hash */
-	uint32		n_stream_slots; /* a power of two */
+	uint32	   *stream_places;
+	uint32		n_stream_places;	/* a power of two */
 	uint32		n_streams;
+	uint32		max_streams;
+	StreamSlot *slots;			/* by number of the stream */
+	Stream	   *streams;
 	uint64		fingerprint;	/* of the book */
 	uint32		book_size;
 	int			grain_len;
@@ -128,26 +163,32 @@ struct Booking
 	char		zone[TZ_STRLEN_MAX];
 	MemoryContext mcxt;			/* of everything here but names' own */
 	NameCache	names;
-	CellChain  *chains;			/* by stream and period */
+	Pricing   **pricings;		/* by string number of the model; the last used
+								 * first */
+	uint32		max_pricings;
+	Cell	   *free_cells;		/* a block of them, not used yet */
+	uint32		n_free_cells;
+	void	   *slots_memory;	/* of slots */
+	CellChain  *chains;
 	uint32		n_chains;
-	uint32		n_chain_slots;
+	uint32		max_chains;
+	uint32	   *chain_places;	/* by stream and period */
+	uint32		n_chain_places;
 	Period	   *periods;		/* ascending: those that were met */
 	uint32		n_periods;
 	uint32		max_periods;
-	Cell	   *cells;			/* all */
 };
 
 /*
- * Memory that begins with a cache line, filled with zeros.  It lives as long as
- * the booking.
+ * Memory that begins with a cache line.  It lives as long as the booking;
+ * *memory is what can be freed before.
  */
 static void *
-alloc_lines(Booking *booking, Size size)
+alloc_lines(Booking *booking, Size size, int flags, void **memory)
 {
-	char	   *memory = MemoryContextAllocExtended(booking->mcxt, size + PG_CACHE_LINE_SIZE,
-													MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-
-	return (void *) TYPEALIGN(PG_CACHE_LINE_SIZE, memory);
+	*memory = MemoryContextAllocExtended(booking->mcxt, size + PG_CACHE_LINE_SIZE,
+										 MCXT_ALLOC_HUGE | flags);
+	return (void *) TYPEALIGN(PG_CACHE_LINE_SIZE, *memory);
 }
 
 /* A book without prices: what a NULL one stands for. */
@@ -192,23 +233,47 @@ stream_hash(const NameKey *key, uint32 flags, const char *service_tier, int serv
 	return hash;
 }
 
+/* Makes a table of places larger; it is to be filled anew. */
+static uint32 *
+grow_places(Booking *booking, uint32 *places, uint32 *n_places)
+{
+	if (places != NULL)
+		pfree(places);
+	*n_places = Max(*n_places * 2, 1024);
+	return MemoryContextAllocExtended(booking->mcxt, *n_places * sizeof(uint32),
+									  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+}
+
+static inline uint32 *
+free_place(uint32 *places, uint32 n_places, uint32 hash)
+{
+	uint32		place = hash & (n_places - 1);
+
+	while (places[place] != 0)
+		place = (place + 1) & (n_places - 1);
+	return &places[place];
+}
+
 static void
 grow_streams(Booking *booking)
 {
-	uint32		n_slots = Max(booking->n_stream_slots * 2, 1024);
-	StreamSlot *slots = alloc_lines(booking, n_slots * sizeof(StreamSlot));
+	void	   *old_memory = booking->slots_memory;
+	StreamSlot *old = booking->slots;
 
-	for (uint32 i = 0; i < booking->n_stream_slots; i++)
-		if (booking->streams[i].stream != NULL)
-		{
-			uint32		slot = booking->streams[i].stream->hash & (n_slots - 1);
-
-			while (slots[slot].stream != NULL)
-				slot = (slot + 1) & (n_slots - 1);
-			slots[slot] = booking->streams[i];
-		}
-	booking->streams = slots;
-	booking->n_stream_slots = n_slots;
+	booking->max_streams = Max(booking->max_streams * 2, 256);
+	booking->slots = alloc_lines(booking, booking->max_streams * sizeof(StreamSlot), 0, &booking->slots_memory);
+	if (old == NULL)
+		booking->streams = MemoryContextAllocHuge(booking->mcxt, booking->max_streams * sizeof(Stream));
+	else
+	{
+		memcpy(booking->slots, old, booking->n_streams * sizeof(StreamSlot));
+		pfree(old_memory);
+		booking->streams = repalloc_huge(booking->streams, booking->max_streams * sizeof(Stream));
+	}
+	/* three in four stay free: most streams lie at their own places */
+	booking->stream_places = grow_places(booking, booking->stream_places, &booking->n_stream_places);
+	for (uint32 i = 0; i < booking->n_streams; i++)
+		*free_place(booking->stream_places, booking->n_stream_places, booking->streams[i].hash) = i + 1;
 }
 
 static Booking *
@@ -229,36 +294,30 @@ add_stream(Ledger *ledger, const CallName *name, const NameKey *key, uint32 hash
 {
 	Booking    *booking = ledger->booking;
 	Stream	   *stream;
-	char	   *strings;
-	uint32		slot;
+	StreamSlot *slot;
 
-	if (booking->n_streams * 4 >= booking->n_stream_slots)
+	if (booking->n_streams == booking->max_streams)
 		grow_streams(booking);
-	stream = MemoryContextAllocZero(booking->mcxt, sizeof(Stream) + name->provider_len + name->model_len +
-									name->service_tier_len + name->label_len);
+	stream = &booking->streams[booking->n_streams];
 	stream->hash = hash;
-	stream->name = *name;
-	strings = (char *) (stream + 1);
-#define KEEP(member) \
-	(memcpy(strings, name->member, name->member##_len), \
-	 stream->name.member = strings, strings += name->member##_len)
-	KEEP(provider);
-	KEEP(model);
-	KEEP(service_tier);
-	KEEP(label);
-#undef KEEP
+	stream->flags = name->flags;
 	stream->string[0] = ledger_string(ledger, (name->flags & NAME_NO_PROVIDER) ? NULL : name->provider, name->provider_len);
 	stream->string[1] = ledger_string(ledger, (name->flags & NAME_NO_MODEL) ? NULL : name->model, name->model_len);
 	stream->string[2] = ledger_string(ledger, name->service_tier, name->service_tier_len);
 	stream->string[3] = ledger_string(ledger, (name->flags & NAME_NO_LABEL) ? NULL : name->label, name->label_len);
+	slot = &booking->slots[booking->n_streams];
+	slot->key = *key;
+	slot->cell = NULL;
+	slot->label = stream->string[3];
+	*free_place(booking->stream_places, booking->n_stream_places, hash) = ++booking->n_streams;
+	return slot;
+}
 
-	slot = hash & (booking->n_stream_slots - 1);
-	while (booking->streams[slot].stream != NULL)
-		slot = (slot + 1) & (booking->n_stream_slots - 1);
-	booking->streams[slot].key = *key;
-	booking->streams[slot].stream = stream;
-	booking->n_streams++;
-	return &booking->streams[slot];
+/* Whether a string of the ledger is this one. */
+static pg_attribute_always_inline bool
+is_string(const Ledger *ledger, uint32 string, const char *data, int len)
+{
+	return same_string(ledger->strings[string].data, ledger->strings[string].len, data, len);
 }
 
 /* The stream of a call, found by all its strings; it stays until one is added. */
@@ -269,19 +328,20 @@ find_stream(Ledger *ledger, const CallName *name)
 	NameKey		key = stream_key(name->provider, name->provider_len, name->model, name->model_len, name->flags);
 	uint32		hash = stream_hash(&key, name->flags, name->service_tier, name->service_tier_len,
 								   name->label, name->label_len);
-	uint32		mask = booking->n_stream_slots - 1;
+	uint32		mask = booking->n_stream_places - 1;
 
-	for (uint32 slot = hash & mask; booking->streams[slot].stream != NULL; slot = (slot + 1) & mask)
+	for (uint32 place = hash & mask; booking->stream_places[place] != 0; place = (place + 1) & mask)
 	{
-		const Stream *stream = booking->streams[slot].stream;
-		const CallName *its = &stream->name;
+		uint32		number = booking->stream_places[place] - 1;
+		const Stream *stream = &booking->streams[number];
 
-		if (stream->hash == hash && its->flags == name->flags &&
-			same_string(its->model, its->model_len, name->model, name->model_len) &&
-			same_string(its->provider, its->provider_len, name->provider, name->provider_len) &&
-			same_string(its->service_tier, its->service_tier_len, name->service_tier, name->service_tier_len) &&
-			same_string(its->label, its->label_len, name->label, name->label_len))
-			return &booking->streams[slot];
+		/* a NULL has length 0, and the flags tell it from an empty string */
+		if (stream->hash == hash && stream->flags == name->flags &&
+			is_string(ledger, stream->string[1], name->model, name->model_len) &&
+			is_string(ledger, stream->string[0], name->provider, name->provider_len) &&
+			is_string(ledger, stream->string[2], name->service_tier, name->service_tier_len) &&
+			is_string(ledger, stream->string[3], name->label, name->label_len))
+			return &booking->slots[number];
 	}
 	return add_stream(ledger, name, &key, hash);
 }
@@ -295,6 +355,9 @@ booking_period(Ledger *ledger, TimestampTz at, TimestampTz *to)
 	uint32		high = booking->n_periods;
 	Period		period;
 
+	/* calls nearly always come in the order of time */
+	if (high > 0 && booking->periods[high - 1].from <= at)
+		low = high;
 	/* the last one that begins at or before the time */
 	while (low < high)
 	{
@@ -326,52 +389,40 @@ booking_period(Ledger *ledger, TimestampTz at, TimestampTz *to)
 	return period.from;
 }
 
-static inline uint32
-chain_hash(const Stream *stream, TimestampTz period)
-{
-	return hash_combine(stream->hash, (uint32) murmurhash32((uint32) (period >> 20) ^ (uint32) (period >> 42)));
-}
-
-static void
-grow_chains(Booking *booking)
-{
-	uint32		n_slots = Max(booking->n_chain_slots * 2, 1024);
-	CellChain  *slots = MemoryContextAllocExtended(booking->mcxt, n_slots * sizeof(CellChain),
-												   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-
-	for (uint32 i = 0; i < booking->n_chain_slots; i++)
-		if (booking->chains[i].stream != NULL)
-		{
-			uint32		slot = chain_hash(booking->chains[i].stream, booking->chains[i].period) & (n_slots - 1);
-
-			while (slots[slot].stream != NULL)
-				slot = (slot + 1) & (n_slots - 1);
-			slots[slot] = booking->chains[i];
-		}
-	if (booking->chains != NULL)
-		pfree(booking->chains);
-	booking->chains = slots;
-	booking->n_chain_slots = n_slots;
-}
-
 static CellChain *
-find_chain(Booking *booking, Stream *stream, TimestampTz period)
+find_chain(Booking *booking, uint32 stream, TimestampTz period)
 {
-	uint32		slot;
+	uint32		hash = hash_combine(booking->streams[stream].hash,
+									murmurhash32((uint32) (period >> 20) ^ (uint32) (period >> 42)));
+	CellChain  *chain;
 
-	if (booking->n_chains * 2 >= booking->n_chain_slots)
-		grow_chains(booking);
-	slot = chain_hash(stream, period) & (booking->n_chain_slots - 1);
-	while (booking->chains[slot].stream != NULL)
+	if (booking->n_chains == booking->max_chains)
 	{
-		if (booking->chains[slot].stream == stream && booking->chains[slot].period == period)
-			return &booking->chains[slot];
-		slot = (slot + 1) & (booking->n_chain_slots - 1);
+		booking->max_chains = Max(booking->max_chains * 2, 512);
+		booking->chains = booking->chains == NULL ?
+			MemoryContextAllocHuge(booking->mcxt, booking->max_chains * sizeof(CellChain)) :
+			repalloc_huge(booking->chains, booking->max_chains * sizeof(CellChain));
+		booking->chain_places = grow_places(booking, booking->chain_places, &booking->n_chain_places);
+		for (uint32 i = 0; i < booking->n_chains; i++)
+			*free_place(booking->chain_places, booking->n_chain_places, booking->chains[i].hash) = i + 1;
 	}
-	booking->chains[slot].stream = stream;
-	booking->chains[slot].period = period;
-	booking->n_chains++;
-	return &booking->chains[slot];
+	for (uint32 place = hash;; place++)
+	{
+		uint32		number = booking->chain_places[place & (booking->n_chain_places - 1)];
+
+		if (number == 0)
+			break;
+		chain = &booking->chains[number - 1];
+		if (chain->stream == stream && chain->period == period)
+			return chain;
+	}
+	chain = &booking->chains[booking->n_chains];
+	chain->stream = stream;
+	chain->hash = hash;
+	chain->period = period;
+	chain->cells = NULL;
+	*free_place(booking->chain_places, booking->n_chain_places, hash) = ++booking->n_chains;
+	return chain;
 }
 
 /*
@@ -417,17 +468,17 @@ narrow_token_band(TokenBand *band, int64 above, int64 up_to)
 	band->last = Min(band->last, up_to);
 }
 
-/* Whether a cell of the call's stream takes the call. */
+/* Whether a pricing of the call's model and service tier is that of the call. */
 static bool
-cell_takes(const PriceBook *book, const Cell *cell, const Call *call, int64 n_calls)
+pricing_takes(const PriceBook *book, const Pricing *pricing, const Call *call, int64 n_calls)
 {
-	if (call->at < cell->from || call->at >= cell->to)
+	if (call->at < pricing->from || call->at >= pricing->to)
 		return false;
-	if (call->counts == NULL || cell->no_tokens)
-		return call->counts == NULL && cell->no_tokens;
-	for (int basis = 0; basis < lengthof(cell->band); basis++)
+	if (call->counts == NULL || pricing->no_tokens)
+		return call->counts == NULL && pricing->no_tokens;
+	for (int basis = 0; basis < lengthof(pricing->band); basis++)
 	{
-		const TokenBand *band = &cell->band[basis];
+		const TokenBand *band = &pricing->band[basis];
 
 		/* the tokens of a call without thresholds may be too many to add */
 		if ((band->first > 0 || band->last < PG_INT64_MAX) &&
@@ -435,73 +486,69 @@ cell_takes(const PriceBook *book, const Cell *cell, const Call *call, int64 n_ca
 			return false;
 	}
 	for (int side = 0; side < N_SIDES; side++)
-		if (lacking_rates(book, &cell->price[side], call, n_calls) != cell->lacking[side])
+		if (lacking_rates(book, &pricing->price[side], call, n_calls) != pricing->lacking[side])
 			return false;
 	return true;
 }
 
-static PricedRates *
-keep_rates(Booking *booking, const BookRow *row)
+/* Whether a cell of the call's stream takes the call. */
+static bool
+cell_takes(const PriceBook *book, const Cell *cell, const Call *call, int64 n_calls)
 {
-	PricedRates *rates = MemoryContextAlloc(booking->mcxt, sizeof(PricedRates));
-
-	*rates = row->rates;
-	return rates;
+	return call->at >= cell->from && call->at < cell->to &&
+		pricing_takes(book, cell->pricing, call, n_calls);
 }
 
-/* Asks the book, and makes the cell that takes a call. */
-static Cell *
-make_cell(Ledger *ledger, const PriceBook *book, Stream *stream, CellChain *chain,
-		  TimestampTz period_to, const Call *call, int64 n_calls)
+/* Asks the book how a call is priced, and which others are priced alike. */
+static Pricing *
+make_pricing(Ledger *ledger, const PriceBook *book, const Stream *stream, const Call *call, int64 n_calls)
 {
 	static const TokenCounts nothing = {0};
 	Booking    *booking = ledger->booking;
-	Cell	   *cell = alloc_lines(booking, sizeof(Cell));
+	Pricing    *pricing = MemoryContextAllocZero(booking->mcxt, sizeof(Pricing));
 	ModelName  *model = NULL;
 	Call		with_tokens = *call;
-	LineKey		key;
 
 	if (call->counts == NULL)
 		with_tokens.counts = &nothing;
-	if (!(stream->name.flags & (NAME_NO_PROVIDER | NAME_NO_MODEL)))
-		model = name_cache_get(&booking->names, book, stream->name.provider, stream->name.provider_len,
-							   stream->name.model, stream->name.model_len);
-	memset(&key, 0, sizeof(LineKey));
-	key.period = chain->period;
-	key.provider = stream->string[0];
-	key.model = stream->string[1];
-	key.service_tier = stream->string[2];
-	key.label = stream->string[3];
+	if (!(stream->flags & (NAME_NO_PROVIDER | NAME_NO_MODEL)))
+	{
+		const LedgerString *provider = &ledger->strings[stream->string[0]];
+		const LedgerString *name = &ledger->strings[stream->string[1]];
 
-	cell->from = chain->period;
-	cell->to = period_to;
-	cell->simple = true;
-	for (int basis = 0; basis < lengthof(cell->band); basis++)
-		cell->band[basis].last = PG_INT64_MAX;
+		model = name_cache_get(&booking->names, book, provider->data, provider->len, name->data, name->len);
+	}
+	pricing->provider = stream->string[0];
+	pricing->service_tier = stream->string[2];
+	pricing->from = DT_NOBEGIN;
+	pricing->to = DT_NOEND;
+	pricing->simple = true;
+	for (int basis = 0; basis < lengthof(pricing->band); basis++)
+		pricing->band[basis].last = PG_INT64_MAX;
 	for (int s = 0; s < N_SIDES; s++)
 	{
-		PriceBand  *price = &cell->price[s];
-		LineSide   *side = &key.side[s];
+		PriceBand  *price = &pricing->price[s];
+		LineSide   *side = &pricing->side[s];
 
 		if (s == LIST && book->n_layers <= 1)
 		{
-			*price = cell->price[CONTRACTED];
-			*side = key.side[CONTRACTED];
-			cell->rates[s] = cell->rates[CONTRACTED];
-			cell->slices[s] = cell->slices[CONTRACTED];
-			cell->lacking[s] = cell->lacking[CONTRACTED];
+			*price = pricing->price[CONTRACTED];
+			*side = pricing->side[CONTRACTED];
+			pricing->rates[s] = pricing->rates[CONTRACTED];
+			pricing->graduated[s] = pricing->graduated[CONTRACTED];
+			pricing->lacking[s] = pricing->lacking[CONTRACTED];
 			continue;
 		}
 		price_band(book, model, &with_tokens, n_calls, s == LIST, price);
-		cell->from = Max(cell->from, price->from);
-		cell->to = Min(cell->to, price->to);
+		pricing->from = Max(pricing->from, price->from);
+		pricing->to = Min(pricing->to, price->to);
 
 		side->unpriced = price->unpriced;
 		if (call->counts == NULL)
 		{
 			/* what it would be priced by is not known, nor is it needed */
-			cell->no_tokens = true;
-			cell->simple = false;
+			pricing->no_tokens = true;
+			pricing->simple = false;
 			side->unpriced = NO_TOKENS_REPORTED;
 			side->above = -1;
 			side->up_to = PG_INT64_MAX;
@@ -515,36 +562,110 @@ make_cell(Ledger *ledger, const PriceBook *book, Stream *stream, CellChain *chai
 		if (price->graduated)
 			side->flags |= SIDE_GRADUATED;
 
-		narrow_token_band(&cell->band[price->basis], price->above, price->up_to);
+		narrow_token_band(&pricing->band[price->basis], price->above, price->up_to);
 		if (price->graduated)
-			cell->simple = false;
+			pricing->simple = false;
 		if (price->unpriced != PRICED)
 			continue;
-		cell->unrated |= ALL_METERS & ~price->priced;
-		side->lacking = cell->lacking[s] = lacking_rates(book, price, call, n_calls);
+		pricing->unrated |= ALL_METERS & ~price->priced;
+		side->lacking = pricing->lacking[s] = lacking_rates(book, price, call, n_calls);
 		if (side->lacking != 0)
 		{
-			cell->simple = false;
+			pricing->simple = false;
 			side->unpriced = NO_RATE_FOR_METER;
 			continue;
 		}
 		side->currency = price->row->rates.currency;
-		if (price->graduated)
-			cell->slices[s] = MemoryContextAllocZero(booking->mcxt, N_METERS * sizeof(Money));
-		else
-			cell->rates[s] = keep_rates(booking, price->row);
+		pricing->graduated[s] = price->graduated;
+		if (!price->graduated)
+		{
+			pricing->own_rates[s] = price->row->rates;
+			pricing->rates[s] = &pricing->own_rates[s];
+		}
 	}
-	cell->line = ledger_line(ledger, &key) - ledger->lines;
+	return pricing;
+}
+
+/* How a call is priced. */
+static const Pricing *
+find_pricing(Ledger *ledger, const PriceBook *book, const Stream *stream, const Call *call, int64 n_calls)
+{
+	Booking    *booking = ledger->booking;
+	Pricing   **first;
+	Pricing   **link;
+	Pricing    *pricing;
+
+	if (stream->string[1] >= booking->max_pricings)
+	{
+		uint32		old = booking->max_pricings;
+
+		booking->max_pricings = Max(ledger->max_strings, stream->string[1] + 1);
+		booking->pricings = booking->pricings == NULL ?
+			MemoryContextAllocHuge(booking->mcxt, booking->max_pricings * sizeof(Pricing *)) :
+			repalloc_huge(booking->pricings, booking->max_pricings * sizeof(Pricing *));
+		memset(booking->pricings + old, 0, (booking->max_pricings - old) * sizeof(Pricing *));
+	}
+	first = &booking->pricings[stream->string[1]];
+	for (link = first; (pricing = *link) != NULL; link = &pricing->next)
+		if (pricing->provider == stream->string[0] && pricing->service_tier == stream->string[2] &&
+			pricing_takes(book, pricing, call, n_calls))
+			break;
+	if (pricing == NULL)
+		pricing = make_pricing(ledger, book, stream, call, n_calls);
+	else
+		*link = pricing->next;
+	pricing->next = *first;
+	*first = pricing;
+	return pricing;
+}
+
+static CellMore *
+cell_more(Booking *booking, Cell *cell)
+{
+	if (cell->more == NULL)
+		cell->more = MemoryContextAllocZero(booking->mcxt, sizeof(CellMore));
+	return cell->more;
+}
+
+#define CELLS_IN_BLOCK 64
+
+/* Makes the cell that takes a call. */
+static Cell *
+make_cell(Ledger *ledger, const PriceBook *book, const Stream *stream, CellChain *chain,
+		  TimestampTz period_to, const Call *call, int64 n_calls)
+{
+	Booking    *booking = ledger->booking;
+	const Pricing *pricing = find_pricing(ledger, book, stream, call, n_calls);
+	void	   *memory;
+	Cell	   *cell;
+
+	if (booking->n_free_cells == 0)
+	{
+		booking->free_cells = alloc_lines(booking, CELLS_IN_BLOCK * sizeof(Cell), MCXT_ALLOC_ZERO, &memory);
+		booking->n_free_cells = CELLS_IN_BLOCK;
+	}
+	cell = booking->free_cells++;
+	booking->n_free_cells--;
+	cell->from = Max(chain->period, pricing->from);
+	cell->to = Min(period_to, pricing->to);
+	memcpy(cell->band, pricing->band, sizeof(cell->band));
+	cell->unrated = pricing->unrated;
+	if (!pricing->simple)
+		cell->band[BASIS_INPUT_TOTAL].last = -1;	/* no call lies in it */
+	cell->pricing = pricing;
+	for (int s = 0; s < N_SIDES; s++)
+		if (pricing->graduated[s])
+			cell_more(booking, cell)->slices[s] =
+				s == LIST && book->n_layers <= 1 ? cell->more->slices[CONTRACTED] :
+				MemoryContextAllocZero(booking->mcxt, N_METERS * sizeof(Money));
 	cell->next = chain->cells;
 	chain->cells = cell;
-	cell->next_cell = booking->cells;
-	booking->cells = cell;
 	return cell;
 }
 
 /* The cell for a call that the last one of its stream does not take. */
 static pg_noinline Cell *
-find_cell(Ledger *ledger, const PriceBook *book, Stream *stream, const Call *call, int64 n_calls)
+find_cell(Ledger *ledger, const PriceBook *book, uint32 stream, const Call *call, int64 n_calls)
 {
 	TimestampTz to;
 	TimestampTz from = booking_period(ledger, call->at, &to);
@@ -555,7 +676,7 @@ find_cell(Ledger *ledger, const PriceBook *book, Stream *stream, const Call *cal
 	while ((cell = *link) != NULL && !cell_takes(book, cell, call, n_calls))
 		link = &cell->next;
 	if (cell == NULL)
-		return make_cell(ledger, book, stream, chain, to, call, n_calls);
+		return make_cell(ledger, book, &ledger->booking->streams[stream], chain, to, call, n_calls);
 	*link = cell->next;
 	cell->next = chain->cells;
 	chain->cells = cell;
@@ -574,18 +695,20 @@ counts_out_of_range(void)
 static pg_noinline void
 add_slices(const PriceBook *book, Cell *cell, const Call *call, int64 n_calls)
 {
+	CellMore   *more = cell->more;
+
 	for (int s = 0; s < N_SIDES; s++)
 	{
 		Money		cost[N_METERS];
 		int64		fallback_tokens = 0;
 
-		if (cell->slices[s] == NULL || (s == LIST && cell->slices[s] == cell->slices[CONTRACTED]))
+		if (more->slices[s] == NULL || (s == LIST && more->slices[s] == more->slices[CONTRACTED]))
 			continue;
-		(void) price_meters(book, &cell->price[s], call, n_calls, cost, &fallback_tokens);
+		(void) price_meters(book, &cell->pricing->price[s], call, n_calls, cost, &fallback_tokens);
 		for (int m = 0; m < N_METERS; m++)
-			cell->slices[s][m] = money_add(cell->slices[s][m], cost[m]);
+			more->slices[s][m] = money_add(more->slices[s][m], cost[m]);
 		if (s == CONTRACTED &&
-			pg_add_s64_overflow(cell->fallback_tokens, fallback_tokens, &cell->fallback_tokens))
+			pg_add_s64_overflow(more->fallback_tokens, fallback_tokens, &more->fallback_tokens))
 			fallback_tokens_out_of_range();
 	}
 }
@@ -613,65 +736,170 @@ cell_add_common(Cell *cell, MeterSet reported, const int64 count[N_COMMON_METERS
 }
 
 static void
-cell_add(Cell *cell, const TokenCounts *counts, int64 n_calls)
+cell_add(Booking *booking, Cell *cell, const TokenCounts *counts, int64 n_calls)
 {
 	MeterSet	rest = counts->reported & ~COMMON_METERS;
 	Meter		m;
 
 	cell_add_common(cell, counts->reported, counts->count, n_calls);
 	FOR_EACH_METER(m, rest)
-		if (pg_add_s64_overflow(cell->count[m], counts->count[m], &cell->count[m]))
-		counts_out_of_range();
+	{
+		int64	   *count = &cell_more(booking, cell)->count[m];
+
+		if (pg_add_s64_overflow(*count, counts->count[m], count))
+			counts_out_of_range();
+	}
+}
+
+/*
+ * What was counted, as lines
+ */
+
+/* What a cell has taken, priced, as a line. */
+static void
+cell_line(const Booking *booking, const Cell *cell, const CellChain *chain, LedgerLine *line)
+{
+	const Pricing *pricing = cell->pricing;
+	const PricedRates *contracted = pricing->rates[CONTRACTED];
+	MeterSet	rest = cell->reported;
+	Meter		m;
+
+	memset(line, 0, sizeof(LedgerLine));
+	line->key.period = chain->period;
+	line->key.provider = booking->streams[chain->stream].string[0];
+	line->key.model = booking->streams[chain->stream].string[1];
+	line->key.service_tier = booking->streams[chain->stream].string[2];
+	line->key.label = booking->streams[chain->stream].string[3];
+	memcpy(line->key.side, pricing->side, sizeof(line->key.side));
+	line->calls = cell->calls;
+	line->tokens.reported = cell->reported;
+	if (cell->more != NULL)
+		line->fallback_tokens = cell->more->fallback_tokens;
+	FOR_EACH_METER(m, rest)
+	{
+		int64		count = m < N_COMMON_METERS ? cell->count[m] : cell->more->count[m];
+
+		line->tokens.count[m] = count;
+		for (int s = 0; s < N_SIDES; s++)
+			if (pricing->graduated[s])
+				line->cost[s][m] = cell->more->slices[s][m];
+			else if (pricing->rates[s] != NULL)
+				line->cost[s][m] = (Money) pricing->rates[s]->rate[m] * count;
+		if (contracted != NULL && (contracted->priced & ~contracted->named & METER_BIT(m)) &&
+			pg_add_s64_overflow(line->fallback_tokens, count, &line->fallback_tokens))
+			fallback_tokens_out_of_range();
+	}
 }
 
 /* Puts what was counted into the lines, priced. */
 void
 booking_flush(Ledger *ledger)
 {
-	if (ledger->booking == NULL)
+	Booking    *booking = ledger->booking;
+
+	if (booking == NULL)
 		return;
-	for (Cell *cell = ledger->booking->cells; cell != NULL; cell = cell->next_cell)
-	{
-		LedgerLine	sum = {0};
-		MeterSet	rest = cell->reported;
-		LedgerLine *line;
-		Meter		m;
-
-		if (cell->calls == 0)
-			continue;
-		sum.calls = cell->calls;
-		sum.tokens.reported = cell->reported;
-		sum.fallback_tokens = cell->fallback_tokens;
-		FOR_EACH_METER(m, rest)
+	for (uint32 i = 0; i < booking->n_chains; i++)
+		for (Cell *cell = booking->chains[i].cells; cell != NULL; cell = cell->next)
 		{
-			const PricedRates *rates = cell->rates[CONTRACTED];
+			CellMore   *more = cell->more;
+			LedgerLine	line;
 
-			sum.tokens.count[m] = cell->count[m];
+			if (cell->calls == 0)
+				continue;
+			cell_line(booking, cell, &booking->chains[i], &line);
+			ledger_line_add(ledger_line(ledger, &line.key), &line);
+
+			cell->calls = 0;
+			cell->reported = 0;
+			memset(cell->count, 0, sizeof(cell->count));
+			if (more == NULL)
+				continue;
+			memset(more->count, 0, sizeof(more->count));
+			more->fallback_tokens = 0;
 			for (int s = 0; s < N_SIDES; s++)
-				if (cell->slices[s] != NULL)
-					sum.cost[s][m] = cell->slices[s][m];
-				else if (cell->rates[s] != NULL)
-					sum.cost[s][m] = (Money) cell->rates[s]->rate[m] * cell->count[m];
-			if (rates != NULL && (rates->priced & ~rates->named & METER_BIT(m)) &&
-				pg_add_s64_overflow(sum.fallback_tokens, cell->count[m], &sum.fallback_tokens))
-				fallback_tokens_out_of_range();
+				if (more->slices[s] != NULL)
+					memset(more->slices[s], 0, N_METERS * sizeof(Money));
 		}
-		line = &ledger->lines[cell->line];
-		if (ledger->flat != NULL)
-		{
-			pfree(ledger->flat);
-			ledger->flat = NULL;
-		}
-		ledger_line_add(line, &sum);
+}
 
-		cell->calls = 0;
-		cell->reported = 0;
-		cell->fallback_tokens = 0;
-		memset(cell->count, 0, sizeof(cell->count));
-		for (int s = 0; s < N_SIDES; s++)
-			if (cell->slices[s] != NULL)
-				memset(cell->slices[s], 0, N_METERS * sizeof(Money));
+/*
+ * Begins to read what was counted as lines in their order, which are not made
+ * lines of the ledger; false where the ledger has some already.
+ */
+bool
+booked_lines_begin(BookedLines *booked, const Ledger *ledger)
+{
+	Booking    *booking = ledger->booking;
+
+	if (booking == NULL || ledger->n_lines > 0 || ledger->n_strings > MAX_ORDERED_STRINGS)
+		return false;
+	memset(booked, 0, sizeof(BookedLines));
+	booked->ledger = ledger;
+	booked->ranks = palloc0(ledger->n_strings * sizeof(uint32));
+	for (uint32 i = 0; i < booking->n_streams; i++)
+		for (int s = 0; s < lengthof(booking->streams[i].string); s++)
+			booked->ranks[booking->streams[i].string[s]] = 1;
+	ledger_rank_strings(ledger, booked->ranks);
+
+	booked->order = palloc_extended((booking->n_chains + 1) * sizeof(LineOrder), MCXT_ALLOC_HUGE);
+	for (uint32 i = 0; i < booking->n_chains; i++)
+	{
+		LineOrder  *order = &booked->order[i];
+
+		order->period = booking->chains[i].period;
+		order->names = ledger_names(booked->ranks, booking->streams[booking->chains[i].stream].string);
+		order->number = i;
 	}
+	booked->n_chains = booking->n_chains;
+	ledger_order(booked->order, booked->n_chains, NULL, NULL);
+	return true;
+}
+
+static int
+compare_booked(const void *a, const void *b, void *ranks)
+{
+	return ledger_compare_lines(a, b, ranks);
+}
+
+/* The next line, until the one after it is asked for; NULL: no more. */
+const LedgerLine *
+booked_lines_next(BookedLines *booked)
+{
+	const Booking *booking = booked->ledger->booking;
+	const CellChain *chain;
+	uint32		n_cells = 0;
+
+	if (booked->next_line < booked->n_lines)
+		return &booked->lines[booked->next_line++];
+	if (booked->next_chain == booked->n_chains)
+		return NULL;
+	chain = &booking->chains[booked->order[booked->next_chain++].number];
+	for (const Cell *cell = chain->cells; cell != NULL; cell = cell->next)
+		n_cells++;
+	if (n_cells > booked->max_lines)
+	{
+		booked->max_lines = Max(n_cells, 16);
+		booked->lines = palloc_extended(booked->max_lines * sizeof(LedgerLine), MCXT_ALLOC_HUGE);
+	}
+	booked->n_lines = 0;
+	for (const Cell *cell = chain->cells; cell != NULL; cell = cell->next)
+	{
+		LedgerLine *line = &booked->lines[booked->n_lines];
+		uint32		same = 0;
+
+		cell_line(booking, cell, chain, line);
+		while (memcmp(&booked->lines[same].key, &line->key, sizeof(LineKey)) != 0)
+			same++;
+		if (same < booked->n_lines)
+			ledger_line_add(&booked->lines[same], line);
+		else
+			booked->n_lines++;
+	}
+	if (booked->n_lines > 1)
+		qsort_arg(booked->lines, booked->n_lines, sizeof(LedgerLine), compare_booked, booked->ranks);
+	booked->next_line = 1;
+	return booked->lines;
 }
 
 /*
@@ -765,10 +993,26 @@ booking_goes_on(FunctionCallInfo fcinfo, const Booking *booking, const PriceBook
 		same_string(booking->zone, booking->zone_len, zone.data, zone.len);
 }
 
+/* The cell of a usual call, which is not that of the last one of its stream. */
+static pg_noinline Cell *
+usual_cell(Ledger *ledger, const PriceBook *book, StreamSlot *slot, TimestampTz at,
+		   MeterSet reported, const int64 count[N_COMMON_METERS])
+{
+	TokenCounts counts = {0};
+	Call		call = {at, &counts, "standard", strlen("standard")};
+
+	counts.reported = reported;
+	memcpy(counts.count, count, N_COMMON_METERS * sizeof(int64));
+	if (!cell_takes(book, slot->cell, &call, 1))
+		slot->cell = find_cell(ledger, book, slot - ledger->booking->slots, &call, 1);
+	if (slot->cell->pricing->graduated[CONTRACTED] || slot->cell->pricing->graduated[LIST])
+		add_slices(book, slot->cell, &call, 1);
+	return slot->cell;
+}
+
 /*
  * Books a call of the usual kind, and false where it is another: one of common
- * meters and of the standard tier, which goes where the last call of its stream
- * went.  It writes nothing but the cell.
+ * meters and of the standard tier, whose stream has had a call before.
  */
 static pg_attribute_always_inline bool
 book_usual_call(FunctionCallInfo fcinfo, Ledger *ledger)
@@ -781,7 +1025,7 @@ book_usual_call(FunctionCallInfo fcinfo, Ledger *ledger)
 	uint32		flags = NAME_USUAL;
 	NameKey		key;
 	uint32		place;
-	const StreamSlot *slot;
+	StreamSlot *slot;
 	Cell	   *cell;
 	TimestampTz at;
 	MeterSet	reported;
@@ -818,17 +1062,20 @@ book_usual_call(FunctionCallInfo fcinfo, Ledger *ledger)
 	place = stream_hash(&key, flags, NULL, 0, label.data, label.len);
 	for (;; place++)
 	{
-		slot = &booking->streams[place & (booking->n_stream_slots - 1)];
-		if (slot->cell == NULL)
+		uint32		number = booking->stream_places[place & (booking->n_stream_places - 1)];
+
+		if (number == 0)
 			return false;
+		slot = &booking->slots[number - 1];
 		if (likely(name_keys_equal(&slot->key, &key)) &&
 			(likely(name_key_is_all(provider.len, model.len)) ||
-			 (same_string(slot->stream->name.provider, slot->stream->name.provider_len, provider.data, provider.len) &&
-			  same_string(slot->stream->name.model, slot->stream->name.model_len, model.data, model.len))) &&
-			(flags == NAME_USUAL ||
-			 same_string(slot->stream->name.label, slot->stream->name.label_len, label.data, label.len)))
+			 (is_string(ledger, booking->streams[number - 1].string[0], provider.data, provider.len) &&
+			  is_string(ledger, booking->streams[number - 1].string[1], model.data, model.len))) &&
+			(flags == NAME_USUAL || is_string(ledger, slot->label, label.data, label.len)))
 			break;
 	}
+	if (slot->cell == NULL)
+		return false;
 	if (!common_counts_read(PG_GETARG_DATUM(ARG_TOKENS), &reported, count))
 		return false;
 
@@ -836,12 +1083,19 @@ book_usual_call(FunctionCallInfo fcinfo, Ledger *ledger)
 	at = PG_GETARG_TIMESTAMPTZ(ARG_AT);
 	uncached = count[METER_INPUT];
 	input = uncached + count[METER_CACHE_READ] + count[METER_CACHE_WRITE];
-	if (!cell->simple || (reported & cell->unrated) != 0 || at < cell->from || at >= cell->to ||
+	if ((reported & cell->unrated) != 0 || at < cell->from || at >= cell->to ||
 	/* each below 2^61: the sum is right */
 		((count[METER_INPUT] | count[METER_CACHE_READ] | count[METER_CACHE_WRITE]) >> 61) != 0 ||
 		!in_token_band(&cell->band[BASIS_INPUT_TOTAL], input) ||
 		!in_token_band(&cell->band[BASIS_UNCACHED], uncached))
-		return false;
+	{
+		int64		copy[N_COMMON_METERS];	/* so that count stays in registers */
+		Meter		m;
+
+		FOR_EACH_COMMON_METER(m)
+			copy[m] = count[m];
+		cell = usual_cell(ledger, book, slot, at, reported, copy);
+	}
 	cell_add_common(cell, reported, count, 1);
 	return true;
 }
@@ -908,10 +1162,10 @@ book_call(FunctionCallInfo fcinfo, Ledger *ledger, MemoryContext aggcontext)
 		call.counts = &counts;
 	}
 	if (slot->cell == NULL || !cell_takes(book, slot->cell, &call, n_calls))
-		slot->cell = find_cell(ledger, book, slot->stream, &call, n_calls);
-	if (slot->cell->slices[CONTRACTED] != NULL || slot->cell->slices[LIST] != NULL)
+		slot->cell = find_cell(ledger, book, slot - ledger->booking->slots, &call, n_calls);
+	if (slot->cell->pricing->graduated[CONTRACTED] || slot->cell->pricing->graduated[LIST])
 		add_slices(book, slot->cell, &call, n_calls);
-	cell_add(slot->cell, &counts, n_calls);
+	cell_add(ledger->booking, slot->cell, &counts, n_calls);
 	return ledger;
 }
 

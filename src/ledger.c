@@ -58,7 +58,12 @@ expanded_size(ExpandedObjectHeader *eohptr)
 {
 	Ledger	   *ledger = (Ledger *) eohptr;
 
-	booking_flush(ledger);
+	/* what is being booked may have changed since: no call says so */
+	if (ledger->booking != NULL && ledger->flat != NULL)
+	{
+		pfree(ledger->flat);
+		ledger->flat = NULL;
+	}
 	if (ledger->flat == NULL)
 	{
 		MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "ledger layout",
@@ -116,12 +121,21 @@ ledger_make(MemoryContext parent, Grain grain, const char *zone, int zone_len)
 }
 
 static Ledger *
-expanded_arg(Datum datum)
+expanded_ledger(Datum datum)
 {
 	Ledger	   *ledger = (Ledger *) DatumGetEOHP(datum);
 
 	if (ledger->magic != EXPANDED_LEDGER_MAGIC)
 		ledger_corrupted();
+	return ledger;
+}
+
+/* One whose lines are to be read. */
+static Ledger *
+expanded_arg(Datum datum)
+{
+	Ledger	   *ledger = expanded_ledger(datum);
+
 	booking_flush(ledger);
 	return ledger;
 }
@@ -153,7 +167,7 @@ ledger_final(PG_FUNCTION_ARGS)
 		AggCheckCallContext(fcinfo, NULL) != AGG_CONTEXT_AGGREGATE)
 		return datum;
 	pointer = palloc(EXPANDED_POINTER_SIZE);
-	memcpy(pointer, DatumGetPointer(EOHPGetRODatum(&expanded_arg(datum)->hdr)), EXPANDED_POINTER_SIZE);
+	memcpy(pointer, DatumGetPointer(EOHPGetRODatum(&expanded_ledger(datum)->hdr)), EXPANDED_POINTER_SIZE);
 	PG_RETURN_POINTER(pointer);
 }
 
@@ -460,19 +474,61 @@ compare_strings(const void *a, const void *b, void *arg)
 	return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
 }
 
-typedef struct SortArg
+/*
+ * Gives the strings whose rank is not 0 ranks from 1 on, without gaps, in the
+ * order of their bytes.
+ */
+void
+ledger_rank_strings(const Ledger *ledger, uint32 *ranks)
+{
+	uint32	   *strings = palloc_extended(ledger->n_strings * sizeof(uint32), MCXT_ALLOC_HUGE);
+	uint32		n = 0;
+
+	ranks[0] = 0;
+	for (uint32 s = 1; s < ledger->n_strings; s++)
+		if (ranks[s] != 0)
+			strings[n++] = s;
+	qsort_arg(strings, n, sizeof(uint32), compare_strings, unconstify(Ledger *, ledger));
+	for (uint32 i = 0; i < n; i++)
+		ranks[strings[i]] = i + 1;
+	pfree(strings);
+}
+
+typedef struct OrderArg
 {
 	const Ledger *ledger;
 	uint32	   *ranks;
-} SortArg;
+} OrderArg;
 
-static int
-compare_line_numbers(const void *a, const void *b, void *arg)
+static inline int
+compare_order(const LineOrder *a, const LineOrder *b, const OrderArg *arg)
 {
-	const SortArg *sort = arg;
+	if (a->period != b->period)
+		return a->period < b->period ? -1 : 1;
+	if (a->names != b->names)
+		return a->names < b->names ? -1 : 1;
+	return arg->ledger == NULL ? 0 :
+		ledger_compare_lines(&arg->ledger->lines[a->number], &arg->ledger->lines[b->number], arg->ranks);
+}
 
-	return ledger_compare_lines(&sort->ledger->lines[*(const uint32 *) a],
-								&sort->ledger->lines[*(const uint32 *) b], sort->ranks);
+#define ST_SORT sort_line_order
+#define ST_ELEMENT_TYPE LineOrder
+#define ST_COMPARE(a, b, arg) compare_order(a, b, arg)
+#define ST_COMPARE_ARG_TYPE OrderArg
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
+/*
+ * Sorts lines by period and names; where these are the same by all that they
+ * are, if they are numbers of a ledger's lines.
+ */
+void
+ledger_order(LineOrder *order, uint32 n, const Ledger *ledger, const uint32 *ranks)
+{
+	OrderArg	arg = {ledger, unconstify(uint32 *, ranks)};
+
+	sort_line_order(order, n, &arg);
 }
 
 /*
@@ -482,37 +538,50 @@ compare_line_numbers(const void *a, const void *b, void *arg)
 uint32 *
 ledger_sorted(const Ledger *ledger, uint32 **ranks)
 {
-	uint32	   *strings = palloc_extended(ledger->n_strings * sizeof(uint32), MCXT_ALLOC_HUGE);
 	uint32	   *rank = palloc_extended(ledger->n_strings * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	uint32	   *lines = palloc_extended((ledger->n_lines + 1) * sizeof(uint32), MCXT_ALLOC_HUGE);
-	SortArg		sort = {ledger, rank};
-	uint32		n = 0;
+	LineOrder  *order = palloc_extended((ledger->n_lines + 1) * sizeof(LineOrder), MCXT_ALLOC_HUGE);
 
 	for (uint32 i = 0; i < ledger->n_lines; i++)
 	{
 		const LineKey *key = &ledger->lines[i].key;
 
 		rank[key->provider] = rank[key->model] = rank[key->service_tier] = rank[key->label] = 1;
-		lines[i] = i;
 	}
-	rank[0] = 0;
-	for (uint32 s = 1; s < ledger->n_strings; s++)
-		if (rank[s] != 0)
-			strings[n++] = s;
-	qsort_arg(strings, n, sizeof(uint32), compare_strings, unconstify(Ledger *, ledger));
-	for (uint32 i = 0; i < n; i++)
-		rank[strings[i]] = i + 1;
-	qsort_arg(lines, ledger->n_lines, sizeof(uint32), compare_line_numbers, &sort);
+	ledger_rank_strings(ledger, rank);
+	for (uint32 i = 0; i < ledger->n_lines; i++)
+	{
+		const LineKey *key = &ledger->lines[i].key;
+		uint32		strings[4] = {key->provider, key->model, key->service_tier, key->label};
+
+		order[i].period = key->period;
+		order[i].names = ledger->n_strings <= MAX_ORDERED_STRINGS ? ledger_names(rank, strings) : 0;
+		order[i].number = i;
+	}
+	ledger_order(order, ledger->n_lines, ledger, rank);
+	for (uint32 i = 0; i < ledger->n_lines; i++)
+		lines[i] = order[i].number;
 	*ranks = rank;
-	pfree(strings);
+	pfree(order);
 	return lines;
+}
+
+/* The stored form of a ledger in an argument; equal ledgers are equal bytes. */
+static bytea *
+stored_arg(FunctionCallInfo fcinfo, int argno)
+{
+	Datum		datum = PG_GETARG_DATUM(argno);
+
+	if (VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(datum)))
+		return ledger_write(expanded_ledger(datum));
+	return (bytea *) PG_DETOAST_DATUM(datum);
 }
 
 static bool
 ledgers_equal(FunctionCallInfo fcinfo)
 {
-	bytea	   *a = ledger_write(ledger_arg(fcinfo, 0));
-	bytea	   *b = ledger_write(ledger_arg(fcinfo, 1));
+	bytea	   *a = stored_arg(fcinfo, 0);
+	bytea	   *b = stored_arg(fcinfo, 1);
 
 	return VARSIZE(a) == VARSIZE(b) &&
 		memcmp(VARDATA(a), VARDATA(b), VARSIZE(a) - VARHDRSZ) == 0;

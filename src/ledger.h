@@ -81,6 +81,17 @@ typedef struct LineSlot
 	uint32		hash;			/* of its key: few others need to be compared */
 } LineSlot;
 
+/*
+ * What decides the order of lines first, so that few of them are looked at: see
+ * ledger_order().
+ */
+typedef struct LineOrder
+{
+	TimestampTz period;
+	uint64		names;			/* of ledger_names() */
+	uint32		number;
+} LineOrder;
+
 typedef struct Booking Booking;
 
 #define EXPANDED_LEDGER_MAGIC 0x6c656467
@@ -120,6 +131,8 @@ extern LineKey ledger_key(Ledger *into, const Ledger *from, const LineKey *key);
 extern LedgerLine *ledger_line(Ledger *ledger, const LineKey *key);
 extern void ledger_line_add(LedgerLine *into, const LedgerLine *line);
 extern int	ledger_compare_lines(const void *a, const void *b, void *ranks);
+extern void ledger_rank_strings(const Ledger *ledger, uint32 *ranks);
+extern void ledger_order(LineOrder *order, uint32 n, const Ledger *ledger, const uint32 *ranks);
 extern uint32 *ledger_sorted(const Ledger *ledger, uint32 **ranks);
 extern NO_RETURN void ledger_corrupted(void);
 
@@ -157,11 +170,38 @@ line_period_end(const Ledger *ledger, const LedgerLine *line)
 	return period_at(ledger->grain, ledger->zone, line->key.period).to;
 }
 
-/* booking.c: puts what was counted into the lines. */
+/* The most strings whose ranks fit into one number: 16 bits each. */
+#define MAX_ORDERED_STRINGS 65536
+
+/* The ranks of provider, model, service tier and label, as one number. */
+static inline uint64
+ledger_names(const uint32 *ranks, const uint32 strings[4])
+{
+	return (uint64) ranks[strings[0]] << 48 | (uint64) ranks[strings[1]] << 32 |
+		(uint64) ranks[strings[2]] << 16 | ranks[strings[3]];
+}
+
+/* What was counted, as lines. */
+typedef struct BookedLines
+{
+	const Ledger *ledger;
+	uint32	   *ranks;			/* of strings, as in ledger_sorted() */
+	LineOrder  *order;			/* of streams in a period */
+	uint32		n_chains;
+	uint32		next_chain;
+	LedgerLine *lines;			/* of one of them */
+	uint32		n_lines;
+	uint32		max_lines;
+	uint32		next_line;
+} BookedLines;
+
+/* booking.c */
 extern void booking_flush(Ledger *ledger);
+extern bool booked_lines_begin(BookedLines *booked, const Ledger *ledger);
+extern const LedgerLine *booked_lines_next(BookedLines *booked);
 
 /* ledger_io.c */
-extern bytea *ledger_write(const Ledger *ledger);
+extern bytea *ledger_write(Ledger *ledger);
 extern Ledger *ledger_read(MemoryContext parent, bytea *flat);
 extern bool ledger_add_stored(Ledger *into, bytea *flat);
 

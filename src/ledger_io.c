@@ -109,6 +109,27 @@ put_line(StringInfo buf, const LedgerLine *line, const uint32 *ranks, TimestampT
 		put_costs(buf, line, LIST);
 }
 
+/* Lines that were counted and not made lines of the ledger. */
+static void
+put_booked_lines(StringInfo buf, BookedLines *booked)
+{
+	StringInfoData lines;
+	const LedgerLine *line;
+	TimestampTz period = 0;
+	uint32		n = 0;
+
+	initStringInfo(&lines);
+	while ((line = booked_lines_next(booked)) != NULL)
+	{
+		put_line(&lines, line, booked->ranks, period);
+		period = line->key.period;
+		n++;
+	}
+	put_number(buf, n);
+	appendBinaryStringInfo(buf, lines.data, lines.len);
+	pfree(lines.data);
+}
+
 static void
 put_lines(StringInfo buf, const Ledger *ledger, const uint32 *sorted, const uint32 *ranks)
 {
@@ -140,16 +161,23 @@ strings_by_rank(const Ledger *ledger, const uint32 *ranks, const LedgerString **
 	return n;
 }
 
-/* The stored form. */
+/* The stored form; what is being booked goes into it as well. */
 bytea *
-ledger_write(const Ledger *ledger)
+ledger_write(Ledger *ledger)
 {
-	uint32	   *ranks;
-	uint32	   *sorted = ledger_sorted(ledger, &ranks);
+	BookedLines booked;
+	bool		is_booked = booked_lines_begin(&booked, ledger);
+	uint32	   *sorted = NULL;
 	const LedgerString **strings;
-	uint32		n_strings = strings_by_rank(ledger, ranks, &strings);
+	uint32		n_strings;
 	StringInfoData buf;
 
+	if (!is_booked)
+	{
+		booking_flush(ledger);
+		sorted = ledger_sorted(ledger, &booked.ranks);
+	}
+	n_strings = strings_by_rank(ledger, booked.ranks, &strings);
 	initStringInfo(&buf);
 	appendStringInfoSpaces(&buf, VARHDRSZ);
 	put_number(&buf, LEDGER_FORMAT);
@@ -162,7 +190,10 @@ ledger_write(const Ledger *ledger)
 		put_number(&buf, strings[s]->len);
 		appendBinaryStringInfo(&buf, strings[s]->data, strings[s]->len);
 	}
-	put_lines(&buf, ledger, sorted, ranks);
+	if (is_booked)
+		put_booked_lines(&buf, &booked);
+	else
+		put_lines(&buf, ledger, sorted, booked.ranks);
 	SET_VARSIZE(buf.data, buf.len);
 	return (bytea *) buf.data;
 }

@@ -356,21 +356,17 @@ BEGIN
         names text[];
         expressions text[];
         counted tokenomics.ledger[];
-        is_aligned boolean := extract(epoch FROM from_at) % 900 = 0 AND extract(epoch FROM to_at) % 900 = 0;
     BEGIN
         SELECT array_agg(d.name ORDER BY d.name), array_agg(d.expression ORDER BY d.name) INTO names, expressions FROM dimension d;
         names := '{quarter_hour,""}'::text[] || names;
         expressions := ARRAY['NULL', 'NULL'] || expressions;
-        -- one pass over the calls; the plain ledger is that of the quarter hours
+        -- one pass over the calls
         EXECUTE (SELECT format('SELECT ARRAY[%s] FROM usage u WHERE u.at >= $3 AND u.at < $4',
-                               string_agg(CASE WHEN n = 2 AND is_aligned THEN 'NULL::tokenomics.ledger' ELSE format(
+                               string_agg(format(
                                    'tokenomics.ledger($1, %L, $2, u.at, u.provider, u.model, u.service_tier, u.tokens, (%s' || E'\n' || ')::text, u.calls)',
-                                   CASE n WHEN 1 THEN 'quarter_hour' ELSE 'day' END, e) END, ', ' ORDER BY n))
+                                   CASE n WHEN 1 THEN 'quarter_hour' ELSE 'day' END, e), ', ' ORDER BY n))
                  FROM unnest(expressions) WITH ORDINALITY AS x(e, n))
         INTO counted USING count_day.book, count_day.zone, from_at, to_at;
-        IF is_aligned THEN
-            counted[2] := tokenomics.regrain(counted[1], 'day', count_day.zone);
-        END IF;
         RETURN QUERY
         SELECT CASE n WHEN 1 THEN 'quarter_hour' ELSE 'day' END, CASE WHEN n > 1 THEN names[n] ELSE '' END,
                CASE WHEN n > 2 THEN expressions[n] ELSE '' END, counted[n]
@@ -421,16 +417,14 @@ BEGIN
         stamps text;
         is_known boolean;
         prices tokenomics.price_book;
-        counted tokenomics.ledger[];
-        grains text[];
-        names text[];
-        expressions text[];
         plain tokenomics.ledger;
     BEGIN
         PERFORM settle_lock(first, behind);
         IF in_zone <> (SELECT s.zone FROM setting s)
             OR EXISTS (SELECT FROM settled s WHERE s.is_archived AND s.starts < behind AND s.ends > first)
-            OR EXISTS (SELECT FROM settled_units(first, behind, book()) u WHERE u.grain = 'day' AND u.starts = first AND u.problem IS NULL)
+            -- the book of a day that is new is read once
+            OR EXISTS (SELECT FROM settled s WHERE s.grain = 'day' AND s.starts = first)
+               AND EXISTS (SELECT FROM settled_units(first, behind, book()) u WHERE u.grain = 'day' AND u.starts = first AND u.problem IS NULL)
                AND NOT EXISTS (SELECT FROM dimension d WHERE NOT EXISTS (
                        SELECT FROM stored_ledger l WHERE l.zone = in_zone AND l.grain = 'day' AND l.starts = first AND l.dimension = d.name AND l.expression = d.expression)) THEN
             RETURN false;
@@ -457,15 +451,22 @@ BEGIN
         WHERE r.starts < r.ends;
 
         prices := book();
-        SELECT array_agg(c.ledger), array_agg(c.grain), array_agg(c.dimension), array_agg(c.expression) INTO counted, grains, names, expressions
-        FROM count_day(first, behind, in_zone, prices) c;
-        plain := counted[2];
-
         DELETE FROM settled s
         WHERE NOT s.is_archived AND s.starts < behind AND s.ends > first AND (s.grain = 'month' OR s.starts <> first OR s.zone <> in_zone);
         DELETE FROM stored_ledger l
         WHERE NOT EXISTS (SELECT FROM settled s WHERE s.zone = l.zone AND s.starts = l.starts AND (s.grain = 'month') = (l.grain = 'month'))
           AND l.starts < behind AND l.starts > first - interval '32 days';
+        DELETE FROM stored_ledger l
+        WHERE l.zone = in_zone AND l.grain = 'day' AND l.starts = first AND l.dimension <> ''
+          AND NOT EXISTS (SELECT FROM dimension d WHERE d.name = l.dimension);
+        -- one that is equal stays as it is
+        INSERT INTO stored_ledger AS l (zone, grain, starts, dimension, expression, ledger)
+        SELECT in_zone, c.grain, first, c.dimension, c.expression, c.ledger FROM count_day(first, behind, in_zone, prices) c
+        ON CONFLICT (zone, grain, starts, dimension) DO UPDATE
+        SET expression = excluded.expression, ledger = excluded.ledger
+        WHERE l.expression <> excluded.expression OR (l.ledger IS NULL) <> (excluded.ledger IS NULL)
+           OR l.ledger OPERATOR(tokenomics.<>) excluded.ledger;
+        SELECT l.ledger INTO plain FROM stored_ledger l WHERE l.zone = in_zone AND l.grain = 'day' AND l.starts = first AND l.dimension = '';
         INSERT INTO settled (zone, grain, starts, ends, stamp, providers, models, price_digest, calls)
         SELECT in_zone, 'day', first, behind, stamps, n.providers, n.models,
                tokenomics.price_digest(prices, n.providers, n.models, first, behind), coalesce(tokenomics.calls(plain), 0)
@@ -475,15 +476,6 @@ BEGIN
         ON CONFLICT (zone, grain, starts) DO UPDATE
         SET ends = excluded.ends, stamp = excluded.stamp, providers = excluded.providers, models = excluded.models,
             price_digest = excluded.price_digest, calls = excluded.calls, settled_at = excluded.settled_at;
-        -- one that is equal stays as it is
-        DELETE FROM stored_ledger l
-        WHERE l.zone = in_zone AND l.grain IN ('day', 'quarter_hour') AND l.starts = first AND l.dimension <> ALL (names);
-        INSERT INTO stored_ledger AS l (zone, grain, starts, dimension, expression, ledger)
-        SELECT in_zone, grains[n], first, names[n], expressions[n], counted[n] FROM generate_subscripts(names, 1) AS n
-        ON CONFLICT (zone, grain, starts, dimension) DO UPDATE
-        SET expression = excluded.expression, ledger = excluded.ledger
-        WHERE l.expression <> excluded.expression OR (l.ledger IS NULL) <> (excluded.ledger IS NULL)
-           OR l.ledger OPERATOR(tokenomics.<>) excluded.ledger;
         RETURN true;
     END
     $$;

@@ -8,10 +8,12 @@ use Exporter 'import';
 use Fcntl qw(:flock);
 use File::Basename qw(basename dirname);
 use File::Spec;
+use IO::Handle;
+use IPC::Open2;
 use IPC::Open3;
 use Test::More;
 
-our @EXPORT = qw(psql psql_error database company_database data_file import_document project_file load_servegen load_mooncake load_azure);
+our @EXPORT = qw(psql psql_error end_session database company_database data_file import_document project_file load_servegen load_mooncake load_azure);
 
 my $database = 'tap_' . basename($0) =~ s/\W/_/gr;
 
@@ -84,7 +86,7 @@ sub run_psql {
 # Runs SQL and returns its output, rows by line and columns by '|'.
 sub psql {
     my ($sql) = @_;
-    my ($output, $status) = run_psql('-c', $sql);
+    my ($output, $status) = run_sql($sql);
     die "psql failed: $output\n$sql" if $status != 0;
     return $output;
 }
@@ -92,9 +94,53 @@ sub psql {
 # Runs SQL that must fail, and returns the message.
 sub psql_error {
     my ($sql) = @_;
-    my ($output, $status) = run_psql('-c', $sql);
+    my ($output, $status) = run_sql($sql);
     return $status == 0 ? 'no error' : $output;
 }
+
+# What run_psql('-c', $sql) says, by one psql for as long as the script stays in a
+# database: to start a program and a backend costs more than most statements.  Each
+# text is sent whole, as -c sends it, and what it leaves in its session is discarded.
+# An error ends the session; so does what only a new one sees, or a new one must not.
+my %session = (of => '');
+
+sub run_sql {
+    my ($sql) = @_;
+    # a command of psql, or a transaction that may be left open
+    return run_psql('-c', $sql) if $sql =~ /^\s*\\/ || $sql =~ /\b(?:BEGIN|START TRANSACTION)\b/i;
+    my $of = join "\0", $$, map { "$_=$ENV{$_}" } grep { /^PG/ } sort keys %ENV;
+    end_session() if $session{of} ne $of;
+    if (!$session{of}) {
+        my $pid = open2(my $out, my $in, 'sh', '-c', 'exec psql -XqAt -v ON_ERROR_STOP=1 2>&1');
+        $in->autoflush(1);
+        %session = (of => $of, pid => $pid, in => $in, out => $out);
+    }
+    my $text = $sql =~ s/([\\'])/\\$1/gr =~ s/\n/\\n/gr;
+    utf8::encode($text) if utf8::is_utf8($text);
+    my $end = '--end of ' . ++$session{n} . '--';
+    print { $session{in} } "\\set sql '$text'\nSELECT :'sql' \\gexec\n\\echo '$end'\nDISCARD ALL;\n";
+    my ($output, $line) = ('');
+    $output .= $line while defined($line = readline $session{out}) && $line ne "$end\n";
+    my $status = defined $line ? 0 : end_session() || 1;
+    end_session() if $sql =~ /\b(?:(?:ALTER|CREATE|DROP)\s+(?:DATABASE|EXTENSION|ROLE)|ALTER\s+SYSTEM)\b/i;
+    chomp $output;
+    return ($output =~ s/^psql:<stdin>:\d+: //mgr, $status);
+}
+
+# Ends the session of this script, and returns the status of its psql; for who
+# ends the server, too.
+sub end_session {
+    my $pid = $session{pid};
+    my $is_mine = $session{of} =~ /^$$\0/;
+    close $session{$_} for grep { $session{$_} } qw(in out);
+    %session = (of => '');
+    return 0 if !$is_mine;
+    local $?;
+    waitpid $pid, 0;
+    return $? >> 8;
+}
+# before the script's temporary folders go, and its status is what it was
+END { end_session() }
 
 sub project_file { return File::Spec->rel2abs(File::Spec->catfile(dirname(__FILE__), '..', @_)) }
 

@@ -39,6 +39,9 @@ PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_confi
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 
 SERVER = PG_CONFIG=$(PG_CONFIG) test/with_server.sh
+# Where no time is measured, as is said where it is: to compile the many queries of
+# tests takes longer than to run them.
+PLAIN  = $(SERVER) -o jit=off
 # pg_cron runs where it is there
 CRON   = $(if $(wildcard $(shell $(PG_CONFIG) --pkglibdir 2>/dev/null)/pg_cron.so),-o shared_preload_libraries=pg_cron -o cron.use_background_workers=on)
 
@@ -79,11 +82,11 @@ prove-tap:
 check-server: installcheck prove-pgtap prove-tap
 
 demo-with-server:
-	$(SERVER) test/demo/run.sh
+	$(PLAIN) test/demo/run.sh
 check-pictures-with-server:
-	$(SERVER) prove --timer --ext .pl test/pictures
+	$(PLAIN) prove --timer --ext .pl test/pictures
 check-with-server:
-	$(SERVER) $(CRON) $(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG) check-server
+	$(PLAIN) $(CRON) $(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG) check-server
 bench-with-server:
 	$(SERVER) -o shared_buffers=$(BUFFERS) -o jit=off test/bench/engines.sh $(CALLS) $(ROUNDS)
 	$(SERVER) -o shared_buffers=$(BUFFERS) -o jit=off test/bench/settle.sh $(CALLS) $(ROUNDS)

@@ -19,36 +19,40 @@ my $database = 'tap_' . basename($0) =~ s/\W/_/gr;
 
 # Makes this script's database, with the extension and an install in "llm".
 sub database {
-    $ENV{PGDATABASE} = 'postgres';
-    run_psql('-c', "DROP DATABASE IF EXISTS $database", '-c', "CREATE DATABASE $database");
-    $ENV{PGDATABASE} = $database;
-    psql("SET client_min_messages = warning; CREATE EXTENSION tokenomics CASCADE; CALL tokenomics.install('llm')");
-    return set_up_database();
+    return copy_of('empty', sub { });
 }
 
-# Makes this script's database, with the company of the demo in "llm".  It is
-# loaded once for all scripts that a server runs, into a database that they copy.
-# Its name changes with the source, so that a server that stays up is no trap;
-# of scripts that run at the same time one loads it, and the others wait.
+# Makes this script's database, with the company of the demo in "llm".
 sub company_database {
+    return copy_of('company', \&load_company);
+}
+
+# What scripts begin with is made once for all that a server runs, in a database
+# that they copy.  Its name changes with the source, so that a server that stays up
+# is no trap; of scripts that run at the same time one makes it, and the others wait.
+sub copy_of {
+    my ($name, $fill) = @_;
     my $digest = Digest::MD5->new;
     for my $file (project_file('test', 'demo', 'company.sql'), sort(glob(project_file('src', '*')))) {
         next if $file !~ /\.(?:sql|[ch])$/;
         open my $in, '<:raw', $file or die "$file: $!";
         $digest->addfile($in);
     }
-    my $template = 'tap_company_' . substr $digest->hexdigest, 0, 12;
+    my $template = "tap_${name}_" . substr $digest->hexdigest, 0, 12;
     $ENV{PGDATABASE} = 'postgres';
-    run_psql('-c', "DROP DATABASE IF EXISTS $database");
+    psql("DROP DATABASE IF EXISTS $database");
     # another test may be making it
     my $lock_file = File::Spec->catfile(File::Spec->tmpdir, "$template.$<.lock");
     open my $lock, '>', $lock_file or die "$lock_file: $!";
     flock $lock, LOCK_EX or die "$lock_file: $!";
     if (psql("SELECT count(*) FROM pg_database WHERE datname = '$template'") == 0) {
-        load_company();
+        psql("CREATE DATABASE $database");
+        $ENV{PGDATABASE} = $database;
+        psql("SET client_min_messages = warning; CREATE EXTENSION tokenomics CASCADE; CALL tokenomics.install('llm')");
+        set_up_database();
+        $fill->();
         $ENV{PGDATABASE} = 'postgres';
-        run_psql('-c', "ALTER DATABASE $database RENAME TO $template");
-        run_psql('-c', "DROP DATABASE IF EXISTS $database");
+        psql("ALTER DATABASE $database RENAME TO $template");
     }
     psql("CREATE DATABASE $database TEMPLATE $template");
     close $lock;
@@ -56,9 +60,7 @@ sub company_database {
     return set_up_database();
 }
 
-# The company of the demo, loaded into a new database of this script.
 sub load_company {
-    database();
     psql('SELECT count(*) FROM load_default_prices()');
     my ($output, $status) = run_psql('-o', '/dev/null', '-f', project_file('test', 'demo', 'company.sql'));
     die "company.sql failed: $output" if $status != 0;

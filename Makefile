@@ -74,7 +74,7 @@ $(REGRESS_OUT):
 PROVE       = prove --timer --directives
 PGTAP       = $(sort $(wildcard test/*.sql))
 prove-pgtap:
-	PGOPTIONS='-c client_min_messages=warning' 	psql -Xqc 'DROP DATABASE IF EXISTS pgtap' -c 'CREATE DATABASE pgtap'
+	PGOPTIONS='-c client_min_messages=warning' psql -Xqc 'DROP DATABASE IF EXISTS pgtap' -c 'CREATE DATABASE pgtap'
 	PGOPTIONS='-c client_min_messages=warning' psql -Xq -d pgtap -c 'CREATE EXTENSION tokenomics CASCADE' -c 'CREATE EXTENSION pgtap'
 	pg_prove --timer --directives -d pgtap $(PGTAP)
 # Two at a time, first those that take long or wait.  TAP names some of them.

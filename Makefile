@@ -41,6 +41,9 @@ PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_confi
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 
 SERVER = PG_CONFIG=$(PG_CONFIG) test/with_server.sh
+# Where no time is measured, as is said where it is: to compile the many queries of
+# tests takes longer than to run them.
+PLAIN  = $(SERVER) -o jit=off
 # pg_cron runs where it is there
 CRON   = $(if $(wildcard $(shell $(PG_CONFIG) --pkglibdir 2>/dev/null)/pg_cron.so),-o shared_preload_libraries=pg_cron -o cron.use_background_workers=on)
 
@@ -69,21 +72,32 @@ $(REGRESS_OUT):
 	mkdir -p $@
 
 # On the server that PGHOST and PGPORT name; pg_regress is "make installcheck".
+# Directives are shown, so that nothing is skipped in silence.
+PROVE       = prove --timer --directives
 PGTAP       = $(sort $(wildcard test/*.sql))
 prove-pgtap:
-	pg_prove --timer $(PGTAP)
-# Two at a time, but for those that kill the server.  TAP names some of them.
+	PGOPTIONS='-c client_min_messages=warning' psql -Xqc 'DROP DATABASE IF EXISTS pgtap' -c 'CREATE DATABASE pgtap'
+	PGOPTIONS='-c client_min_messages=warning' psql -Xq -d pgtap -c 'CREATE EXTENSION tokenomics CASCADE' -c 'CREATE EXTENSION pgtap'
+	pg_prove --timer --directives -d pgtap $(PGTAP)
+# Two at a time, first those that take long or wait.  TAP names some of them.
 TAP         = $(sort $(wildcard test/t/*.pl))
-TAP_ALONE   = $(filter test/t/06%,$(TAP))
+TAP_LONG    = $(filter test/t/080% test/t/006% test/t/033% test/t/014% test/t/010%,$(TAP))
+TAP_OTHER   = $(filter-out $(TAP_LONG) $(TAP_ALONE),$(TAP))
 prove-tap:
-	prove -j2 --timer $(filter-out $(TAP_ALONE),$(TAP))
-	$(if $(TAP_ALONE),prove --timer $(TAP_ALONE))
-check-server: installcheck prove-pgtap prove-tap
+	$(if $(TAP_LONG)$(TAP_OTHER),$(PROVE) -j2 $(TAP_LONG) $(TAP_OTHER))
+check-sql: installcheck
+	$(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG) prove-pgtap
+check-server: check-sql prove-tap
+# On a server of their own: they kill it.
+TAP_ALONE   = $(filter test/t/06%,$(TAP))
+prove-tap-alone:
+	$(PROVE) $(TAP_ALONE)
 
 demo-with-server:
-	$(SERVER) test/demo/run.sh
+	$(PLAIN) test/demo/run.sh
 check-pictures-with-server:
-	$(SERVER) prove --timer --ext .pl test/pictures
+	$(PLAIN) $(PROVE) --ext .pl test/pictures
+# Side by side, for a test uses one processor; built once, before.
 check-with-server:
 	$(SERVER) $(CRON) $(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG) check-server
 # from the released versions to this one
@@ -92,6 +106,12 @@ upgrade-script-with-server:
 	$(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG)
 	perl src/upgrade/make.pl symbols
 	$(SERVER) perl src/upgrade/make.pl scripts
+	$(MAKE) -s -j2 with_llvm=no PG_CONFIG=$(PG_CONFIG) all
+	$(MAKE) -s -j3 -O with_llvm=no PG_CONFIG=$(PG_CONFIG) check-beside $(if $(TAP_ALONE),check-alone)
+check-beside:
+	$(PLAIN) $(CRON) $(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG) check-server
+check-alone:
+	$(PLAIN) $(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG) prove-tap-alone
 bench-with-server:
 	$(SERVER) -o shared_buffers=$(BUFFERS) -o jit=off test/bench/engines.sh $(CALLS) $(ROUNDS)
 	$(SERVER) -o shared_buffers=$(BUFFERS) -o jit=off test/bench/settle.sh $(CALLS) $(ROUNDS)
@@ -104,6 +124,7 @@ bench-growth-with-server:
 
 .PHONY: check-pictures-with-server prove-pgtap prove-tap check-server demo-with-server check-with-server bench-with-server bench-cost-with-server bench-growth-with-server
 .PHONY: upgrade-script-with-server prove-pgtap prove-tap check-server demo-with-server check-with-server bench-with-server bench-settle-with-server bench-cost-with-server
+.PHONY: prove-pgtap prove-tap prove-tap-alone check-sql check-server check-beside check-alone demo-with-server check-pictures-with-server check-with-server bench-with-server bench-settle-with-server bench-cost-with-server bench-growth-with-server
 
 else
 

@@ -8,10 +8,12 @@ use Exporter 'import';
 use Fcntl qw(:flock);
 use File::Basename qw(basename dirname);
 use File::Spec;
+use IO::Handle;
+use IPC::Open2;
 use IPC::Open3;
 use Test::More;
 
-our @EXPORT = qw(psql psql_error database company_database data_file import_document project_file load_servegen load_mooncake load_azure);
+our @EXPORT = qw(psql psql_error end_session database company_database data_file import_document project_file load_servegen load_mooncake load_azure);
 
 my $database = 'tap_' . basename($0) =~ s/\W/_/gr;
 
@@ -19,36 +21,46 @@ my $database = 'tap_' . basename($0) =~ s/\W/_/gr;
 # given, and an install in "llm".
 sub database {
     my ($version) = @_;
+    return copy_of('empty', sub { }) if !defined $version;
     $ENV{PGDATABASE} = 'postgres';
-    run_psql('-c', "DROP DATABASE IF EXISTS $database", '-c', "CREATE DATABASE $database");
+    psql("DROP DATABASE IF EXISTS $database");
+    psql("CREATE DATABASE $database");
     $ENV{PGDATABASE} = $database;
-    psql("SET client_min_messages = warning; CREATE EXTENSION tokenomics" . (defined $version ? " VERSION '$version'" : '') . " CASCADE; CALL tokenomics.install('llm')");
+    psql("SET client_min_messages = warning; CREATE EXTENSION tokenomics VERSION '$version' CASCADE; CALL tokenomics.install('llm')");
     return set_up_database();
 }
 
-# Makes this script's database, with the company of the demo in "llm".  It is
-# loaded once for all scripts that a server runs, into a database that they copy.
-# Its name changes with the source, so that a server that stays up is no trap;
-# of scripts that run at the same time one loads it, and the others wait.
+# Makes this script's database, with the company of the demo in "llm".
 sub company_database {
+    return copy_of('company', \&load_company);
+}
+
+# What scripts begin with is made once for all that a server runs, in a database
+# that they copy.  Its name changes with the source, so that a server that stays up
+# is no trap; of scripts that run at the same time one makes it, and the others wait.
+sub copy_of {
+    my ($name, $fill) = @_;
     my $digest = Digest::MD5->new;
     for my $file (project_file('test', 'demo', 'company.sql'), sort(glob(project_file('src', '*')))) {
         next if $file !~ /\.(?:sql|[ch])$/;
         open my $in, '<:raw', $file or die "$file: $!";
         $digest->addfile($in);
     }
-    my $template = 'tap_company_' . substr $digest->hexdigest, 0, 12;
+    my $template = "tap_${name}_" . substr $digest->hexdigest, 0, 12;
     $ENV{PGDATABASE} = 'postgres';
-    run_psql('-c', "DROP DATABASE IF EXISTS $database");
+    psql("DROP DATABASE IF EXISTS $database");
     # another test may be making it
     my $lock_file = File::Spec->catfile(File::Spec->tmpdir, "$template.$<.lock");
     open my $lock, '>', $lock_file or die "$lock_file: $!";
     flock $lock, LOCK_EX or die "$lock_file: $!";
     if (psql("SELECT count(*) FROM pg_database WHERE datname = '$template'") == 0) {
-        load_company();
+        psql("CREATE DATABASE $database");
+        $ENV{PGDATABASE} = $database;
+        psql("SET client_min_messages = warning; CREATE EXTENSION tokenomics CASCADE; CALL tokenomics.install('llm')");
+        set_up_database();
+        $fill->();
         $ENV{PGDATABASE} = 'postgres';
-        run_psql('-c', "ALTER DATABASE $database RENAME TO $template");
-        run_psql('-c', "DROP DATABASE IF EXISTS $database");
+        psql("ALTER DATABASE $database RENAME TO $template");
     }
     psql("CREATE DATABASE $database TEMPLATE $template");
     close $lock;
@@ -56,9 +68,7 @@ sub company_database {
     return set_up_database();
 }
 
-# The company of the demo, loaded into a new database of this script.
 sub load_company {
-    database();
     psql('SELECT count(*) FROM load_default_prices()');
     my ($output, $status) = run_psql('-o', '/dev/null', '-f', project_file('test', 'demo', 'company.sql'));
     die "company.sql failed: $output" if $status != 0;
@@ -86,7 +96,7 @@ sub run_psql {
 # Runs SQL and returns its output, rows by line and columns by '|'.
 sub psql {
     my ($sql) = @_;
-    my ($output, $status) = run_psql('-c', $sql);
+    my ($output, $status) = run_sql($sql);
     die "psql failed: $output\n$sql" if $status != 0;
     return $output;
 }
@@ -94,9 +104,53 @@ sub psql {
 # Runs SQL that must fail, and returns the message.
 sub psql_error {
     my ($sql) = @_;
-    my ($output, $status) = run_psql('-c', $sql);
+    my ($output, $status) = run_sql($sql);
     return $status == 0 ? 'no error' : $output;
 }
+
+# What run_psql('-c', $sql) says, by one psql for as long as the script stays in a
+# database: to start a program and a backend costs more than most statements.  Each
+# text is sent whole, as -c sends it, and what it leaves in its session is discarded.
+# An error ends the session; so does what only a new one sees, or a new one must not.
+my %session = (of => '');
+
+sub run_sql {
+    my ($sql) = @_;
+    # a command of psql, or a transaction that may be left open
+    return run_psql('-c', $sql) if $sql =~ /^\s*\\/ || $sql =~ /\b(?:BEGIN|START TRANSACTION)\b/i;
+    my $of = join "\0", $$, map { "$_=$ENV{$_}" } grep { /^PG/ } sort keys %ENV;
+    end_session() if $session{of} ne $of;
+    if (!$session{of}) {
+        my $pid = open2(my $out, my $in, 'sh', '-c', 'exec psql -XqAt -v ON_ERROR_STOP=1 2>&1');
+        $in->autoflush(1);
+        %session = (of => $of, pid => $pid, in => $in, out => $out);
+    }
+    my $text = $sql =~ s/([\\'])/\\$1/gr =~ s/\n/\\n/gr;
+    utf8::encode($text) if utf8::is_utf8($text);
+    my $end = '--end of ' . ++$session{n} . '--';
+    print { $session{in} } "\\set sql '$text'\nSELECT :'sql' \\gexec\n\\echo '$end'\nDISCARD ALL;\n";
+    my ($output, $line) = ('');
+    $output .= $line while defined($line = readline $session{out}) && $line ne "$end\n";
+    my $status = defined $line ? 0 : end_session() || 1;
+    end_session() if $sql =~ /\b(?:(?:ALTER|CREATE|DROP)\s+(?:DATABASE|EXTENSION|ROLE)|ALTER\s+SYSTEM)\b/i;
+    chomp $output;
+    return ($output =~ s/^psql:<stdin>:\d+: //mgr, $status);
+}
+
+# Ends the session of this script, and returns the status of its psql; for who
+# ends the server, too.
+sub end_session {
+    my $pid = $session{pid};
+    my $is_mine = $session{of} =~ /^$$\0/;
+    close $session{$_} for grep { $session{$_} } qw(in out);
+    %session = (of => '');
+    return 0 if !$is_mine;
+    local $?;
+    waitpid $pid, 0;
+    return $? >> 8;
+}
+# before the script's temporary folders go, and its status is what it was
+END { end_session() }
 
 sub project_file { return File::Spec->rel2abs(File::Spec->catfile(dirname(__FILE__), '..', @_)) }
 

@@ -123,14 +123,14 @@ SELECT is(count(*), 20::bigint, 'from days and hours') FROM made m JOIN made q U
 
 -- forms
 CREATE TABLE sent (n bigint, l ledger);
-INSERT INTO sent SELECT row_number() OVER (), l FROM made;
-SELECT is(count(*), 110::bigint, 'text') FROM sent WHERE l::text::ledger = l AND l::text::ledger::text = l::text;
+INSERT INTO sent SELECT row_number() OVER (), l FROM made WHERE b IN (1, 3, 6);
+SELECT is(count(*), 33::bigint, 'text') FROM sent WHERE l::text::ledger = l AND l::text::ledger::text = l::text;
 
 -- re-pricing
 CREATE FUNCTION try_reprice(l ledger, book price_book) RETURNS ledger LANGUAGE plpgsql AS $$ BEGIN RETURN reprice(l, book); EXCEPTION WHEN invalid_parameter_value THEN RETURN NULL; END $$;
 -- the calls of a name in a month, a day or an hour, re-priced by their own book and by two others
 CREATE TABLE part AS SELECT c.b, grain, k.b AS by, c.provider, c.model, c.service_tier, (SELECT array_agg(n) FROM unnest(array_agg(c.n)) n) AS calls
-FROM call c, unnest('{month,day,hour}'::text[]) grain, (SELECT generate_series(1, 10) AS b) k WHERE k.b IN (c.b, 1 + c.b % 10, 1 + (c.b + 4) % 10) AND c.n <= CASE grain WHEN 'month' THEN 5000 ELSE 800 END
+FROM call c, unnest('{month,day,hour}'::text[]) grain, (SELECT generate_series(1, 10) AS b) k WHERE k.b IN (c.b, 1 + c.b % 10, 1 + (c.b + 4) % 10) AND c.n <= CASE grain WHEN 'month' THEN 1200 ELSE 300 END
 GROUP BY c.b, grain, k.b, c.provider, c.model, c.service_tier, period_start(grain, 'Europe/Berlin', c.at);
 CREATE UNIQUE INDEX ON call (n);
 ANALYZE call; ANALYZE part;

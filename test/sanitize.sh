@@ -17,6 +17,7 @@ export PROFILE="-fsanitize=address,undefined -fno-omit-frame-pointer -O1 -g"
 # the server itself is not instrumented: the runtime is loaded first, leaks are the contexts' business
 export TOKENOMICS_SERVER_ENV="LD_PRELOAD=$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so):$copy/no_bindtextdomain.so ASAN_OPTIONS=detect_leaks=0:log_path=$copy/sanitizer.log UBSAN_OPTIONS=print_stacktrace=1:log_path=$copy/sanitizer.log"
 chmod 777 "$copy"
+make -s -j2 with_llvm=no PROFILE="$PROFILE" ${PG_CONFIG:+PG_CONFIG="$PG_CONFIG"} all
 status=0
 timeout 3000 test/with_server.sh bash -c 'make -s with_llvm=no PROFILE="$PROFILE" PG_CONFIG="$PG_CONFIG" ${SANITIZE_TESTS:+REGRESS="$SANITIZE_TESTS"} installcheck >build.log 2>&1 || { cat build.log; cat build/regress/regression.diffs; exit 1; }
     tail -5 build.log; ! grep -E "runtime error|AddressSanitizer" "$TOKENOMICS_SERVER_LOG"' || status=1

@@ -61,6 +61,8 @@ as_user "$root$bindir/initdb" -D "$root/data" -A trust -U postgres -E UTF8 --loc
 as_user env ${TOKENOMICS_SERVER_ENV:-} "$root$bindir/pg_ctl" -D "$root/data" -l "$root/server.log" -w start >/dev/null ||
     { cat "$root/server.log" >&2; exit 1; }
 
+# psql and the like themselves, where the PATH has a wrapper that chooses one
+export PATH="$bindir:$PATH"
 export PGHOST="$root/socket" PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
 export TOKENOMICS_BINDIR="$root$bindir" TOKENOMICS_DATADIR="$root/data"
 export TOKENOMICS_LIBDIR="$root$pkglibdir"

@@ -52,18 +52,20 @@ psql(q(
                     WHEN 'output_cost_per_audio_token' THEN 'audio_output' WHEN 'input_cost_per_image_token' THEN 'image_input' WHEN 'output_cost_per_image_token' THEN 'image_output'
                     WHEN 'cache_creation_input_token_cost_above_1hr' THEN 'cache_write_1h' END AS meter
     FROM history h, unnest(ARRAY[seen_from, seen_from + (coalesce(seen_to, '2026-01-01') - seen_from) / 2, coalesce(seen_to, '2026-01-01') - interval '1 microsecond']) at));
-my $found = q(
+psql(q(
+    CREATE TABLE found AS
     SELECT l.model, l.field, l.at, l.value * 1000000 AS listed, e.rate
     FROM lookup l CROSS JOIN (SELECT book() AS book OFFSET 0) b
     LEFT JOIN LATERAL explain_cost(b.book, l.provider, l.model, l.at, format('{"%s": 1}', l.meter)::tokens) e ON true
     WHERE l.meter IS NOT NULL
       -- a model that is billed by another unit is not free: it is skipped, and said so
       AND NOT EXISTS (SELECT FROM imported i WHERE i.model = l.model AND i.from_time <= l.at AND (i.to_time IS NULL OR i.to_time > l.at)
-                      AND i.field IS NULL AND i.skipped ~ '^all its token rates are 0'));
-cmp_ok(psql("SELECT count(*) FROM ($found) f"), '>', 15000, 'prices looked up');
+                      AND i.field IS NULL AND i.skipped ~ '^all its token rates are 0')));
+cmp_ok(psql('SELECT count(*) FROM found'), '>', 15000, 'prices looked up');
 # the lists were written from floats: their noise is in the 17th digit
-is(psql("SELECT count(*) FROM ($found) f WHERE rate IS NULL OR abs(rate - listed) > listed * 1e-15"), 0, 'each (model, field, time) looks up to its value');
-is(psql("SELECT string_agg(f::text, E'\\n') FROM (SELECT * FROM ($found) f WHERE rate IS NULL OR abs(rate - listed) > listed * 1e-15 LIMIT 5) f"), '', 'none differs');
+my $differ = 'FROM found WHERE rate IS NULL OR abs(rate - listed) > listed * 1e-15';
+is(psql("SELECT count(*) $differ"), 0, 'each (model, field, time) looks up to its value');
+is(psql("SELECT string_agg(f::text, E'\\n') FROM (SELECT * $differ LIMIT 5) f"), '', 'none differs');
 # the prices of thresholds and service tiers, in the rows they name
 psql(q(
     CREATE TABLE tiered AS

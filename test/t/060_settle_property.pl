@@ -195,6 +195,7 @@ sub postmaster {
 sub kill_and_start {
     my $pid = postmaster();
     my @children = split ' ', qx(cat /proc/$pid/task/$pid/children 2>/dev/null);
+    end_session();
     kill 'KILL', $pid, @children;
     # its file stays: by it a new one finds out whether a process of the old is left
     for (1 .. 120) {

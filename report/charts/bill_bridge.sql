@@ -6,7 +6,7 @@ FROM (SELECT step, place, kind, currency, value,
              CASE kind WHEN 'bill' THEN value ELSE sum(value) FILTER (WHERE place < 99) OVER (ORDER BY place) END AS running
       FROM (SELECT currency, v.*
             FROM bill_growth_between(($1::date - interval '1 month')::timestamp AT TIME ZONE (SELECT zone FROM setting),
-                                     ($1::date + interval '1 month')::timestamp AT TIME ZONE (SELECT zone FROM setting), in_currency => $2::text),
+                                     ($1::date + interval '1 month')::timestamp AT TIME ZONE (SELECT zone FROM setting), (SELECT zone FROM setting), $2::text),
                  LATERAL (VALUES ('Before', 0, 'bill', spend_before), ('Price', 1, 'effect', price_effect), ('Volume', 2, 'effect', volume_effect), ('Mix', 3, 'effect', mix_effect),
                                  ('New models', 4, 'effect', new_effect), ('Ended models', 5, 'effect', discontinued_effect), ('Currency', 6, 'effect', currency_effect),
                                  ('Purchases', 7, 'effect', purchase_effect), ('Other', 8, 'effect', other_effect), ('Now', 99, 'bill', spend)) AS v(step, place, kind, value)

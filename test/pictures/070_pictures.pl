@@ -20,35 +20,53 @@ sub page {
     return $file;
 }
 
+my $run = project_file('report', 'run.sh');
 my @pages;
 database();
 push @pages, page('report', 'report-empty', ''), page('dashboard', 'dashboard-empty', '');
 
-# One month, one call, and names that would be markup.
-psql(q(
+# One month, one call, and names that would be markup, in another schema than usual,
+# read by a connection string.
+my $odd = '"token "" spend"';
+psql(qq(CALL tokenomics.install('token " spend')));
+psql(qq(SET search_path = $odd, tokenomics, public;) . q(
     SELECT correct_price('acme', 'big|<b>model</b>', '{"currency": "USD", "input": 3, "output": 15}', '(,)', 'x');
     SELECT ensure_partitions('2026-03-01', '2026-03-31');
     INSERT INTO usage (at, tokens, provider, model, team) VALUES
         ('2026-03-05 12:00+00', '{"input": 1000000, "output": 100000}', 'acme', 'big|<b>model</b>', '</script><script>throw 1</script>'),
         ('2026-03-05 12:00+00', '{"input": 10}', 'acme', '**x** <img src=x onerror=alert(1)>', 'b');
 ));
-push @pages, page('report', 'report-single', ''), page('dashboard', 'dashboard-single', '2026-03');
-push @pages, page('report', 'report-other-month', '2024-01');
-
-my $company = database();
-psql('SELECT count(*) FROM load_default_prices()');
-is(system('psql -Xq -v ON_ERROR_STOP=1 ' . join(' ', map { "-f '" . project_file('test', 'demo', "$_.sql") . "'" } qw(company quotes plans)) . ' >/dev/null'), 0, 'the company, its quotes and its plans are there');
-push @pages, my $report = page('report', 'report', '2026-06'), page('dashboard', 'dashboard', '2026-06');
-page('report', 'report-again', '2026-06');
-is(system("cmp '$report' '$shots/report-again.html'"), 0, 'the report is the same bytes when it is written again');
-cmp_ok(-s $report, '<', 1_000_000, 'and fit to be mailed');
-
-my $run = project_file('report', 'run.sh');
-like(qx(TOKENOMICS_SCHEMA=nowhere '$run' report.mjs 2>&1), qr/^report: there is no install of tokenomics in schema "nowhere"\n\z/, 'a schema without an install is an error that says so');
-like(qx('$run' report.mjs 2026-13 2>&1), qr/^report: "2026-13" is no month/, 'and so is what is no month');
-like(qx(PGDATABASE=template1 '$run' report.mjs 2>&1), qr/^report: this database has no install of tokenomics/, 'and a database without one');
+{
+    local $ENV{PGOPTIONS} = '-c search_path=public';
+    like(qx('$run' report.mjs 2>&1), qr/^report: this database has installs in "llm", "token " spend": name one in TOKENOMICS_SCHEMA\n\z/, 'of two installs one is to be named');
+    like(qx(TOKENOMICS_SCHEMA=nowhere '$run' report.mjs 2>&1), qr/^report: there is no install of tokenomics in schema "nowhere"/, 'a schema without an install is an error that says so');
+    local $ENV{TOKENOMICS_SCHEMA} = 'token " spend';
+    local $ENV{DATABASE_URL} = "postgresql://$ENV{PGUSER}\@/$ENV{PGDATABASE}?host=$ENV{PGHOST}&port=$ENV{PGPORT}";
+    local @ENV{qw(PGHOST PGDATABASE)} = ('/nowhere', 'nowhere');
+    push @pages, page('report', 'report-single', ''), page('dashboard', 'dashboard-single', '2026-03'), page('report', 'report-other-month', '2024-01');
+}
+like(qx('$run' report.mjs 2026-13 2>&1), qr/^report: "2026-13" is no month/, 'what is no month is an error that says so');
+like(qx(PGDATABASE=template1 '$run' report.mjs 2>&1), qr/^report: this database has no install of tokenomics/, 'and so is a database without an install');
 like(qx(PGPORT=1 '$run' report.mjs 2>&1), qr/^report: .*ENOENT|^report: connect/, 'and no server');
-is(qx(PGOPTIONS='-c search_path=public' '$run' report.mjs 2026-06), qx(cat '$report'), 'without a search_path the install is found');
+
+my $company = company_database();
+{
+    local $ENV{PGOPTIONS} = '-c client_min_messages=error';
+    psql('CALL refresh()');
+}
+is(system('psql -Xq -v ON_ERROR_STOP=1 ' . join(' ', map { "-f '" . project_file('test', 'demo', "$_.sql") . "'" } qw(quotes plans)) . ' >/dev/null'), 0, 'the company has quotes and plans');
+push @pages, my $report = page('report', 'report', '2026-06'), my $dashboard_file = page('dashboard', 'dashboard', '2026-06');
+cmp_ok(-s $report, '<', 1_000_000, 'the report is fit to be mailed');
+
+# A reader, without a search_path.
+psql('DROP ROLE IF EXISTS tap_pictures_reader; CREATE ROLE tap_pictures_reader LOGIN');
+is(psql(q(SELECT grant_reader('tap_pictures_reader'))), 'llm_reader', 'there is a reader');
+{
+    local @ENV{qw(PGUSER PGOPTIONS)} = ('tap_pictures_reader', '-c search_path=public');
+    page($_, "$_-reader", '2026-06') for 'report', 'dashboard';
+}
+is(system("cmp '$report' '$shots/report-reader.html'"), 0, 'it has the same bytes in its report, without a search_path');
+is(system("cmp '$dashboard_file' '$shots/dashboard-reader.html'"), 0, 'and in its dashboard');
 
 my $script = project_file('test', 'pictures', 'browser.mjs');
 my $json = qx(node '$script' '$shots' @pages);
@@ -128,7 +146,8 @@ sub cells { my @rows; for (split /\n/, $_[0]) { push @rows, join "\x1f", map { s
 my $markdown = decode_json(psql(q(SELECT json_build_array(report_markdown(monthly_report('2026-06-01'))))))->[0];
 is_deeply([ map { join "\x1f", @$_ } map { @$_ } @{ $seen{report}{1400}{tables} } ], cells($markdown), 'every figure of every table is that of report_markdown()');
 is(psql(q(SELECT publish_report('2026-06-01'))), 1, 'the month is published');
-like(qx('$run' report.mjs 2026-06), qr{as published on .*, version 1;}, 'and the page says so');
+like(qx(PGUSER=tap_pictures_reader '$run' report.mjs 2026-06), qr{as published on .*, version 1;}, 'and the page of a reader says so');
+psql('DROP OWNED BY tap_pictures_reader; DROP ROLE tap_pictures_reader');
 my ($movers) = grep { $_->[0][0] eq 'Team' } @{ $seen{report}{1400}{tables} };
 is(join('|', @{ $movers->[1] }[0 .. 3]), psql(q(
     SELECT owner, to_char(now, 'FM$999,990.00'), to_char(before, 'FM$999,990.00'), '+' || to_char(round(now - before, 2), 'FM$999,990.00')

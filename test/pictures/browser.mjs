@@ -1,5 +1,6 @@
 // browser.mjs SHOTS PAGE...: opens pages (HTML files) in Chromium, wide and narrow, and
 // prints as JSON what a test asks of them; screenshots go to the folder SHOTS.
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -8,10 +9,9 @@ const require = createRequire(`${process.env.TOKENOMICS_REPORT_BUILD}/package.js
 const { chromium } = require('playwright-core');
 const [shots, ...pages] = process.argv.slice(2);
 
-const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-});
+// The shell without windows, where it is there, is the same engine at half the time.
+const executablePath = process.env.CHROMIUM ?? ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium'].find((path) => existsSync(path));
+const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-software-rasterizer', '--in-process-gpu', '--disable-background-networking'] });
 
 // Runs in the page.
 function look() {

@@ -1,8 +1,8 @@
 -- From the bill of the month before to that of the month: each effect begins where the
 -- one before it ended, in the whole of the currency shown.  Where all of that is near the
 -- top of the bills, they begin above zero, or the effects could not be seen.
-SELECT step, place, kind, currency, value::double precision AS value,
-       CASE kind WHEN 'bill' THEN CASE WHEN low > 0.6 * high THEN 2 * low - high ELSE 0 END ELSE running - value END::double precision AS starts, running::double precision AS ends
+SELECT step, place, kind, CASE WHEN kind = 'bill' THEN 'Bill' WHEN value > 0 THEN 'More' ELSE 'Less' END AS direction, currency, value::double precision AS value,
+       CASE kind WHEN 'bill' THEN CASE WHEN low > 0.6 * high AND high - low > 0.01 * high THEN 2 * low - high ELSE 0 END ELSE running - value END::double precision AS starts, running::double precision AS ends
 FROM (SELECT r.*, min(running) OVER () AS low, max(running) OVER () AS high FROM (SELECT step, place, kind, currency, value,
              CASE kind WHEN 'bill' THEN value ELSE sum(value) FILTER (WHERE place < 99) OVER (ORDER BY place) END AS running
       FROM (SELECT currency, v.*

@@ -78,6 +78,7 @@ for my $seen (@{ decode_json($json) }) {
     is_deeply($seen->{said}, [], "$name: no errors and warnings");
     is_deeply($seen->{asked}, [], "$name: nothing is loaded");
     is($seen->{overflow}, 0, "$name: as wide as its window");
+    is_deeply($seen->{printed}, [], "$name: nothing is cut off in print") if $seen->{page} =~ /^report/;
     unlike($seen->{text}, qr/NaN|undefined|\bnull\b|Infinity|\[object/, "$name: words where there are no figures");
     is($seen->{scripts}, 0, "$name: no script") if $seen->{page} =~ /^report/;
     is_deeply($seen->{figures}{$_}{outside}, [], "$name: no text of $_ is cut off") for sort keys %{ $seen->{figures} };
@@ -130,12 +131,25 @@ is_deeply([ grep { abs($bars[$_]{width} - $owners[$_]{value} * $scale) > 1.5 } 0
 is(scalar(grep { $_ eq '$447.47' } @{ $dashboard->{figures}{owners}{labels} }), 1, 'and labelled with it');
 
 # ---- what came with budgets, quality and quotes ----
-sub points { my ($chart, @columns) = @_; return join ' ', map { my $row = $_; join '|', map { $row->{$_} =~ /^-?[\d.]+(e-?\d+)?$/ ? sprintf '%.6f', $row->{$_} : $row->{$_} } @columns } @{ $charts{$chart} } }
+sub points { my ($chart, @columns) = @_; return join ' ', map { my $row = $_; join '|', map { ($row->{$_} // '') =~ /^-?[\d.]+(e-?\d+)?$/ ? sprintf '%.6f', $row->{$_} : $row->{$_} // '' } @columns } @{ $charts{$chart} } }
 my $june = q('2026-06-01 00:00 Europe/Berlin', '2026-07-01 00:00 Europe/Berlin');
 is(points('budgets', qw(name actual amount value)), psql(q(SELECT string_agg(concat_ws('|', name, round(actual, 6), round(amount, 6), round(actual / amount, 6)), ' ' ORDER BY actual / amount DESC)
     FROM budget_status_at('2026-07-01 00:00 Europe/Berlin') WHERE period_start = '2026-06-01')), 'budgets');
 is(points('value_grid', qw(model score value)), psql(qq(SELECT string_agg(concat_ws('|', model, round(score::numeric, 6), round(cost_per_mtok, 6)), ' ' ORDER BY cost_per_mtok) FROM value_grid_between($june) WHERE task = 'code')), 'the value grid');
 is(points('quotes', qw(name value)), psql(q(SELECT string_agg(concat_ws('|', quote || ' (' || replace(kind, '_', ' ') || ')', round(cost_per_mtok_converted, 6)), ' ' ORDER BY rank) FROM quote_comparison)), 'quotes');
+is(points('bill_bridge', qw(step value)), psql(q(SELECT string_agg(concat_ws('|', step, round(value, 6)), ' ' ORDER BY place)
+    FROM bill_growth_between('2026-05-01 00:00 Europe/Berlin', '2026-07-01 00:00 Europe/Berlin', in_currency => 'USD'),
+         LATERAL (VALUES ('Before', 0, spend_before), ('Price', 1, price_effect), ('Volume', 2, volume_effect), ('Mix', 3, mix_effect), ('New models', 4, new_effect), ('Ended models', 5, discontinued_effect), ('Currency', 6, currency_effect),
+                         ('Purchases', 7, purchase_effect), ('Other', 8, other_effect), ('Now', 9, spend)) AS v(step, place, value)
+    WHERE month = '2026-06-01' AND comparison = 'month on month' AND value <> 0)), 'the bridge');
+my @steps = @{ $charts{bill_bridge} };
+is(sprintf('%.2f', $steps[-1]{value}), '6260.97', 'to the bill of the month');
+is(sprintf('%.6f', $steps[-2]{ends}), sprintf('%.6f', $steps[-1]{value}), 'where its effects end');
+is_deeply([ grep { abs($steps[$_]{starts} - $steps[$_ - 1]{ends}) > 1e-6 } 1 .. $#steps - 1 ], [], 'each from where the one before ended');
+is(points('forecast', qw(value lower upper)) =~ s/(?:[\d.]+\|\|\s?){13}//r, psql(q(SELECT string_agg(concat_ws('|', round(spend, 6), round(spend_lower, 6), round(spend_upper, 6)), ' ' ORDER BY period)
+    FROM demand_forecast_between(to_at => '2026-07-01 00:00 Europe/Berlin') WHERE scope = 'total' AND currency = 'USD')), 'the forecast and its band, after thirteen months');
+is(points('peak_week', qw(day hour value)), psql(q(SELECT string_agg(concat_ws('|', (ARRAY['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'])[dow], hour || '.000000', round(mean::numeric, 6)), ' ' ORDER BY dow, hour)
+    FROM peak_profile_between('2026-04-01 00:00 Europe/Berlin', '2026-07-01 00:00 Europe/Berlin') WHERE side = 'total')), 'the hours of the week');
 is(scalar(grep { /\x{25c6} 263M and 417M a month/ } @{ $dashboard->{figures}{quotes}{labels} }), 1, 'with where they break even');
 for my $id (qw(bill_bridge peak_week forecast value_grid budgets quotes)) {
     is_deeply([ map { $seen{$_}{400}{figures}{$id}{missing} } qw(report dashboard) ], [ undef, undef ], "$id is drawn in both");

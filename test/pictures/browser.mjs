@@ -40,6 +40,11 @@ function look() {
     };
 }
 
+// Runs in the page as it is printed: what is wider than the paper.
+function cut() {
+    return [...document.querySelectorAll('table, svg, .card')].filter((element) => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1 || (element.parentElement.className === 'scroll' && getComputedStyle(element.parentElement).overflowX !== 'visible')).map((element) => element.textContent.slice(0, 40));
+}
+
 const seen = [];
 for (const file of pages) {
     for (const width of [1400, 400]) {
@@ -57,7 +62,12 @@ for (const file of pages) {
             await details.locator('summary').click();
             await details.locator('table').waitFor();
         }
-        seen.push({ page: basename(file, '.html'), width, said, asked, ...found, opened: (await page.evaluate(look)).tables });
+        const opened = (await page.evaluate(look)).tables;
+        // what A4 has between its margins
+        await page.emulateMedia({ media: 'print' });
+        await page.setViewportSize({ width: 688, height: 1000 });
+        const printed = await page.evaluate(cut);
+        seen.push({ page: basename(file, '.html'), width, said, asked, ...found, opened, printed });
         await page.close();
     }
 }

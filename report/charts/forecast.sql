@@ -9,7 +9,7 @@ WITH past AS (
 ), future AS (
     SELECT date_trunc('month', period::timestamp)::date AS month, spend AS value, spend_lower AS lower, spend_upper AS upper
     FROM demand_forecast_between(to_at => ($1::date + interval '1 month')::timestamp AT TIME ZONE (SELECT zone FROM setting))
-    WHERE scope = 'total' AND currency = $2::text
+    WHERE scope = 'total' AND currency = $2::text AND spend IS NOT NULL
 )
 SELECT to_char(month, 'YYYY-MM-DD') AS month, series, $2::text AS currency, value::double precision AS value, lower::double precision AS lower, upper::double precision AS upper,
        -- where the picture ends: a band of many times what is expected would leave nothing else to see

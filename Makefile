@@ -34,7 +34,8 @@ LINT_DEPS   = pg-bsd-indent cppcheck codespell
 NODE_DEPS   = nodejs:$(or $(shell command -v node),/usr/bin/node) npm:$(or $(shell command -v npm),/usr/bin/npm)
 # the temporary server needs what builds the extension; a database of yours does not
 REPORT_DEPS = $(NODE_DEPS) $(if $(DATABASE_URL),,$(BUILD_DEPS))
-PICTURE_DEPS = $(BUILD_DEPS) $(NODE_DEPS) chromium fonts-dejavu-core odbc-postgresql unixodbc
+# the shell alone draws as Chromium does, at half the time; either will do
+PICTURE_DEPS = $(BUILD_DEPS) $(NODE_DEPS) chromium-headless-shell:$(or $(wildcard /usr/bin/chromium),/usr/bin/chromium-headless-shell) fonts-dejavu-core odbc-postgresql unixodbc
 FUZZ_DEPS   = $(BUILD_DEPS) clang libclang-rt-14-dev
 
 PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config) pg_config)
@@ -98,6 +99,7 @@ demo-with-server:
 check-pictures-with-server:
 	$(PLAIN) $(PROVE) --ext .pl test/pictures
 # Side by side, for a test uses one processor; built once, before.
+	$(SERVER) prove -j2 --timer --ext .pl test/pictures
 check-with-server:
 	$(SERVER) $(CRON) $(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG) check-server
 # from the released versions to this one
@@ -160,6 +162,7 @@ report dashboard:
 	@PG_CONFIG=$(PG_CONFIG) DATABASE_URL='$(DATABASE_URL)' report/write.sh $@ $(OUT) $(MONTH)
 check-pictures:
 	@test/deps.sh $(PICTURE_DEPS)
+	@test/deps.sh chromium-headless-shell || true
 	@$(MAKE) -s check-pictures-with-server
 check:
 	@test/deps.sh $(CHECK_DEPS)

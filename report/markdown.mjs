@@ -17,7 +17,8 @@ export function cardsHtml(cards) {
 function table(lines) {
     const align = cells(lines[1]).map((rule) => (rule.endsWith(':') ? ' class="number"' : ''));
     const row = (line, tag) => `<tr>${cells(line).map((cell, i) => `<${tag}${align[i]}>${inline(cell)}</${tag}>`).join('')}</tr>`;
-    return `<table><thead>${row(lines[0], 'th')}</thead><tbody>${lines.slice(2).map((line) => row(line, 'td')).join('')}</tbody></table>`;
+    const columns = align.length > 9 ? ' class="crowd"' : align.length > 6 ? ' class="many"' : '';
+    return `<table${columns}><thead>${row(lines[0], 'th')}</thead><tbody>${lines.slice(2).map((line) => row(line, 'td')).join('')}</tbody></table>`;
 }
 
 // picture(name) gives the HTML of a line ![...](name).

@@ -2,8 +2,6 @@
 // spec (charts/NAME.vl.json) over the rows of one query (charts/NAME.sql).
 import { readFile } from 'node:fs/promises';
 import pg from 'pg';
-import * as vega from 'vega';
-import { compile } from 'vega-lite';
 import * as format from './format.mjs';
 
 // In the order of the pages.
@@ -12,15 +10,20 @@ const names = ['two_lines', 'total_spend', 'unit_price', 'bill_bridge', 'owners'
 // Dates as they are written: a Date of JavaScript would be one of its own zone.
 pg.types.setTypeParser(1082, (text) => text);
 
-// Node has no canvas to measure text by, and Vega then takes every character to be as
-// wide as the widest; these are the widths of a usual sans serif, in ems.
-vega.textMetrics.width = (item, text) => {
-    const { fontSize = 11, fontWeight } = item;
-    const wide = [...String(text ?? '')].reduce((sum, c) => sum + (/[ilj.,:;'|!·()\[\] ft1I/-]/.test(c) ? 0.37 : /[mwMW%@<>=+&]/.test(c) ? 0.88 : /[A-Z0-9$€£¥_]/.test(c) ? 0.66 : 0.6), 0);
-    return wide * fontSize * (Number(fontWeight) >= 600 || fontWeight === 'bold' ? 1.08 : 1);
-};
-
-for (const name of ['money', 'rate', 'count', 'percent']) vega.expressionFunction(name, format[name]);
+// What draws, loaded where something is drawn here.  Node has no canvas to measure text
+// by, and Vega then takes every character to be as wide as the widest; these are the
+// widths of a usual sans serif, in ems.
+let loaded;
+async function library() {
+    const [vega, { compile }] = await Promise.all([import('vega'), import('vega-lite')]);
+    vega.textMetrics.width = (item, text) => {
+        const { fontSize = 11, fontWeight } = item;
+        const wide = [...String(text ?? '')].reduce((sum, c) => sum + (/[ilj.,:;'|!·()\[\] ft1I/-]/.test(c) ? 0.37 : /[mwMW%@<>=+&]/.test(c) ? 0.88 : /[A-Z0-9$€£¥_]/.test(c) ? 0.66 : 0.6), 0);
+        return wide * fontSize * (Number(fontWeight) >= 600 || fontWeight === 'bold' ? 1.08 : 1);
+    };
+    for (const name of ['money', 'rate', 'count', 'percent']) vega.expressionFunction(name, format[name]);
+    return { vega, compile };
+}
 
 // An error that says what to do, instead of a stack.
 export class Trouble extends Error {}
@@ -48,19 +51,23 @@ export async function withDatabase(work) {
     }
 }
 
-// An install in search_path is taken as it is; else the only one that there is.
+// An install in search_path is taken as it is; else the only one that there is for this
+// role, whose reader views count where the install itself is closed to it.
 async function findInstall(client, schema) {
     const { rows } = await client.query(`
-        SELECT n.nspname AS schema, quote_ident(n.nspname) || ', ' || quote_ident(x.nspname) AS path, pg_table_is_visible(c.oid) AS is_visible
+        SELECT n.nspname AS schema, quote_ident(n.nspname) || ', ' || quote_ident(x.nspname) AS path, pg_table_is_visible(c.oid) AS is_visible,
+               coalesce(obj_description(n.oid, 'pg_namespace') LIKE 'tokenomics: what readers see of %', false) AS is_reader
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
              pg_extension e JOIN pg_namespace x ON x.oid = e.extnamespace
-        WHERE e.extname = 'tokenomics' AND c.relname = 'total_spend_trend' AND c.relkind = 'v' ORDER BY 1`);
-    const found = schema ? rows.filter((row) => row.schema === schema) : rows.filter((row) => row.is_visible).concat(rows).slice(0, 1);
+        WHERE e.extname = 'tokenomics' AND c.relname = 'total_spend_trend' AND c.relkind = 'v' AND has_schema_privilege(n.oid, 'USAGE') ORDER BY 1`);
+    const visible = rows.filter((row) => row.is_visible);
+    const open = rows.some((row) => !row.is_reader) ? rows.filter((row) => !row.is_reader) : rows;
+    const found = schema ? rows.filter((row) => row.schema === schema) : visible.length > 0 ? visible : open;
     if (found.length === 0) {
-        throw new Trouble(schema ? `there is no install of tokenomics in schema "${schema}"` : "this database has no install of tokenomics: CALL tokenomics.install('llm')");
+        throw new Trouble(schema ? `there is no install of tokenomics in schema "${schema}" that this role may read` : "this database has no install of tokenomics that this role may read: CALL tokenomics.install('llm')");
     }
-    if (!schema && rows.length > 1 && !rows.some((row) => row.is_visible)) {
-        throw new Trouble(`this database has installs in ${rows.map((row) => `"${row.schema}"`).join(', ')}: name one in TOKENOMICS_SCHEMA`);
+    if (found.length > 1) {
+        throw new Trouble(`this database has installs in ${found.map((row) => `"${row.schema}"`).join(', ')}: name one in TOKENOMICS_SCHEMA`);
     }
     await client.query(`SET LOCAL search_path = ${found[0].path}`);
 }
@@ -145,6 +152,7 @@ function present(part, rows) {
 
 // The chart as SVG, as wide as asked.
 export async function svg({ spec, rows, title, description }, width) {
+    const { vega, compile } = await (loaded ??= library());
     const sized = { ...format.fitted(spec, width), width, autosize: { type: 'fit-x', contains: 'padding' }, data: { values: rows } };
     const warnings = [];
     const logger = { level: () => logger, error: (...text) => { throw new Error(text.join(' ')); }, warn: (...text) => { warnings.push(text.join(' ')); return logger; }, info: () => logger, debug: () => logger };

@@ -10,7 +10,9 @@ page=$1 out=$2
 shift 2
 if [ -z "${DATABASE_URL:-}" ]; then
     demo=$here/../test/demo
-    psql -Xq -v ON_ERROR_STOP=1 -f "$demo/price_of_a_call.sql" -f "$demo/company.sql" -f "$demo/quotes.sql" -f "$demo/plans.sql" >/dev/null
+    # settled, as an install of some size is
+    PGOPTIONS='-c client_min_messages=warning' psql -Xq -v ON_ERROR_STOP=1 -f "$demo/price_of_a_call.sql" -f "$demo/company.sql" \
+        -c 'VACUUM ANALYZE' -c 'CALL llm.refresh()' -f "$demo/quotes.sql" -f "$demo/plans.sql" >/dev/null
 fi
 mkdir -p "$(dirname "$out")"
 "$here/run.sh" "$page.mjs" "$@" >"$out.new" || { rm -f "$out.new"; exit 1; }

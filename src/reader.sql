@@ -56,6 +56,29 @@ BEGIN
         WHERE u.name NOT IN ('user_id', 'session_id', 'turn_id', 'tags');
         EXECUTE format('CREATE OR REPLACE VIEW %I.usage AS SELECT %s FROM %I.usage', target, columns, source);
         EXECUTE format('COMMENT ON VIEW %I.usage IS %L', target, 'tokenomics: the calls, without users, sessions, turns and tags');
+
+        -- what the report and the dashboard read beside views; with no defaults, so
+        -- that V_between stays one function for who calls it with fewer arguments
+        EXECUTE format('CREATE OR REPLACE VIEW %I.setting AS SELECT only_row, zone, currency, fiscal_year_start, book FROM %I.setting', target, source);
+        EXECUTE format('COMMENT ON VIEW %I.setting IS %L', target, obj_description(format('%I.setting', source)::regclass, 'pg_class'));
+        EXECUTE format('CREATE OR REPLACE VIEW %I.report AS SELECT month, version, body, markdown, published_at FROM %I.report', target, source);
+        EXECUTE format('COMMENT ON VIEW %I.report IS %L', target, obj_description(format('%I.report', source)::regclass, 'pg_class'));
+        FOR described IN
+            SELECT p.oid, p.proname, p.proretset, pg_get_function_identity_arguments(p.oid) AS arguments, pg_get_function_result(p.oid) AS result,
+                   (SELECT string_agg('$' || n, ', ' ORDER BY n) FROM generate_series(1, p.pronargs) n) AS numbers
+            FROM pg_proc p
+            WHERE p.pronamespace = source::text::regnamespace
+              AND (p.proname IN ('monthly_report', 'budget_status_at', 'convert_currency') OR (p.proname, p.pronargs) = ('bill_growth_between', 4))
+        LOOP
+            EXECUTE format($format$
+                CREATE OR REPLACE FUNCTION %1$I.%2$I(%3$s) RETURNS %4$s
+                    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+                AS 'BEGIN %5$s %6$I.%2$I(%7$s); END'
+                $format$, target, described.proname, described.arguments, described.result,
+                CASE WHEN described.proretset THEN 'RETURN QUERY SELECT * FROM' ELSE 'RETURN' END, source, described.numbers);
+            EXECUTE format('REVOKE ALL ON FUNCTION %I.%I(%s) FROM PUBLIC', target, described.proname, described.arguments);
+            EXECUTE format('COMMENT ON FUNCTION %I.%I(%s) IS %L', target, described.proname, described.arguments, obj_description(described.oid, 'pg_proc'));
+        END LOOP;
         FOR described IN
             SELECT c.relname, a.attname, col_description(s.oid, b.attnum) AS remark
             FROM pg_class c JOIN pg_class s ON s.relnamespace = quote_ident(source)::regnamespace AND s.relname = c.relname

@@ -9,9 +9,12 @@ WITH past AS (
 ), future AS (
     SELECT date_trunc('month', period::timestamp)::date AS month, spend AS value, spend_lower AS lower, spend_upper AS upper
     FROM demand_forecast_between(to_at => ($1::date + interval '1 month')::timestamp AT TIME ZONE (SELECT zone FROM setting))
-    WHERE scope = 'total' AND currency = $2::text
+    WHERE scope = 'total' AND currency = $2::text AND spend IS NOT NULL
 )
-SELECT to_char(month, 'YYYY-MM-DD') AS month, 'Spent on calls' AS series, $2::text AS currency, value::double precision AS value, NULL::double precision AS lower, NULL::double precision AS upper FROM past
-UNION ALL
-SELECT to_char(month, 'YYYY-MM-DD'), 'Expected', $2::text, value::double precision, lower::double precision, upper::double precision FROM future
+SELECT to_char(month, 'YYYY-MM-DD') AS month, series, $2::text AS currency, value::double precision AS value, lower::double precision AS lower, upper::double precision AS upper,
+       -- where the picture ends: a band of many times what is expected would leave nothing else to see
+       (2.5 * max(value) OVER ())::double precision AS top, (month = max(month) FILTER (WHERE upper > 0) OVER () AND max(upper) OVER () > 2.5 * max(value) OVER ()) AS is_cut, (max(upper) OVER ())::double precision AS highest
+FROM (SELECT month, 'Spent on calls' AS series, value, NULL::numeric AS lower, NULL::numeric AS upper FROM past
+      UNION ALL
+      SELECT month, 'Expected', value, lower, upper FROM future) AS m
 ORDER BY month

@@ -8,10 +8,10 @@ WITH line AS (
           WHERE currency IS NOT NULL AND NOT is_partial AND (reporting_currency = $2::text OR currency = $2::text)) AS t
     GROUP BY month
     UNION ALL
-    SELECT month, 'Cost per token, blended', cost_per_mtok::double precision
+    SELECT month, 'Unit price, blended', cost_per_mtok::double precision
     FROM unit_price_trend WHERE scope = 'total' AND currency = $2::text
     UNION ALL
-    SELECT month, 'Cost per token, matched', matched_index
+    SELECT month, 'Unit price, matched', matched_index
     FROM unit_price_trend WHERE scope = 'total' AND currency = $2::text
 )
 SELECT to_char(month, 'YYYY-MM-DD') AS month, series, value, 100 * value / base AS index

@@ -1,5 +1,5 @@
-# The report and the dashboard in a browser: of the demo company, of an empty
-# install, and of a single call with hostile names.
+# The report and the dashboard in a browser, on a screen, on a telephone and on paper: of
+# the demo company, of an empty install, and of a single call with hostile names.
 use strict;
 use warnings;
 use FindBin;
@@ -20,35 +20,58 @@ sub page {
     return $file;
 }
 
+my $run = project_file('report', 'run.sh');
 my @pages;
 database();
 push @pages, page('report', 'report-empty', ''), page('dashboard', 'dashboard-empty', '');
 
-# One month, one call, and names that would be markup.
-psql(q(
+# One month, one call, and names that would be markup, in another schema than usual,
+# read by a connection string.
+my $odd = '"token "" spend"';
+psql(qq(CALL tokenomics.install('token " spend')));
+psql(qq(SET search_path = $odd, tokenomics, public;) . q(
     SELECT correct_price('acme', 'big|<b>model</b>', '{"currency": "USD", "input": 3, "output": 15}', '(,)', 'x');
     SELECT ensure_partitions('2026-03-01', '2026-03-31');
     INSERT INTO usage (at, tokens, provider, model, team) VALUES
         ('2026-03-05 12:00+00', '{"input": 1000000, "output": 100000}', 'acme', 'big|<b>model</b>', '</script><script>throw 1</script>'),
         ('2026-03-05 12:00+00', '{"input": 10}', 'acme', '**x** <img src=x onerror=alert(1)>', 'b');
 ));
-push @pages, page('report', 'report-single', ''), page('dashboard', 'dashboard-single', '2026-03');
-push @pages, page('report', 'report-other-month', '2024-01');
-
-my $company = database();
-psql('SELECT count(*) FROM load_default_prices()');
-is(system('psql -Xq -v ON_ERROR_STOP=1 ' . join(' ', map { "-f '" . project_file('test', 'demo', "$_.sql") . "'" } qw(company quotes plans)) . ' >/dev/null'), 0, 'the company, its quotes and its plans are there');
-push @pages, my $report = page('report', 'report', '2026-06'), page('dashboard', 'dashboard', '2026-06');
-page('report', 'report-again', '2026-06');
-is(system("cmp '$report' '$shots/report-again.html'"), 0, 'the report is the same bytes when it is written again');
-cmp_ok(-s $report, '<', 1_000_000, 'and fit to be mailed');
-
-my $run = project_file('report', 'run.sh');
-like(qx(TOKENOMICS_SCHEMA=nowhere '$run' report.mjs 2>&1), qr/^report: there is no install of tokenomics in schema "nowhere"\n\z/, 'a schema without an install is an error that says so');
-like(qx('$run' report.mjs 2026-13 2>&1), qr/^report: "2026-13" is no month/, 'and so is what is no month');
-like(qx(PGDATABASE=template1 '$run' report.mjs 2>&1), qr/^report: this database has no install of tokenomics/, 'and a database without one');
+{
+    local $ENV{PGOPTIONS} = '-c search_path=public';
+    like(qx('$run' report.mjs 2>&1), qr/^report: this database has installs in "llm", "token " spend": name one in TOKENOMICS_SCHEMA\n\z/, 'of two installs one is to be named');
+    like(qx(TOKENOMICS_SCHEMA=nowhere '$run' report.mjs 2>&1), qr/^report: there is no install of tokenomics in schema "nowhere"/, 'a schema without an install is an error that says so');
+    local $ENV{TOKENOMICS_SCHEMA} = 'token " spend';
+    local $ENV{DATABASE_URL} = "postgresql://$ENV{PGUSER}\@/$ENV{PGDATABASE}?host=$ENV{PGHOST}&port=$ENV{PGPORT}";
+    local @ENV{qw(PGHOST PGDATABASE)} = ('/nowhere', 'nowhere');
+    push @pages, page('report', 'report-single', ''), page('dashboard', 'dashboard-single', '2026-03'), page('report', 'report-other-month', '2024-01');
+}
+like(qx('$run' report.mjs 2026-13 2>&1), qr/^report: "2026-13" is no month/, 'what is no month is an error that says so');
+like(qx(PGDATABASE=template1 '$run' report.mjs 2>&1), qr/^report: this database has no install of tokenomics/, 'and so is a database without an install');
 like(qx(PGPORT=1 '$run' report.mjs 2>&1), qr/^report: .*ENOENT|^report: connect/, 'and no server');
-is(qx(PGOPTIONS='-c search_path=public' '$run' report.mjs 2026-06), qx(cat '$report'), 'without a search_path the install is found');
+
+my $company = company_database();
+{
+    local $ENV{PGOPTIONS} = '-c client_min_messages=error';
+    psql('CALL refresh()');
+}
+is(system('psql -Xq -v ON_ERROR_STOP=1 ' . join(' ', map { "-f '" . project_file('test', 'demo', "$_.sql") . "'" } qw(quotes plans)) . ' >/dev/null'), 0, 'the company has quotes and plans');
+push @pages, my $report = page('report', 'report', '2026-06');
+cmp_ok(-s $report, '<', 1_000_000, 'the report is fit to be mailed');
+is(psql(q(SELECT publish_report('2026-06-01'))), 1, 'the month is published');
+push @pages, page('dashboard', 'dashboard', '2026-06');
+
+# A reader, without a search_path, has what the owner has.
+psql('DROP ROLE IF EXISTS tap_pictures_reader; CREATE ROLE tap_pictures_reader LOGIN');
+is(psql(q(SELECT grant_reader('tap_pictures_reader'))), 'llm_reader', 'there is a reader');
+my $markdown;
+{
+    local @ENV{qw(PGUSER PGOPTIONS)} = ('tap_pictures_reader', '-c search_path=public');
+    $markdown = decode_json(psql(q(SELECT json_build_array(tokenomics.report_markdown(llm_reader.monthly_report('2026-06-01'))))))->[0];
+    my $read = qx('$run' report.mjs 2026-06);
+    ok($read =~ s{\n<p class="note">Text and headline as published on .*, version 1; the pictures are of what is known now\.</p>}{}, 'its page says what is published');
+    is($read, qx(cat '$report'), 'and is else the same bytes as that of the owner');
+}
+psql('DROP OWNED BY tap_pictures_reader; DROP ROLE tap_pictures_reader');
 
 my $script = project_file('test', 'pictures', 'browser.mjs');
 my $json = qx(node '$script' '$shots' @pages);
@@ -60,6 +83,7 @@ for my $seen (@{ decode_json($json) }) {
     is_deeply($seen->{said}, [], "$name: no errors and warnings");
     is_deeply($seen->{asked}, [], "$name: nothing is loaded");
     is($seen->{overflow}, 0, "$name: as wide as its window");
+    is_deeply($seen->{printed}, [], "$name: nothing is cut off in print") if $seen->{page} =~ /^report/;
     unlike($seen->{text}, qr/NaN|undefined|\bnull\b|Infinity|\[object/, "$name: words where there are no figures");
     is($seen->{scripts}, 0, "$name: no script") if $seen->{page} =~ /^report/;
     is_deeply($seen->{figures}{$_}{outside}, [], "$name: no text of $_ is cut off") for sort keys %{ $seen->{figures} };
@@ -112,12 +136,25 @@ is_deeply([ grep { abs($bars[$_]{width} - $owners[$_]{value} * $scale) > 1.5 } 0
 is(scalar(grep { $_ eq '$447.47' } @{ $dashboard->{figures}{owners}{labels} }), 1, 'and labelled with it');
 
 # ---- what came with budgets, quality and quotes ----
-sub points { my ($chart, @columns) = @_; return join ' ', map { my $row = $_; join '|', map { $row->{$_} =~ /^-?[\d.]+(e-?\d+)?$/ ? sprintf '%.6f', $row->{$_} : $row->{$_} } @columns } @{ $charts{$chart} } }
+sub points { my ($chart, @columns) = @_; return join ' ', map { my $row = $_; join '|', map { ($row->{$_} // '') =~ /^-?[\d.]+(e-?\d+)?$/ ? sprintf '%.6f', $row->{$_} : $row->{$_} // '' } @columns } @{ $charts{$chart} } }
 my $june = q('2026-06-01 00:00 Europe/Berlin', '2026-07-01 00:00 Europe/Berlin');
 is(points('budgets', qw(name actual amount value)), psql(q(SELECT string_agg(concat_ws('|', name, round(actual, 6), round(amount, 6), round(actual / amount, 6)), ' ' ORDER BY actual / amount DESC)
     FROM budget_status_at('2026-07-01 00:00 Europe/Berlin') WHERE period_start = '2026-06-01')), 'budgets');
 is(points('value_grid', qw(model score value)), psql(qq(SELECT string_agg(concat_ws('|', model, round(score::numeric, 6), round(cost_per_mtok, 6)), ' ' ORDER BY cost_per_mtok) FROM value_grid_between($june) WHERE task = 'code')), 'the value grid');
 is(points('quotes', qw(name value)), psql(q(SELECT string_agg(concat_ws('|', quote || ' (' || replace(kind, '_', ' ') || ')', round(cost_per_mtok_converted, 6)), ' ' ORDER BY rank) FROM quote_comparison)), 'quotes');
+is(points('bill_bridge', qw(step value)), psql(q(SELECT string_agg(concat_ws('|', step, round(value, 6)), ' ' ORDER BY place)
+    FROM bill_growth_between('2026-05-01 00:00 Europe/Berlin', '2026-07-01 00:00 Europe/Berlin', in_currency => 'USD'),
+         LATERAL (VALUES ('Before', 0, spend_before), ('Price', 1, price_effect), ('Volume', 2, volume_effect), ('Mix', 3, mix_effect), ('New models', 4, new_effect), ('Ended models', 5, discontinued_effect), ('Currency', 6, currency_effect),
+                         ('Purchases', 7, purchase_effect), ('Other', 8, other_effect), ('Now', 9, spend)) AS v(step, place, value)
+    WHERE month = '2026-06-01' AND comparison = 'month on month' AND value <> 0)), 'the bridge');
+my @steps = @{ $charts{bill_bridge} };
+is(sprintf('%.2f', $steps[-1]{value}), '6260.97', 'to the bill of the month');
+is(sprintf('%.6f', $steps[-2]{ends}), sprintf('%.6f', $steps[-1]{value}), 'where its effects end');
+is_deeply([ grep { abs($steps[$_]{starts} - $steps[$_ - 1]{ends}) > 1e-6 } 1 .. $#steps - 1 ], [], 'each from where the one before ended');
+is(points('forecast', qw(value lower upper)) =~ s/(?:[\d.]+\|\|\s?){13}//r, psql(q(SELECT string_agg(concat_ws('|', round(spend, 6), round(spend_lower, 6), round(spend_upper, 6)), ' ' ORDER BY period)
+    FROM demand_forecast_between(to_at => '2026-07-01 00:00 Europe/Berlin') WHERE scope = 'total' AND currency = 'USD')), 'the forecast and its band, after thirteen months');
+is(points('peak_week', qw(day hour value)), psql(q(SELECT string_agg(concat_ws('|', (ARRAY['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'])[dow], hour || '.000000', round(mean::numeric, 6)), ' ' ORDER BY dow, hour)
+    FROM peak_profile_between('2026-04-01 00:00 Europe/Berlin', '2026-07-01 00:00 Europe/Berlin') WHERE side = 'total')), 'the hours of the week');
 is(scalar(grep { /\x{25c6} 263M and 417M a month/ } @{ $dashboard->{figures}{quotes}{labels} }), 1, 'with where they break even');
 for my $id (qw(bill_bridge peak_week forecast value_grid budgets quotes)) {
     is_deeply([ map { $seen{$_}{400}{figures}{$id}{missing} } qw(report dashboard) ], [ undef, undef ], "$id is drawn in both");
@@ -125,10 +162,7 @@ for my $id (qw(bill_bridge peak_week forecast value_grid budgets quotes)) {
 
 # ---- the text is that of the database ----
 sub cells { my @rows; for (split /\n/, $_[0]) { push @rows, join "\x1f", map { s/^\s+|\s+$|\*\*//gr =~ s/\\([\\`*_|<>\[\]])/$1/gr } split /(?<!\\)\|/, substr($_, 2, -2) if /^\| / } return \@rows }
-my $markdown = decode_json(psql(q(SELECT json_build_array(report_markdown(monthly_report('2026-06-01'))))))->[0];
 is_deeply([ map { join "\x1f", @$_ } map { @$_ } @{ $seen{report}{1400}{tables} } ], cells($markdown), 'every figure of every table is that of report_markdown()');
-is(psql(q(SELECT publish_report('2026-06-01'))), 1, 'the month is published');
-like(qx('$run' report.mjs 2026-06), qr{as published on .*, version 1;}, 'and the page says so');
 my ($movers) = grep { $_->[0][0] eq 'Team' } @{ $seen{report}{1400}{tables} };
 is(join('|', @{ $movers->[1] }[0 .. 3]), psql(q(
     SELECT owner, to_char(now, 'FM$999,990.00'), to_char(before, 'FM$999,990.00'), '+' || to_char(round(now - before, 2), 'FM$999,990.00')

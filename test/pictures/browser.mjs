@@ -1,5 +1,6 @@
 // browser.mjs SHOTS PAGE...: opens pages (HTML files) in Chromium, wide and narrow, and
 // prints as JSON what a test asks of them; screenshots go to the folder SHOTS.
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -8,10 +9,9 @@ const require = createRequire(`${process.env.TOKENOMICS_REPORT_BUILD}/package.js
 const { chromium } = require('playwright-core');
 const [shots, ...pages] = process.argv.slice(2);
 
-const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-});
+// The shell without windows, where it is there, is the same engine at half the time.
+const executablePath = process.env.CHROMIUM ?? ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium'].find((path) => existsSync(path));
+const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-software-rasterizer', '--in-process-gpu', '--disable-background-networking'] });
 
 // Runs in the page.
 function look() {
@@ -40,6 +40,11 @@ function look() {
     };
 }
 
+// Runs in the page as it is printed: what is wider than the paper.
+function cut() {
+    return [...document.querySelectorAll('table, svg, .card')].filter((element) => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1 || (element.parentElement.className === 'scroll' && getComputedStyle(element.parentElement).overflowX !== 'visible')).map((element) => element.textContent.slice(0, 40));
+}
+
 const seen = [];
 for (const file of pages) {
     for (const width of [1400, 400]) {
@@ -57,7 +62,12 @@ for (const file of pages) {
             await details.locator('summary').click();
             await details.locator('table').waitFor();
         }
-        seen.push({ page: basename(file, '.html'), width, said, asked, ...found, opened: (await page.evaluate(look)).tables });
+        const opened = (await page.evaluate(look)).tables;
+        // what A4 has between its margins
+        await page.emulateMedia({ media: 'print' });
+        await page.setViewportSize({ width: 688, height: 1000 });
+        const printed = await page.evaluate(cut);
+        seen.push({ page: basename(file, '.html'), width, said, asked, ...found, opened, printed });
         await page.close();
     }
 }

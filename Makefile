@@ -4,10 +4,8 @@ EXTENSION  = tokenomics
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" tokenomics.control)
 
 # The rooms, in the order of dependency: each has a NAME.sql, most a NAME.c.
-ROOMS   = tokens vendor rates price_book ratio cost period ledger profile turn index price_panel bridge bill price price_import default_prices usage charge settle trends price_change focus factors growth behaviour forecast quote value budget report reader retired renew install
+ROOMS   = tokens vendor rates price_book ratio cost period ledger profile turn index price_panel bridge bill price price_import default_prices usage charge settle measure trends price_change focus factors growth behaviour forecast quote value budget report reader retired renew install
 C_FILES = module scan json varint money tokens vendor rates price_book ratio cost period ledger ledger_io booking charge profile turn turn_io index price_panel bridge bill settle factors behaviour forecast quote value budget smoothing $(patsubst src/%.c,%,$(wildcard src/retired.c))
-ROOMS   = tokens vendor rates price_book ratio cost period ledger profile turn index price_panel bridge bill price price_import default_prices usage charge settle measure trends price_change focus factors growth behaviour forecast quote value budget report reader install
-C_FILES = module scan json varint money tokens vendor rates price_book ratio cost period ledger ledger_io booking charge profile turn turn_io index price_panel bridge bill settle factors behaviour forecast quote value budget smoothing
 
 MODULE_big  = tokenomics
 OBJS        = $(C_FILES:%=src/%.o)
@@ -17,7 +15,7 @@ DATA        = $(wildcard src/upgrade/tokenomics--*.sql)
 DOCS        = README.md
 EXTRA_CLEAN = src/tokenomics--*.sql build
 
-REGRESS      = tokens vendor rates price_book cost period ledger profile turn index bridge price price_import usage charge settle trends price_change focus factors growth behaviour measure forecast quote value budget report malformed index_trend hostile
+REGRESS      = tokens vendor rates price_book cost period ledger profile turn index bridge price price_import usage charge settle measure trends price_change focus factors growth behaviour forecast quote value budget report malformed index_trend hostile
 REGRESS_OUT  = $(or $(TOKENOMICS_OUT),build/regress)
 REGRESS_OPTS = --inputdir=. --outputdir=$(REGRESS_OUT) --load-extension=btree_gist --load-extension=tokenomics
 

@@ -56,7 +56,8 @@ BEGIN
     WHERE n.nspname::text = check_names.schema
       AND c.relname IN ('setting', 'price', 'model_alias', 'fx_rate', 'usage', 'charge', 'dimension', 'usage_mark', 'settled',
                         'stored_ledger', 'seen_partition', 'settle_rule', 'seat', 'index_item', 'quote', 'operating_point',
-                        'workload', 'model_quality', 'turn_outcome', 'budget', 'budget_alert', 'report')
+                        'workload', 'model_quality', 'turn_outcome', 'budget', 'budget_alert', 'report',
+                        'usage_id_mark', 'stored_measure')
       AND NOT (c.relname = 'usage' AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tokens'
                                                                            AND a.atttypid = 'tokenomics.tokens'::regtype))
     ORDER BY c.relname LIMIT 1;

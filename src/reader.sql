@@ -67,15 +67,15 @@ BEGIN
             SELECT p.oid, p.proname, p.proretset, pg_get_function_identity_arguments(p.oid) AS arguments, pg_get_function_result(p.oid) AS result,
                    (SELECT string_agg('$' || n, ', ' ORDER BY n) FROM generate_series(1, p.pronargs) n) AS numbers
             FROM pg_proc p
-            WHERE p.pronamespace = source::text::regnamespace
+            WHERE p.pronamespace = quote_ident(source)::regnamespace
               AND (p.proname IN ('monthly_report', 'budget_status_at', 'convert_currency') OR (p.proname, p.pronargs) = ('bill_growth_between', 4))
         LOOP
             EXECUTE format($format$
                 CREATE OR REPLACE FUNCTION %1$I.%2$I(%3$s) RETURNS %4$s
                     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-                AS 'BEGIN %5$s %6$I.%2$I(%7$s); END'
+                AS %5$L
                 $format$, target, described.proname, described.arguments, described.result,
-                CASE WHEN described.proretset THEN 'RETURN QUERY SELECT * FROM' ELSE 'RETURN' END, source, described.numbers);
+                format('BEGIN %s %I.%I(%s); END', CASE WHEN described.proretset THEN 'RETURN QUERY SELECT * FROM' ELSE 'RETURN' END, source, described.proname, described.numbers));
             EXECUTE format('REVOKE ALL ON FUNCTION %I.%I(%s) FROM PUBLIC', target, described.proname, described.arguments);
             EXECUTE format('COMMENT ON FUNCTION %I.%I(%s) IS %L', target, described.proname, described.arguments, obj_description(described.oid, 'pg_proc'));
         END LOOP;

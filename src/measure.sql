@@ -428,7 +428,10 @@ BEGIN
         SELECT (s.starts AT TIME ZONE s.zone)::date, s.what, CASE
                    WHEN p.problem IS NOT NULL THEN 'unsettled: ' || p.problem
                    WHEN s.facts IS NOT DISTINCT FROM c.facts AND s.calls = c.calls AND (s.profile IS NULL AND c.profile IS NULL OR s.profile OPERATOR(tokenomics.=) c.profile) THEN 'equal'
-                   WHEN s.is_archived THEN 'archived: calls are gone'
+                   -- its own, or those of a turn that reaches into it
+                   WHEN s.is_archived OR EXISTS (
+                       SELECT FROM measure_kinds() k JOIN settled d ON d.is_archived AND d.grain = 'day' AND d.starts < s.ends + k.after AND d.ends > s.starts - k.before
+                       WHERE k.what = s.what AND d.calls <> (SELECT coalesce(sum(u.calls), 0) FROM usage u WHERE u.at >= d.starts AND u.at < d.ends)) THEN 'archived: calls are gone'
                    -- such as forget_user() does
                    WHEN c.calls < s.calls AND a.has_all THEN 'ids of calls have been blanked'
                    ELSE 'different' END,

@@ -71,7 +71,7 @@ TABLE public.differs;
 
 -- who is forgotten was there
 SELECT forget_user('u2');
-SELECT believed(), (SELECT count(*) FROM usage_mark), (SELECT count(*) FROM usage_id_mark);
+SELECT believed(), (SELECT count(*) FROM usage_mark), (SELECT count(*) FROM usage_id_mark), (SELECT count(*) FROM usage_blank_mark);
 TABLE public.differs;
 CALL refresh();
 TABLE public.differs;

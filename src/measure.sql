@@ -38,6 +38,14 @@ BEGIN
     COMMENT ON COLUMN usage_id_mark.starts IS 'when the day began';
     COMMENT ON COLUMN usage_id_mark.ends IS 'when it ended';
 
+    CREATE TABLE IF NOT EXISTS usage_blank_mark (
+        starts timestamptz NOT NULL,
+        ends timestamptz NOT NULL
+    );
+    COMMENT ON TABLE usage_blank_mark IS 'tokenomics: times of which calls had all ids of their user, session and turn blanked: what was measured before stays, and verify() says why it differs; written by the trigger of usage';
+    COMMENT ON COLUMN usage_blank_mark.starts IS 'when the day began';
+    COMMENT ON COLUMN usage_blank_mark.ends IS 'when it ended';
+
     CREATE TABLE IF NOT EXISTS stored_measure (
         zone text NOT NULL,
         what text NOT NULL,
@@ -76,7 +84,7 @@ BEGIN
     COMMENT ON COLUMN stored_measure.measured_at IS 'when it was counted';
 
     -- whoever is granted all tables of the schema still reads nothing of these
-    FOREACH kept IN ARRAY '{usage_id_mark,stored_measure}'::name[] LOOP
+    FOREACH kept IN ARRAY '{usage_id_mark,usage_blank_mark,stored_measure}'::name[] LOOP
         IF NOT (SELECT c.relrowsecurity FROM pg_class c WHERE c.oid = kept::text::regclass) THEN
             EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', kept);
         END IF;
@@ -376,6 +384,12 @@ BEGIN
             )
             INSERT INTO usage_id_mark SELECT DISTINCT g.starts, g.ends FROM gone g;
         END IF;
+        IF (SELECT count(*) > count(DISTINCT (m.starts, m.ends)) FROM usage_blank_mark m) THEN
+            WITH gone AS (
+                DELETE FROM usage_blank_mark m RETURNING m.starts, m.ends
+            )
+            INSERT INTO usage_blank_mark SELECT DISTINCT g.starts, g.ends FROM gone g;
+        END IF;
         RETURN coalesce((
             WITH good AS MATERIALIZED (
                 SELECT p.what, p.starts FROM measure_problems('-infinity', 'infinity', prices) p WHERE p.zone = in_zone AND p.problem IS NULL
@@ -428,15 +442,16 @@ BEGIN
         SELECT (s.starts AT TIME ZONE s.zone)::date, s.what, CASE
                    WHEN p.problem IS NOT NULL THEN 'unsettled: ' || p.problem
                    WHEN s.facts IS NOT DISTINCT FROM c.facts AND s.calls = c.calls AND (s.profile IS NULL AND c.profile IS NULL OR s.profile OPERATOR(tokenomics.=) c.profile) THEN 'equal'
-                   WHEN s.is_archived THEN 'archived: calls are gone'
+                   -- its own, or those of a turn that reaches into it
+                   WHEN s.is_archived OR EXISTS (
+                       SELECT FROM measure_kinds() k JOIN settled d ON d.is_archived AND d.grain = 'day' AND d.starts < s.ends + k.after AND d.ends > s.starts - k.before
+                       WHERE k.what = s.what AND d.calls <> (SELECT coalesce(sum(u.calls), 0) FROM usage u WHERE u.at >= d.starts AND u.at < d.ends)) THEN 'archived: calls are gone'
                    -- such as forget_user() does
-                   WHEN c.calls < s.calls AND a.has_all THEN 'ids of calls have been blanked'
+                   WHEN EXISTS (SELECT FROM measure_kinds() k JOIN usage_blank_mark m ON m.starts < s.ends + k.after AND m.ends > s.starts - k.before WHERE k.what = s.what) THEN 'ids of calls have been blanked'
                    ELSE 'different' END,
                s.calls, c.calls
         FROM measure_problems(from_at, to_at, verify_measures.book) p JOIN stored_measure s ON s.zone = p.zone AND s.what = p.what AND s.starts = p.starts,
-             LATERAL count_measure(s.what, s.starts, s.ends, s.zone, verify_measures.book) c,
-             LATERAL (SELECT (SELECT m.calls FROM settled m WHERE m.zone = s.zone AND m.grain = 'month' AND m.starts = s.starts)
-                           = (SELECT sum(u.calls) FROM usage u WHERE u.at >= s.starts AND u.at < s.ends) AS has_all) a
+             LATERAL count_measure(s.what, s.starts, s.ends, s.zone, verify_measures.book) c
         ORDER BY s.starts, s.what;
     END
     $$;
@@ -462,7 +477,7 @@ BEGIN
         settled_measures(text, text, timestamptz, timestamptz, tokenomics.price_book),
         measure_problems(timestamptz, timestamptz, tokenomics.price_book, text),
         count_measure(text, timestamptz, timestamptz, text, tokenomics.price_book);
-    DROP TABLE IF EXISTS stored_measure, usage_id_mark;
+    DROP TABLE IF EXISTS stored_measure, usage_blank_mark, usage_id_mark;
 END
 $uninstall$;
 COMMENT ON PROCEDURE uninstall_measure() IS 'part of uninstall(): drops what install_measure() made';

@@ -82,17 +82,19 @@ typedef struct MarkedDay
 } MarkedDay;
 
 /*
- * What a day is marked for: calls that changed in what a ledger depends on, or
- * in ids alone, of which distinct users, sessions and turns are counted.
+ * What a day is marked for: calls that changed in what a ledger depends on; in
+ * ids alone, of which distinct users, sessions and turns are counted; or whose
+ * ids were blanked, which unsettles nothing, and verify() has to know.
  */
 typedef enum MarkKind
 {
 	MARK_CALLS,
 	MARK_IDS,
+	MARK_BLANKED,
 	N_MARK_KINDS
 } MarkKind;
 
-static const char *const mark_table[N_MARK_KINDS] = {"usage_mark", "usage_id_mark"};
+static const char *const mark_table[N_MARK_KINDS] = {"usage_mark", "usage_id_mark", "usage_blank_mark"};
 
 /* The marks of this transaction in one install; days do not overlap. */
 typedef struct MarkSet
@@ -236,8 +238,9 @@ marked_table(Relation rel)
 		root = llast_oid(get_partition_ancestors(root));
 	table->set[MARK_CALLS] = mark_set(root, MARK_CALLS);
 	/* an install of before there were measures has nothing that ids unsettle */
-	if (get_relname_relid(mark_table[MARK_IDS], get_rel_namespace(root)) != InvalidOid)
-		table->set[MARK_IDS] = mark_set(root, MARK_IDS);
+	for (int kind = MARK_IDS; kind < N_MARK_KINDS; kind++)
+		if (get_relname_relid(mark_table[kind], get_rel_namespace(root)) != InvalidOid)
+			table->set[kind] = mark_set(root, kind);
 	table->next = marked_tables;
 	marked_tables = table;
 	MemoryContextSwitchTo(old);
@@ -445,7 +448,7 @@ what_differs(const MarkedTable *table, TupleTableSlot *old, TupleTableSlot *new)
 		if (i + 1 == table->request_id)
 			is_blanked = false;
 	}
-	return ids_differ && !is_blanked ? MARK_IDS : N_MARK_KINDS;
+	return !ids_differ ? N_MARK_KINDS : is_blanked ? MARK_BLANKED : MARK_IDS;
 }
 
 /* The trigger of usage. */

@@ -266,8 +266,9 @@ weekday_profile(PG_FUNCTION_ARGS)
 
 		sum[d] = add(sum[d], amounts[i]);
 		count[d]++;
-		total = add(total, amounts[i]);
 	}
+	for (int d = 0; d < DAYS_PER_WEEK; d++)
+		total = add(total, sum[d]);
 	for (int d = 0; d < DAYS_PER_WEEK; d++)
 		profile[d] = count[d] > 0 ? share_of(sum[d], integer(1), integer(count[d])) :
 			share_of(total, integer(1), integer(n));
@@ -294,10 +295,12 @@ phased_budget(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a budget must end after it begins")));
+	if (until >= end)
+		PG_RETURN_DATUM(amount);
 	for (int d = 0; d < DAYS_PER_WEEK; d++)
 		if (DatumGetBool(DirectFunctionCall2(numeric_lt, profile[d], integer(0))))
 			profile[d] = integer(0);	/* credits bring no budget back */
-	until = Min(Max(until, first), end);
+	until = Max(until, first);
 	count_weekdays(first, end, count);
 	count_weekdays(first, until, due);
 	whole = profile_sum(profile, count);
@@ -308,8 +311,6 @@ phased_budget(PG_FUNCTION_ARGS)
 			profile[d] = integer(1);
 		whole = profile_sum(profile, count);
 	}
-	if (until == end)
-		PG_RETURN_DATUM(amount);
 	PG_RETURN_DATUM(share_of(amount, profile_sum(profile, due), whole));
 }
 
@@ -328,6 +329,7 @@ weekday_forecast(PG_FUNCTION_ARGS)
 	int			first = weekday(date_arg(fcinfo, 1));
 	DateADT		from = date_arg(fcinfo, 2);
 	DateADT		to = date_arg(fcinfo, 3);
+	float8	   *amount = palloc(Max(n, 1) * sizeof(float8));
 	float8		mean[DAYS_PER_WEEK] = {0};
 	int64		count[DAYS_PER_WEEK] = {0};
 	int64		ahead[DAYS_PER_WEEK];
@@ -345,7 +347,8 @@ weekday_forecast(PG_FUNCTION_ARGS)
 	count_weekdays(from, to, ahead);
 	for (int i = 0; i < n; i++)
 	{
-		mean[(first + i) % DAYS_PER_WEEK] += DatumGetFloat8(DirectFunctionCall1(numeric_float8, amounts[i]));
+		amount[i] = DatumGetFloat8(DirectFunctionCall1(numeric_float8, amounts[i]));
+		mean[(first + i) % DAYS_PER_WEEK] += amount[i];
 		count[(first + i) % DAYS_PER_WEEK]++;
 	}
 	for (int d = 0; d < DAYS_PER_WEEK; d++)
@@ -360,8 +363,7 @@ weekday_forecast(PG_FUNCTION_ARGS)
 	}
 	for (int i = 0; i < n; i++)
 	{
-		float8		difference = DatumGetFloat8(DirectFunctionCall1(numeric_float8, amounts[i])) -
-		mean[(first + i) % DAYS_PER_WEEK];
+		float8		difference = amount[i] - mean[(first + i) % DAYS_PER_WEEK];
 
 		squares += difference * difference;
 	}

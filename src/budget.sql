@@ -407,20 +407,22 @@ BEGIN
             SELECT t.*
             FROM (SELECT array_agg(ROW(w.dimension, w.owner, w.provider, w.model, w.currency, w.period_start, w.period_end)::tokenomics.budget_scope ORDER BY w.n) AS scopes FROM wanted w) w,
                  line l, tokenomics.budget_totals(w.scopes, coalesce(l.lines, '{}'), today) t
-        ), profiled AS (
+        ), profiled AS MATERIALIZED (
+            -- each function once for a budget, not wherever its value is named
             SELECT w.*, t.actual, t.is_lost, t.usage_cost, t.tokens AS used, t.calls, t.unpriced_tokens, t.amounts, t.first_day,
                    tokenomics.weekday_profile(t.amounts, t.first_day) AS profile,
                    CASE WHEN w.planned_tokens IS NOT NULL AND w.planned_rates IS NOT NULL THEN tokenomics.cost(w.planned_rates, w.planned_tokens) ELSE w.amount END AS planned_usage
             FROM wanted w JOIN total t ON t.n = w.n
-        ), phased AS (
+        ), phased AS MATERIALIZED (
             SELECT p.*, d.due, d.due_usage, today_share.amount AS rest_of_today,
                    f.expected, f.lower_95, f.upper_95
             FROM profiled p,
                  LATERAL (SELECT coalesce(p.profile, '{1,1,1,1,1,1,1}') AS profile) w,
                  LATERAL (SELECT tokenomics.phased_budget(p.amount, w.profile, p.period_start, p.period_end, today) AS before,
                                  tokenomics.phased_budget(p.amount, w.profile, p.period_start, p.period_end, today + 1) AS behind,
-                                 tokenomics.phased_budget(p.planned_usage, w.profile, p.period_start, p.period_end, today) AS usage_before,
-                                 tokenomics.phased_budget(p.planned_usage, w.profile, p.period_start, p.period_end, today + 1) AS usage_behind) b,
+                                 -- asked for only where variances are
+                                 CASE WHEN p.planned_tokens IS NOT NULL OR p.planned_rates IS NOT NULL THEN tokenomics.phased_budget(p.planned_usage, w.profile, p.period_start, p.period_end, today) END AS usage_before,
+                                 CASE WHEN p.planned_tokens IS NOT NULL OR p.planned_rates IS NOT NULL THEN tokenomics.phased_budget(p.planned_usage, w.profile, p.period_start, p.period_end, today + 1) END AS usage_behind OFFSET 0) b,
                  LATERAL (SELECT b.before + trim_scale(round((b.behind - b.before) * day_elapsed, 12)) AS due,
                                  b.usage_before + trim_scale(round((b.usage_behind - b.usage_before) * day_elapsed, 12)) AS due_usage) d,
                  LATERAL (SELECT p.profile[extract(isodow FROM today)::integer] * (1 - day_elapsed) AS amount) today_share,

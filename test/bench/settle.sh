@@ -102,6 +102,10 @@ psql -XAtc "SELECT format('%s calls of 2025, %s models, %s teams; usage %s; stor
 # line TEXT VALUE UNIT [LIMIT]: the value, and the limit beside it
 line() {
     awk -v text="$1" -v value="$2" -v unit="$3" -v limit="${4:-}" 'BEGIN {
+        if (value + 0 == 0) {
+            print text ": NOT MEASURED"
+            exit
+        }
         printf "%-66s %9.*f %-12s", text, (unit == "x" ? 2 : 1), value, unit
         print (limit == "" ? "" : "at most " limit ", " (value + 0 <= limit + 0 ? "holds" : "MISSED"))
     }' | sed 's/ *$//'

@@ -82,8 +82,8 @@ typedef struct Cell
 {
 	TimestampTz from;
 	TimestampTz to;				/* not included */
-	TokenBand	band[2];		/* by TierBasis; empty where the pricing is not
-								 * simple */
+	TokenBand	band[2];		/* by TierBasis; empty where the pricing is
+								 * not simple */
 	MeterSet	unrated;		/* a call that used one of these needs a look */
 	MeterSet	reported;
 	int64		calls;
@@ -163,8 +163,8 @@ struct Booking
 	char		zone[TZ_STRLEN_MAX];
 	MemoryContext mcxt;			/* of everything here but names' own */
 	NameCache	names;
-	Pricing   **pricings;		/* by string number of the model; the last used
-								 * first */
+	Pricing   **pricings;		/* by string number of the model; the last
+								 * used first */
 	uint32		max_pricings;
 	Cell	   *free_cells;		/* a block of them, not used yet */
 	uint32		n_free_cells;
@@ -1089,7 +1089,8 @@ book_usual_call(FunctionCallInfo fcinfo, Ledger *ledger)
 		!in_token_band(&cell->band[BASIS_INPUT_TOTAL], input) ||
 		!in_token_band(&cell->band[BASIS_UNCACHED], uncached))
 	{
-		int64		copy[N_COMMON_METERS];	/* so that count stays in registers */
+		int64		copy[N_COMMON_METERS];	/* so that count stays in
+											 * registers */
 		Meter		m;
 
 		FOR_EACH_COMMON_METER(m)

@@ -51,30 +51,36 @@ SQL_FUNCTION(ledger_send);
  * Writing
  */
 
-static void
-put_side(StringInfo buf, const LineSide *side)
+static char *
+write_side(char *to, const LineSide *side)
 {
 	int			currency_len = currency_length(&side->currency);
 
-	put_number(buf, side->unpriced);
-	put_number(buf, side->basis | side->off_peak << 1 | side->flags << 2);
-	put_signed(buf, side->above);
-	put_number(buf, side->up_to == PG_INT64_MAX ? 0 : (uint64) side->up_to + 1);
-	put_number(buf, side->windows);
-	put_number(buf, side->lacking);
-	put_number(buf, currency_len);
-	appendBinaryStringInfo(buf, side->currency.code, currency_len);
+	to = write_number(to, side->unpriced);
+	to = write_number(to, side->basis | side->off_peak << 1 | side->flags << 2);
+	to = write_signed(to, side->above);
+	to = write_number(to, side->up_to == PG_INT64_MAX ? 0 : (uint64) side->up_to + 1);
+	to = write_number(to, side->windows);
+	to = write_number(to, side->lacking);
+	to = write_number(to, currency_len);
+	memcpy(to, side->currency.code, currency_len);
+	return to + currency_len;
 }
 
-static void
-put_costs(StringInfo buf, const LedgerLine *line, Side side)
+static char *
+write_costs(char *to, const LedgerLine *line, Side side)
 {
 	MeterSet	rest = line->tokens.reported;
 	Meter		m;
 
 	FOR_EACH_METER(m, rest)
-		put_number(buf, line->cost[side][m]);
+		to = write_number(to, line->cost[side][m]);
+	return to;
 }
+
+/* The numbers of a line are 9, and 7 of each side; and 3 for each meter. */
+#define MAX_LINE_LEN \
+	((9 + N_SIDES * 7 + 3 * N_METERS) * MAX_NUMBER_LEN + N_SIDES * CURRENCY_SIZE)
 
 static void
 put_line(StringInfo buf, const LedgerLine *line, const uint32 *ranks, TimestampTz period_before)
@@ -83,30 +89,35 @@ put_line(StringInfo buf, const LedgerLine *line, const uint32 *ranks, TimestampT
 	const LineSide *list = &line->key.side[LIST];
 	int			same = 0;
 	MeterSet	rest = line->tokens.reported;
+	char	   *to;
 	Meter		m;
 
-	put_signed(buf, line->key.period - period_before);
-	put_number(buf, ranks[line->key.provider]);
-	put_number(buf, ranks[line->key.model]);
-	put_number(buf, ranks[line->key.service_tier]);
-	put_number(buf, ranks[line->key.label]);
+	enlargeStringInfo(buf, MAX_LINE_LEN);
+	to = buf->data + buf->len;
+	to = write_signed(to, line->key.period - period_before);
+	to = write_number(to, ranks[line->key.provider]);
+	to = write_number(to, ranks[line->key.model]);
+	to = write_number(to, ranks[line->key.service_tier]);
+	to = write_number(to, ranks[line->key.label]);
 	if (memcmp(contracted, list, sizeof(LineSide)) == 0)
 		same |= SAME_SIDE;
 	if (memcmp(line->cost[CONTRACTED], line->cost[LIST], sizeof(line->cost[LIST])) == 0)
 		same |= SAME_COST;
-	put_number(buf, same);
-	put_side(buf, contracted);
+	to = write_number(to, same);
+	to = write_side(to, contracted);
 	if (!(same & SAME_SIDE))
-		put_side(buf, list);
-	put_number(buf, line->calls);
-	put_number(buf, line->tokens.reported);
+		to = write_side(to, list);
+	to = write_number(to, line->calls);
+	to = write_number(to, line->tokens.reported);
 	FOR_EACH_METER(m, rest)
-		put_number(buf, line->tokens.count[m]);
-	put_number(buf, line->fallback_tokens);
+		to = write_number(to, line->tokens.count[m]);
+	to = write_number(to, line->fallback_tokens);
 	if (contracted->unpriced == PRICED)
-		put_costs(buf, line, CONTRACTED);
+		to = write_costs(to, line, CONTRACTED);
 	if (list->unpriced == PRICED && !(same & SAME_COST))
-		put_costs(buf, line, LIST);
+		to = write_costs(to, line, LIST);
+	buf->len = to - buf->data;
+	buf->data[buf->len] = '\0';
 }
 
 /* Lines that were counted and not made lines of the ledger. */

@@ -355,22 +355,22 @@ BEGIN
     DECLARE
         names text[];
         expressions text[];
-        counted tokenomics.ledger[];
     BEGIN
         SELECT array_agg(d.name ORDER BY d.name), array_agg(d.expression ORDER BY d.name) INTO names, expressions FROM dimension d;
         names := '{quarter_hour,""}'::text[] || names;
         expressions := ARRAY['NULL', 'NULL'] || expressions;
-        -- one pass over the calls
-        EXECUTE (SELECT format('SELECT ARRAY[%s] FROM usage u WHERE u.at >= $3 AND u.at < $4',
-                               string_agg(format(
-                                   'tokenomics.ledger($1, %L, $2, u.at, u.provider, u.model, u.service_tier, u.tokens, (%s' || E'\n' || ')::text, u.calls)',
-                                   CASE n WHEN 1 THEN 'quarter_hour' ELSE 'day' END, e), ', ' ORDER BY n))
-                 FROM unnest(expressions) WITH ORDINALITY AS x(e, n))
-        INTO counted USING count_day.book, count_day.zone, from_at, to_at;
-        RETURN QUERY
-        SELECT CASE n WHEN 1 THEN 'quarter_hour' ELSE 'day' END, CASE WHEN n > 1 THEN names[n] ELSE '' END,
-               CASE WHEN n > 2 THEN expressions[n] ELSE '' END, counted[n]
-        FROM generate_subscripts(names, 1) AS n;
+        -- one pass over the calls; each ledger is written once, where it goes
+        RETURN QUERY EXECUTE (
+            SELECT format('SELECT x.grain, x.dimension, x.expression, CASE x.n %s END'
+                          ' FROM (SELECT %s FROM usage u WHERE u.at >= $3 AND u.at < $4) c, unnest($5, $6, $7) WITH ORDINALITY AS x(grain, dimension, expression, n)',
+                          string_agg(format('WHEN %s THEN c.l%1$s', n), ' ' ORDER BY n),
+                          string_agg(format(
+                              'tokenomics.ledger($1, %L, $2, u.at, u.provider, u.model, u.service_tier, u.tokens, (%s' || E'\n' || ')::text, u.calls) AS l%s',
+                              CASE n WHEN 1 THEN 'quarter_hour' ELSE 'day' END, e, n), ', ' ORDER BY n))
+            FROM unnest(expressions) WITH ORDINALITY AS x(e, n))
+        USING count_day.book, count_day.zone, from_at, to_at,
+              '{quarter_hour}'::text[] || array_fill('day'::text, ARRAY[cardinality(names) - 1]),
+              '{""}'::text[] || names[2:], '{"",""}'::text[] || expressions[3:];
     END
     $$;
     COMMENT ON FUNCTION count_day(timestamptz, timestamptz, text, tokenomics.price_book) IS

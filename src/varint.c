@@ -10,25 +10,17 @@
 void
 put_number(StringInfo buf, unsigned __int128 number)
 {
-	char		bytes[19];
-	int			n = 0;
+	char		bytes[MAX_NUMBER_LEN];
 
-	do
-	{
-		bytes[n] = (char) (number & 0x7F);
-		number >>= 7;
-		if (number != 0)
-			bytes[n] |= (char) 0x80;
-		n++;
-	} while (number != 0);
-	appendBinaryStringInfo(buf, bytes, n);
+	appendBinaryStringInfo(buf, bytes, write_number(bytes, number) - bytes);
 }
 
-/* Numbers near zero of either sign are short. */
 void
 put_signed(StringInfo buf, int64 number)
 {
-	put_number(buf, (uint64) number << 1 ^ (uint64) (number >> 63));
+	char		bytes[MAX_NUMBER_LEN];
+
+	appendBinaryStringInfo(buf, bytes, write_signed(bytes, number) - bytes);
 }
 
 NO_RETURN void

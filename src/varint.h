@@ -22,6 +22,33 @@ typedef struct Reader
 	const char *type;			/* for errors */
 } Reader;
 
+/* The most bytes that a number takes. */
+#define MAX_NUMBER_LEN 19
+
+/* Writes a number to where there is room for it; returns the end of it. */
+static inline char *
+write_number(char *to, unsigned __int128 number)
+{
+	uint64		low;
+
+	while (unlikely(number >> 64 != 0))
+	{
+		*to++ = (char) (number | 0x80);
+		number >>= 7;
+	}
+	for (low = (uint64) number; low > 0x7F; low >>= 7)
+		*to++ = (char) (low | 0x80);
+	*to++ = (char) low;
+	return to;
+}
+
+/* Numbers near zero of either sign are short. */
+static inline char *
+write_signed(char *to, int64 number)
+{
+	return write_number(to, (uint64) number << 1 ^ (uint64) (number >> 63));
+}
+
 extern void put_number(StringInfo buf, unsigned __int128 number);
 extern void put_signed(StringInfo buf, int64 number);
 

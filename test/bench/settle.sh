@@ -1,7 +1,8 @@
 #!/bin/bash
 # settle.sh CALLS ROUNDS: what reports take from settled days, what it takes to
 # settle them, and what their marks cost who writes, on the server of
-# test/with_server.sh: a year of CALLS calls, 200 models, 20 teams.  Medians.
+# test/with_server.sh: a year of CALLS calls, 200 models, 20 teams.  Medians,
+# and the limits that they have to hold.
 set -euo pipefail
 calls=$1
 rounds=$2
@@ -41,7 +42,8 @@ times=$(mktemp)
 trap 'rm -f "$times"' EXIT
 # measure NAME SQL [SQL BEFORE]: appends NAME and milliseconds; a session that has done it once
 measure() {
-    psql -XqAt -v ON_ERROR_STOP=1 <<<"${3:-} ${WARM:+$2;} \\timing on
+    psql -XqAt -v ON_ERROR_STOP=1 <<<"${WARM:+${3:+$3;} $2;} ${3:+$3;}
+\\timing on
 $2;" | sed -n "s/^Time: \([0-9.]*\) ms.*/$1 \1/p" >>"$times"
 }
 median() { sort -k1,1 -k2,2n "$times" | awk -v name="$1" '$1 == name { v[++n] = $2 } END { print n ? v[int((n + 1) / 2)] : 0 }'; }
@@ -69,27 +71,57 @@ measure reprice "CALL refresh()"
 # A new day, with and without marks; then settled, against one pass of ledger().
 columns="at, tokens, provider, model, team, project, request_id, user_id, session_id, turn_id, agent"
 file=$(psql -XqAtc "SELECT current_setting('data_directory') || '/bench_day'")
+part=$(psql -XqAtc "SELECT partition FROM usage_partitions('usage', '2026-01-05Z', '2026-01-06Z') WHERE isfinite(starts)")
+at="u.at >= '2026-01-05Z' AND u.at < '2026-01-06Z'"
+pass() { echo "SELECT calls(ledger((SELECT book()), '$1', 'UTC', u.at, u.provider, u.model, u.service_tier, u.tokens, NULL::text, u.calls)) FROM usage u WHERE $at"; }
 psql -Xq -c "COPY (SELECT $columns FROM day ORDER BY at) TO '$file'"
-for _ in $(seq "$rounds"); do
+for round in $(seq "$rounds"); do
+    say "a new day, round $round of $rounds"
     for way in marks plain; do
-        psql -Xq -c "DELETE FROM usage WHERE at >= '2026-01-01Z'" -c "VACUUM usage" -c "ALTER TABLE usage $([ $way = marks ] && echo ENABLE ALWAYS || echo DISABLE) TRIGGER mark_usage" -c CHECKPOINT >/dev/null
+        psql -Xq -c "TRUNCATE $part" -c "ALTER TABLE $part $([ $way = marks ] && echo ENABLE ALWAYS || echo DISABLE) TRIGGER mark_usage" -c CHECKPOINT
         measure "copy_$way" "COPY usage ($columns) FROM '$file'"
     done
-    psql -Xq -c "ALTER TABLE usage ENABLE ALWAYS TRIGGER mark_usage" -c "VACUUM ANALYZE usage" -c "SELECT settle_begin()" >/dev/null
-    WARM=1 measure pass "SELECT calls(ledger((SELECT book()), 'day', 'UTC', u.at, u.provider, u.model, u.service_tier, u.tokens, NULL::text, u.calls)) FROM usage u WHERE u.at >= '2026-01-05Z' AND u.at < '2026-01-06Z'"
-    measure day "SELECT settle_day('2026-01-05Z')" "SELECT unsettle('2026-01-05Z', '2026-01-06Z');"
+    psql -Xq -c "ALTER TABLE $part ENABLE ALWAYS TRIGGER mark_usage" -c "VACUUM ANALYZE $part"
+    WARM=1 measure pass "$(pass day)"
+    WARM=1 measure pass_quarter "$(pass quarter_hour)"
+    WARM=1 measure day "SELECT settle_day('2026-01-05Z')" "DELETE FROM settled WHERE starts = '2026-01-05Z'; DELETE FROM stored_ledger WHERE starts = '2026-01-05Z'"
 done
 
-psql -XAtc "SELECT format('%s calls of 2025, %s models, %s teams; usage %s, %s bytes a call with all ids; stored ledgers %s, of a year by day, quarter_hour, month and 2 dimensions', $calls, 200, 20,
-    (SELECT pg_size_pretty(sum(pg_table_size(relid))) FROM pg_partition_tree('usage')), (SELECT round(avg(pg_column_size(u.*)) + 4 + 4) FROM usage u WHERE u.at >= '2026-01-05Z'), pg_size_pretty(pg_total_relation_size('stored_ledger')))"
-printf '%-64s %9.1f ms\n' "month x model, from calls" "$(median raw)" \
-    "month x model, from settled months" "$(median model)" \
-    "month x team x model, from settled months" "$(median team)" \
-    "view cost_per_token" "$(median view)" \
-    "view daily_spend" "$(median days)" \
-    "month x model by the months of Asia/Kolkata" "$(median zone)" \
-    "refresh() of the year" "$(median year)" \
-    "refresh() of the year after a price of its most used model changed" "$(median reprice)" \
-    "one pass of ledger() over a day of 55,000 calls" "$(median pass)"
-printf '%-64s %9.1f ms = %s x\n' "to settle it: 4 ledgers, stored" "$(median day)" "$(ratio day pass)" \
-    "COPY of it with marks, against without" "$(median copy_marks)" "$(ratio copy_marks copy_plain)"
+# a row with all ids of 16 characters
+bytes=$(psql -XqAt -v ON_ERROR_STOP=1 <<'SQL'
+CREATE TABLE filled (LIKE usage INCLUDING DEFAULTS);
+INSERT INTO filled (at, tokens, provider, model, service_tier, request_id, user_id, session_id, turn_id, agent, team, project, status, ttft, duration)
+SELECT at, tokens, provider, model, 'standard', request_id, user_id, session_id, turn_id, left(md5('a' || i % 7), 16), left(md5('e' || i % 20), 16), left(md5('p' || i % 50), 16), 'ok', 300, 4000
+FROM (SELECT d.*, row_number() OVER () AS i FROM day d) d;
+SELECT round(pg_relation_size('filled')::numeric / count(*), 1) FROM filled;
+SQL
+)
+
+psql -XAtc "SELECT format('%s calls of 2025, %s models, %s teams; usage %s; stored ledgers %s, of a year by day, quarter_hour, month and 2 dimensions; PostgreSQL %s, load %s', $calls, 200, 20,
+    (SELECT pg_size_pretty(sum(pg_table_size(relid))) FROM pg_partition_tree('usage')), pg_size_pretty(pg_total_relation_size('stored_ledger')), current_setting('server_version'), '$(cut -d' ' -f1 /proc/loadavg)')"
+# line TEXT VALUE UNIT [LIMIT]: the value, and the limit beside it
+line() {
+    awk -v text="$1" -v value="$2" -v unit="$3" -v limit="${4:-}" 'BEGIN {
+        if (value + 0 == 0) {
+            print text ": NOT MEASURED"
+            exit
+        }
+        printf "%-66s %9.*f %-12s", text, (unit == "x" ? 2 : 1), value, unit
+        print (limit == "" ? "" : "at most " limit ", " (value + 0 <= limit + 0 ? "holds" : "MISSED"))
+    }' | sed 's/ *$//'
+}
+line "month x model, from calls" "$(median raw)" ms
+line "month x model, from settled months" "$(median model)" ms 50
+line "month x team x model, from settled months" "$(median team)" ms 200
+line "view cost_per_token" "$(median view)" ms
+line "view daily_spend" "$(median days)" ms
+line "month x model by the months of Asia/Kolkata" "$(median zone)" ms
+line "refresh() of the year" "$(median year)" ms
+line "refresh() of the year after a price of its most used model changed" "$(median reprice)" ms
+line "one pass of ledger() over a day of 55,000 calls, by day" "$(median pass)" ms
+line "one pass by quarter_hour" "$(median pass_quarter)" ms
+line "to settle the day: 4 ledgers, stored" "$(median day)" ms
+line "  against the pass by day" "$(ratio day pass)" x 3
+line "COPY of it with marks" "$(median copy_marks)" ms
+line "  against COPY without" "$(ratio copy_marks copy_plain)" x 1.15
+line "heap of a call with all ids, 16 characters each" "$bytes" bytes 240

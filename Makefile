@@ -80,7 +80,7 @@ prove-pgtap:
 	pg_prove --timer --directives -d pgtap $(PGTAP)
 # Two at a time, first those that take long or wait.  TAP names some of them.
 TAP         = $(sort $(wildcard test/t/*.pl))
-TAP_LONG    = $(filter test/t/080% test/t/006% test/t/033% test/t/014% test/t/010%,$(TAP))
+TAP_LONG    = $(foreach n,080 042 006 040 033 010 007,$(filter test/t/$(n)%,$(TAP)))
 TAP_OTHER   = $(filter-out $(TAP_LONG) $(TAP_ALONE),$(TAP))
 prove-tap:
 	$(if $(TAP_LONG)$(TAP_OTHER),$(PROVE) -j2 $(TAP_LONG) $(TAP_OTHER))

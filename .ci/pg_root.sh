@@ -12,7 +12,7 @@ mirror=${mirror:-$(awk '$1 == "deb" {print ($2 ~ /^\[/) ? $3 : $2; exit}' /etc/a
 rm -rf --one-file-system "$dir"
 mmdebstrap --quiet --variant=minbase \
     --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Retries "3"' \
-    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
     --setup-hook='mkdir -p "$1/etc/postgresql-common"; echo "create_main_cluster = false" > "$1/etc/postgresql-common/createcluster.conf"' \
     --include="gcc,make,libc6-dev,libpq-dev,postgresql-$major,postgresql-$major-pgtap,postgresql-$major-cron,libtap-parser-sourcehandler-pgtap-perl,xz-utils" \
     --customize-hook='chroot "$1" sh -ec "cd /tmp; apt-get download postgresql-server-dev-'"$major"'; dpkg -x postgresql-server-dev-'"$major"'_*.deb /; rm -f *.deb"' \

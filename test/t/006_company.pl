@@ -46,6 +46,7 @@ psql(q(CREATE TABLE call AS
            currency(b.book, provider, model, at, tokens, service_tier) AS currency
     FROM usage AS u, (SELECT book() AS complete, (SELECT price_book(p) FROM price AS p WHERE p.book = 'list' AND above_input_tokens = 0) AS base OFFSET 0) AS loaded,
          LATERAL (SELECT CASE WHEN calls = 1 THEN complete ELSE base END AS book) AS b;
+    CREATE INDEX ON call (provider, model, at);
     ANALYZE call;
     CREATE FUNCTION per_million(numeric, tokens) RETURNS numeric LANGUAGE sql RETURN round($1 / total($2) * 1000000, 4)));
 

@@ -17,7 +17,11 @@ if ! cmp -s "$here/package-lock.json" "$built/installed.json"; then
     cp "$here/package-lock.json" "$built/installed.json"
 fi
 [ $# -gt 0 ] || exit 0
-cp -r "$here"/*.mjs "$here"/*.js "$here"/*.css "$here"/config.json "$here"/charts "$built"
+# what has not changed is left alone: another run may be reading it
+mkdir -p "$built/charts"
+(cd "$here" && ls ./*.mjs ./*.js ./*.css config.json charts/*) | while read -r file; do
+    cmp -s "$here/$file" "$built/$file" || { cp "$here/$file" "$built/$file.new" && mv "$built/$file.new" "$built/$file"; }
+done
 exec 9>&-
 script=$1
 shift

@@ -95,23 +95,21 @@ prove-tap-alone:
 demo-with-server:
 	$(PLAIN) test/demo/run.sh
 check-pictures-with-server:
-	$(PLAIN) $(PROVE) --ext .pl test/pictures
+	$(PLAIN) $(PROVE) -j2 --ext .pl test/pictures
 # Side by side, for a test uses one processor; built once, before.
-	$(SERVER) prove -j2 --timer --ext .pl test/pictures
 check-with-server:
-	$(SERVER) $(CRON) $(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG) check-server
-# from the released versions to this one
-upgrade-script-with-server:
-	rm -f src/retired.[co]
-	$(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG)
-	perl src/upgrade/make.pl symbols
-	$(SERVER) perl src/upgrade/make.pl scripts
 	$(MAKE) -s -j2 with_llvm=no PG_CONFIG=$(PG_CONFIG) all
 	$(MAKE) -s -j3 -O with_llvm=no PG_CONFIG=$(PG_CONFIG) check-beside $(if $(TAP_ALONE),check-alone)
 check-beside:
 	$(PLAIN) $(CRON) $(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG) check-server
 check-alone:
 	$(PLAIN) $(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG) prove-tap-alone
+# from the released versions to this one
+upgrade-script-with-server:
+	rm -f src/retired.[co]
+	$(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG)
+	perl src/upgrade/make.pl symbols
+	$(SERVER) perl src/upgrade/make.pl scripts
 bench-with-server:
 	$(SERVER) -o shared_buffers=$(BUFFERS) -o jit=off test/bench/engines.sh $(CALLS) $(ROUNDS)
 	$(SERVER) -o shared_buffers=$(BUFFERS) -o jit=off test/bench/settle.sh $(CALLS) $(ROUNDS)
@@ -122,9 +120,7 @@ bench-cost-with-server:
 bench-growth-with-server:
 	$(SERVER) psql -Xq -v ON_ERROR_STOP=1 -v rounds=$(ROUNDS) -f test/bench/growth.sql
 
-.PHONY: check-pictures-with-server prove-pgtap prove-tap check-server demo-with-server check-with-server bench-with-server bench-cost-with-server bench-growth-with-server
-.PHONY: upgrade-script-with-server prove-pgtap prove-tap check-server demo-with-server check-with-server bench-with-server bench-settle-with-server bench-cost-with-server
-.PHONY: prove-pgtap prove-tap prove-tap-alone check-sql check-server check-beside check-alone demo-with-server check-pictures-with-server check-with-server bench-with-server bench-settle-with-server bench-cost-with-server bench-growth-with-server
+.PHONY: prove-pgtap prove-tap prove-tap-alone check-sql check-server check-beside check-alone demo-with-server check-pictures-with-server check-with-server upgrade-script-with-server bench-with-server bench-settle-with-server bench-cost-with-server bench-growth-with-server
 
 else
 

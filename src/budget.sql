@@ -126,13 +126,13 @@ CREATE FUNCTION budget_thresholds(
 BEGIN ATOMIC
     SELECT 'amount' AS kind, t AS threshold, actual AS value, actual >= t * amount AND actual > 0 AS is_crossed FROM unnest(alert_at) t
     UNION ALL
-    SELECT 'forecast', t, forecast, forecast >= t * amount AND forecast > 0 FROM unnest(alert_forecast_at) t WHERE forecast IS NOT NULL
+    SELECT 'forecast' AS kind, t AS threshold, forecast AS value, forecast >= t * amount AND forecast > 0 AS is_crossed FROM unnest(alert_forecast_at) t WHERE forecast IS NOT NULL
     UNION ALL
-    SELECT 'cost_per_mtok', alert_cost_per_mtok, cost_per_mtok, cost_per_mtok > alert_cost_per_mtok WHERE alert_cost_per_mtok IS NOT NULL
+    SELECT 'cost_per_mtok' AS kind, alert_cost_per_mtok AS threshold, cost_per_mtok AS value, cost_per_mtok > alert_cost_per_mtok AS is_crossed WHERE alert_cost_per_mtok IS NOT NULL
     UNION ALL
-    SELECT 'reasoning_per_call', alert_reasoning_per_call, reasoning_per_call, reasoning_per_call > alert_reasoning_per_call WHERE alert_reasoning_per_call IS NOT NULL
+    SELECT 'reasoning_per_call' AS kind, alert_reasoning_per_call AS threshold, reasoning_per_call AS value, reasoning_per_call > alert_reasoning_per_call AS is_crossed WHERE alert_reasoning_per_call IS NOT NULL
     UNION ALL
-    SELECT 'unpriced', 0, unpriced_tokens, unpriced_tokens > 0;
+    SELECT 'unpriced' AS kind, 0 AS threshold, unpriced_tokens AS value, unpriced_tokens > 0 AS is_crossed;
 END;
 COMMENT ON FUNCTION budget_thresholds(numeric[], numeric[], numeric, numeric, numeric, numeric, numeric, numeric, numeric, bigint) IS
     'the thresholds of a budget and whether its figures cross them (NULL: not known); a forecast of NULL is not asked';

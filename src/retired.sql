@@ -3,7 +3,11 @@
 CREATE FUNCTION retired(OUT step integer, OUT kind text, OUT object text, OUT was text, OUT becomes text) RETURNS SETOF record
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-SELECT NULL::integer, NULL::text, NULL::text, NULL::text, NULL::text WHERE false;
+VALUES
+    (1, 'function', 'bill_contributions(tstzrange[], boolean, integer[], text, text, text, text[])', 'e26bb833e8333d92', NULL),
+    (2, 'function', 'bill_growth_of(timestamp with time zone, timestamp with time zone, text, text, text)', '30938d8860fb35bf', NULL),
+    (3, 'function', 'driver_effects_of(tstzrange[], boolean, integer[], text, tokenomics.demand_factors[])', 'cee6e40500dce800', NULL),
+    (4, 'function', 'spend_lines_of(text, timestamp with time zone, timestamp with time zone, text, text, timestamp with time zone[], tokenomics.ledger[])', 'b93cbbe5fefeae77', NULL);
 END;
 COMMENT ON FUNCTION retired() IS
     'part of install(): what released versions made otherwise in an install, or this one makes no more';

@@ -162,8 +162,9 @@ BEGIN
             (SELECT '- **Alerts**: ' || string_agg(a.said, ', ' ORDER BY a.place) FILTER (WHERE a.place <= 5) || CASE WHEN count(*) > 5 THEN format(', and %s more', count(*) - 5) ELSE '' END || '.'
              FROM (SELECT x.place, format('%s %s', tokenomics.report_text(x.a ->> 'name'), tokenomics.report_alert(x.a)) AS said
                    FROM jsonb_array_elements(report -> 'alerts') WITH ORDINALITY x(a, place)) a),
-            (SELECT '- **What is coming**: ' || string_agg(format('%s %s (%s to %s)', to_char((r.r ->> 'month')::date, 'FMMonth'), tokenomics.report_amount((r.r ->> 'spend')::numeric, unit, 0),
-                        tokenomics.report_amount((r.r ->> 'spend_lower')::numeric, unit, 0), tokenomics.report_amount((r.r ->> 'spend_upper')::numeric, unit, 0)), ', ' ORDER BY r.n) || ' for the calls alone.'
+            (SELECT '- **What is coming**: ' || string_agg(CASE WHEN r.r ->> 'spend' IS NULL THEN format('%s is not known', to_char((r.r ->> 'month')::date, 'FMMonth'))
+                        ELSE format('%s %s', to_char((r.r ->> 'month')::date, 'FMMonth'), tokenomics.report_amount((r.r ->> 'spend')::numeric, unit, 0)) END
+                    || CASE WHEN num_nulls(r.r ->> 'spend_lower', r.r ->> 'spend_upper') = 0 THEN format(' (%s to %s)', tokenomics.report_amount((r.r ->> 'spend_lower')::numeric, unit, 0), tokenomics.report_amount((r.r ->> 'spend_upper')::numeric, unit, 0)) ELSE '' END, ', ' ORDER BY r.n) || ' for the calls alone.'
              FROM jsonb_array_elements(report -> 'forecast') WITH ORDINALITY r(r, n)),
             '- **What needs a look**: ' || coalesce(nullif(concat_ws('; ',
                 CASE WHEN (report ->> 'unpriced_tokens')::numeric > 0 THEN format('%s tokens without a price, in no amount', tokenomics.report_amount((report ->> 'unpriced_tokens')::numeric, NULL, 0)) END,
@@ -618,6 +619,7 @@ BEGIN
         install_schema text := (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = 'report'::regclass);
         command text;
         job bigint;
+        shell_word text[];
     BEGIN
         IF schedule_reports.day NOT BETWEEN 1 AND 28 OR schedule_reports.hour NOT BETWEEN 0 AND 23
             OR schedule_reports.day IS NULL OR schedule_reports.hour IS NULL THEN
@@ -632,7 +634,10 @@ BEGIN
             RAISE NOTICE USING
                 MESSAGE = 'pg_cron is not in this database: put the line that this returns into a crontab',
                 HINT = 'It runs every quarter of an hour, and publishes once a month.';
-            RETURN format('*/15 * * * * psql -X -d %s -c "%s"', quote_ident(current_database()), replace(command, '"', '\"'));
+            -- as the shell reads it between quotes, and cron a percent sign
+            SELECT array_agg(replace(regexp_replace(w, '(["\\$`])', '\\\1', 'g'), '%', '\%') ORDER BY n) INTO shell_word
+            FROM unnest(ARRAY[current_database(), command]) WITH ORDINALITY u(w, n);
+            RETURN format(CASE WHEN current_database() ~ '^\w+$' THEN '*/15 * * * * psql -X -d %s -c "%s"' ELSE '*/15 * * * * psql -X -d "%s" -c "%s"' END, shell_word[1], shell_word[2]);
         END IF;
         -- by the clock of the server, which is GMT: the function looks at the local time itself
         EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job USING format('tokenomics report of %s', install_schema), '*/15 * * * *', command;

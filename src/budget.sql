@@ -406,9 +406,12 @@ BEGIN
             SELECT s.*, CASE WHEN s.is_day THEN 'day' ELSE 'month' END AS grain
             FROM budget_spend(as_of, (SELECT min(w.period_start) FROM wanted w)) s
         ), rate AS MATERIALIZED (
-            SELECT s.currency, c.currency AS in_currency, s.grain, s.day, r.rate, r.is_inverse
+            -- a month that is over has the rate that it keeps, where there is one: else
+            -- what was spent in it would change when it is read by months
+            SELECT s.currency, c.currency AS in_currency, s.grain, s.day, coalesce(m.rate, r.rate) AS rate, CASE WHEN m.rate IS NULL THEN r.is_inverse ELSE m.is_inverse END AS is_inverse
             FROM (SELECT DISTINCT s.currency, s.grain, s.day FROM spent s) s JOIN (SELECT DISTINCT w.currency FROM wanted w) c ON c.currency <> s.currency,
-                 LATERAL exchange_rate(s.currency, c.currency, s.day, s.grain) r
+                 LATERAL exchange_rate(s.currency, c.currency, s.day, s.grain) r,
+                 LATERAL exchange_rate(s.currency, c.currency, CASE WHEN s.day < date_trunc('month', today::timestamp) THEN s.day END, 'month') m
         ), line AS MATERIALIZED (
             -- what is converted is, as convert_currency() does, and what cannot be is seen
             SELECT array_agg(ROW(s.dimension, s.owner, s.provider, s.model, c.currency, s.day, s.is_day, x.cost, x.usage_cost,

@@ -105,6 +105,7 @@ SELECT set_budget('x', '2026-06-01', '2026-07-01', 1, planned_rates => '{"curren
 SELECT set_budget('x', '2026-06-01', '2026-07-01', 1, planned_tokens => '{"output": 1}', planned_rates => '{"currency": "USD", "input": 1}');
 SELECT set_budget(NULL, '2026-06-01', '2026-07-01', 1);
 SELECT set_budget('x', '2026-06-01', '2026-07-01', 1, dimension => 'taem', owner => 'search');
+SELECT check_budgets(NULL);
 -- thresholds that nothing crosses
 SELECT set_budget('x', '2026-06-01', '2026-07-01', 1, alert_at => '{0.8,NaN}');
 SELECT set_budget('x', '2026-06-01', '2026-07-01', 1, alert_forecast_at => '{1,NULL}');

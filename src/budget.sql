@@ -623,6 +623,13 @@ BEGIN
         changed record;
         n bigint := 0;
     BEGIN
+        -- no time has no budgets, and would clear all that stand
+        IF as_of IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'null_value_not_allowed',
+                MESSAGE = 'budgets are checked at a time',
+                HINT = 'Without an argument it is now.';
+        END IF;
         -- one at a time: who comes second sees what the first has found
         PERFORM pg_advisory_xact_lock(hashtextextended('tokenomics check_budgets', 'budget_alert'::regclass::oid::bigint));
         FOR changed IN

@@ -162,10 +162,12 @@ BEGIN
             (SELECT '- **Alerts**: ' || string_agg(a.said, ', ' ORDER BY a.place) FILTER (WHERE a.place <= 5) || CASE WHEN count(*) > 5 THEN format(', and %s more', count(*) - 5) ELSE '' END || '.'
              FROM (SELECT x.place, format('%s %s', tokenomics.report_text(x.a ->> 'name'), tokenomics.report_alert(x.a)) AS said
                    FROM jsonb_array_elements(report -> 'alerts') WITH ORDINALITY x(a, place)) a),
-            (SELECT '- **What is coming**: ' || string_agg(CASE WHEN r.r ->> 'spend' IS NULL THEN format('%s is not known', to_char((r.r ->> 'month')::date, 'FMMonth'))
-                        ELSE format('%s %s', to_char((r.r ->> 'month')::date, 'FMMonth'), tokenomics.report_amount((r.r ->> 'spend')::numeric, unit, 0)) END
+            (SELECT '- **What is coming**: ' || string_agg(CASE WHEN r.r ->> 'spend' IS NULL THEN format('%s is not known', f.month)
+                        ELSE format('%s %s', f.month, tokenomics.report_amount((r.r ->> 'spend')::numeric, unit, 0)) END
                     || CASE WHEN num_nulls(r.r ->> 'spend_lower', r.r ->> 'spend_upper') = 0 THEN format(' (%s to %s)', tokenomics.report_amount((r.r ->> 'spend_lower')::numeric, unit, 0), tokenomics.report_amount((r.r ->> 'spend_upper')::numeric, unit, 0)) ELSE '' END, ', ' ORDER BY r.n) || ' for the calls alone.'
-             FROM jsonb_array_elements(report -> 'forecast') WITH ORDINALITY r(r, n)),
+             FROM jsonb_array_elements(report -> 'forecast') WITH ORDINALITY r(r, n),
+                  -- of a month that has begun only the days to come are forecast
+                  LATERAL (SELECT to_char((r.r ->> 'month')::date, CASE WHEN extract(day FROM (r.r ->> 'month')::date) > 1 THEN '"the rest of "FMMonth' ELSE 'FMMonth' END) AS month) f),
             '- **What needs a look**: ' || coalesce(nullif(concat_ws('; ',
                 CASE WHEN (report ->> 'unpriced_tokens')::numeric > 0 THEN format('%s tokens without a price, in no amount', tokenomics.report_amount((report ->> 'unpriced_tokens')::numeric, NULL, 0)) END,
                 (SELECT string_agg(format('%s of %s/%s billed and not explained', tokenomics.report_amount((r.r ->> 'residual')::numeric, r.r ->> 'currency', 2, true), tokenomics.report_text(r.r ->> 'provider'), tokenomics.report_text(r.r ->> 'model')), '; ' ORDER BY r.n)
@@ -248,7 +250,7 @@ BEGIN
     said := said || '## What is coming'::text
         || coalesce(tokenomics.report_table('{"Month","Tokens:","Spend:","At least:","At most:"}',
             (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'forecast') WITH ORDINALITY r(r, n),
-                    LATERAL (VALUES (1, to_char((r.r ->> 'month')::date, 'FMMonth YYYY')), (2, tokenomics.report_amount((r.r ->> 'tokens')::numeric, NULL, 0)), (3, tokenomics.report_amount((r.r ->> 'spend')::numeric, unit)),
+                    LATERAL (VALUES (1, to_char((r.r ->> 'month')::date, CASE WHEN extract(day FROM (r.r ->> 'month')::date) > 1 THEN '"The rest of "FMMonth YYYY' ELSE 'FMMonth YYYY' END)), (2, tokenomics.report_amount((r.r ->> 'tokens')::numeric, NULL, 0)), (3, tokenomics.report_amount((r.r ->> 'spend')::numeric, unit)),
                                     (4, tokenomics.report_amount((r.r ->> 'spend_lower')::numeric, unit)), (5, tokenomics.report_amount((r.r ->> 'spend_upper')::numeric, unit))) x(n, c))), 'There is not enough history to forecast from.')
         || (SELECT 'Of the forecast: ' || string_agg(tokenomics.report_text(n.said), '; ' ORDER BY n.said) || '.'
             FROM (SELECT DISTINCT x.said FROM jsonb_array_elements(report -> 'forecast') r(r), unnest(ARRAY[r.r ->> 'note', 'without a price: ' || (r.r ->> 'unpriced')]) x(said) WHERE x.said IS NOT NULL) n)

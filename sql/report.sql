@@ -107,6 +107,9 @@ SELECT period, tokens, currency, spend, spend_lower, spend_upper FROM demand_for
 SELECT tokenomics.report_markdown('{"month": "2026-02-01", "currency": "USD", "spend": {"total": 2}, "forecast": [{"month": "2026-03-01", "spend": null}, {"month": "2026-04-01", "spend": 3}]}') ~ 'March is not known, April \$3 for the calls alone';
 -- of a month that has begun only the rest is forecast
 SELECT line FROM regexp_split_to_table(tokenomics.report_markdown('{"month": "2026-02-01", "currency": "USD", "spend": {"total": 2}, "is_partial": true, "forecast": [{"month": "2026-02-20", "tokens": 5, "spend": 1, "spend_lower": 1, "spend_upper": 2}, {"month": "2026-03-01", "spend": 3}]}'), '\n') line WHERE line ~ 'February.*1';
+-- a token without a price is not rounded away
+INSERT INTO usage (at, tokens, provider, model, team) VALUES ('2026-02-10 11:00Z', '{"input": 1}', 'openai', 'nobody', 'a');
+SELECT jsonb_array_elements_text(monthly_report('2026-02-01') -> 'coverage');
 SELECT schedule_reports(1, 6, 'UTC');
 RESET search_path;
 CALL tokenomics.uninstall('50% $HOME');

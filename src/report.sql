@@ -532,9 +532,12 @@ BEGIN
 
         SELECT sum(tokenomics.total(l.tokens)) AS tokens, sum(tokenomics.total(l.tokens)) FILTER (WHERE l.label IS NULL) AS unowned INTO trend
         FROM spend_lines('month', begins, ends, in_zone, 'team') l;
+        -- where a token lacks, it is not all of them: never rounded up to 100 %
         RETURN report || jsonb_build_object('coverage', to_jsonb(array_remove(ARRAY[
-            format('%s of the month''s tokens have a price.', tokenomics.report_percent(1 - coalesce((report ->> 'unpriced_tokens')::numeric / nullif(trend.tokens, 0), 0))),
-            format('%s of them belong to a team.', tokenomics.report_percent(1 - coalesce(trend.unowned / nullif(trend.tokens, 0), 0))),
+            (SELECT format('%s of the month''s tokens have a price.', tokenomics.report_percent(CASE WHEN share < 1 THEN least(share, 0.999) ELSE share END))
+             FROM (SELECT 1 - coalesce((report ->> 'unpriced_tokens')::numeric / nullif(trend.tokens, 0), 0)) s(share)),
+            (SELECT format('%s of them belong to a team.', tokenomics.report_percent(CASE WHEN share < 1 THEN least(share, 0.999) ELSE share END))
+             FROM (SELECT 1 - coalesce(trend.unowned / nullif(trend.tokens, 0), 0)) s(share)),
             CASE WHEN report -> 'unit_price' ->> 'coverage' IS NOT NULL THEN
                 format('%s of the cost of the calls is of items that were there in the month compared with, too: that is what the real price is of.', tokenomics.report_percent((report -> 'unit_price' ->> 'coverage')::numeric)) END,
             CASE WHEN report ->> 'lacks_rate' IS NOT NULL THEN format('Amounts in %s have no exchange rate, and are left out.', report ->> 'lacks_rate') END], NULL)));

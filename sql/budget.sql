@@ -104,6 +104,28 @@ SELECT set_budget('x', '2026-06-01', '2026-07-01', 1, dimension => 'team');
 SELECT set_budget('x', '2026-06-01', '2026-07-01', 1, planned_rates => '{"currency": "EUR", "input": 1}');
 SELECT set_budget('x', '2026-06-01', '2026-07-01', 1, planned_tokens => '{"output": 1}', planned_rates => '{"currency": "USD", "input": 1}');
 SELECT set_budget(NULL, '2026-06-01', '2026-07-01', 1);
+SELECT set_budget('x', '2026-06-01', '2026-07-01', 1, dimension => 'taem', owner => 'search');
+SELECT check_budgets(NULL);
+-- thresholds that nothing crosses
+SELECT set_budget('x', '2026-06-01', '2026-07-01', 1, alert_at => '{0.8,NaN}');
+SELECT set_budget('x', '2026-06-01', '2026-07-01', 1, alert_forecast_at => '{1,NULL}');
+SELECT set_budget('x', '2026-06-01', '2026-07-01', 1, alert_cost_per_mtok => 'infinity');
+
+-- a month that is over keeps its amount: by its own rate, when it is read by days and by months
+INSERT INTO fx_rate (base_currency, quote_currency, kind, day, rate) VALUES ('EUR', 'USD', 'month_average', '2026-05-01', 2.5);
+SELECT a.at, s.actual, s.cost_per_mtok FROM unnest('{2026-05-31 12:00,2026-06-01,2026-06-16 12:00,2026-09-15}'::timestamptz[]) a(at), budget_status_at(a.at) s WHERE s.name = 'may';
+
+-- no exchange rate: no price of tokens either, which would be too low or zero
+DELETE FROM fx_rate;
+SELECT set_budget('may', '2026-05-01', '2026-06-01', 100, currency => 'EUR', planned_tokens => '{"input": 1000000}', alert_cost_per_mtok => 1);
+SELECT name, actual, tokens, cost_per_mtok, price_variance, charges_variance, note FROM budget_status_at('2026-06-16 12:00') WHERE name = 'may';
+-- of a dimension that was dropped nothing is known, and of the others all
+INSERT INTO dimension VALUES ('feature', 'tags->>''feature''');
+SELECT set_budget('chat', '2026-06-01', '2026-07-01', 10, dimension => 'feature', owner => 'chat');
+DELETE FROM dimension WHERE name = 'feature';
+SELECT name, actual, due, calls, tokens, forecast, unpriced_tokens, note FROM budget_status_at('2026-06-16 12:00') WHERE name IN ('chat', 'search');
+SELECT check_budgets('2026-06-16 12:00');
+SELECT count(*) FROM unbudgeted_spend WHERE dimension = 'feature';
 
 RESET search_path;
 DROP VIEW plan.alerts;

@@ -222,6 +222,16 @@ SELECT serves, reason FROM compare_quotes('hour', '{no book}');
 SELECT quote FROM compare_quotes('hour', '{nobody}');
 SELECT quote FROM compare_quotes('nothing', '{list}');
 SELECT quote FROM compare_quotes('hour', '{list}', interactivity => 0);
+SELECT quote FROM compare_quotes('hour', '{list}', interactivity => 'NaN');
+-- also where there is no quote to judge
+SELECT quote FROM compare_quotes('nothing', '{}');
+-- absurd factors of one quote do not hide the others
+INSERT INTO quote (name, kind, vendor, quoted_at, provider, model, book, tokenizer_factor)
+SELECT 'absurd', 'tokens', 'v', q.quoted_at, q.provider, q.model, q.book, 1e15 FROM quote q WHERE q.name = 'list';
+SELECT rank, quote, vendor, kind, serves, cost_per_mtok, reason FROM compare_quotes('hour', '{list,absurd}');
+DELETE FROM quote WHERE name = 'absurd';
+INSERT INTO quote (name, kind, vendor, quoted_at, currency, units, units_min, units_increment, price_per_unit_hour, tokens_per_minute_per_unit, output_weight, cache_read_weight)
+VALUES ('by none', 'provisioned', 'v', '2026-03-01', 'USD', 3, 1, 0, 1, 100, 4, 0);
 SELECT quote FROM compare_quotes('hour', '{list}', percentile => 95);
 DELETE FROM quote WHERE name = 'no book';
 

@@ -94,3 +94,23 @@ RESET search_path;
 CALL tokenomics.uninstall('rep');
 SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'rep';
 DROP SCHEMA rep;
+
+-- one call, long ago: no tokens are expected, and they cost nothing; where that is
+-- not known the report says so; and a line for the shell, and for cron, of a name
+-- that both of them would change
+CREATE SCHEMA "50% $HOME";
+CALL tokenomics.install('50% $HOME');
+SET search_path = "50% $HOME";
+INSERT INTO price (provider, model, rates) VALUES ('openai', 'o3', '{"currency": "USD", "input": 2}');
+INSERT INTO usage (at, tokens, provider, model) VALUES ('2026-02-10 10:00Z', '{"input": 1000000}', 'openai', 'o3');
+SELECT period, tokens, currency, spend, spend_lower, spend_upper FROM demand_forecast_between(to_at => '2026-04-01Z', months => 2) WHERE scope = 'total';
+SELECT tokenomics.report_markdown('{"month": "2026-02-01", "currency": "USD", "spend": {"total": 2}, "forecast": [{"month": "2026-03-01", "spend": null}, {"month": "2026-04-01", "spend": 3}]}') ~ 'March is not known, April \$3 for the calls alone';
+-- of a month that has begun only the rest is forecast
+SELECT line FROM regexp_split_to_table(tokenomics.report_markdown('{"month": "2026-02-01", "currency": "USD", "spend": {"total": 2}, "is_partial": true, "forecast": [{"month": "2026-02-20", "tokens": 5, "spend": 1, "spend_lower": 1, "spend_upper": 2}, {"month": "2026-03-01", "spend": 3}]}'), '\n') line WHERE line ~ 'February.*1';
+-- a token without a price is not rounded away
+INSERT INTO usage (at, tokens, provider, model, team) VALUES ('2026-02-10 11:00Z', '{"input": 1}', 'openai', 'nobody', 'a');
+SELECT jsonb_array_elements_text(monthly_report('2026-02-01') -> 'coverage');
+SELECT schedule_reports(1, 6, 'UTC');
+RESET search_path;
+CALL tokenomics.uninstall('50% $HOME');
+DROP SCHEMA "50% $HOME";

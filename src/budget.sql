@@ -175,6 +175,10 @@ BEGIN
         CONSTRAINT budget_tokens_priced CHECK (planned_tokens IS NULL OR planned_rates IS NULL OR tokenomics.cost(planned_rates, planned_tokens) IS NOT NULL),
         CONSTRAINT budget_thresholds_positive
             CHECK (0 < ALL (alert_at) AND 0 < ALL (alert_forecast_at) AND alert_cost_per_mtok > 0 AND alert_reasoning_per_call > 0),
+        -- one that nothing can cross would be silent for ever
+        CONSTRAINT budget_thresholds_finite
+            CHECK (array_position(alert_at, NULL) IS NULL AND array_position(alert_forecast_at, NULL) IS NULL
+                   AND 'infinity' > ALL (alert_at) AND 'infinity' > ALL (alert_forecast_at) AND alert_cost_per_mtok < 'infinity' AND alert_reasoning_per_call < 'infinity'),
         CONSTRAINT budget_periods_apart EXCLUDE USING gist (name WITH =, daterange(period_start, period_end) WITH &&) WHERE (upper_inf(recorded))
     );
     COMMENT ON TABLE budget IS 'tokenomics: what may be spent in months, on what; every version is kept, the one with no end of "recorded" counts; filled by set_budget()';
@@ -275,6 +279,13 @@ BEGIN
                 ERRCODE = 'null_value_not_allowed',
                 MESSAGE = 'a budget has a name and a first day';
         END IF;
+        IF set_budget.amount IS NOT NULL AND set_budget.dimension NOT IN ('team', 'project')
+           AND NOT EXISTS (SELECT FROM dimension d WHERE d.name = set_budget.dimension) THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('there is no dimension "%s"', set_budget.dimension),
+                HINT = 'The dimensions are team, project and those of table "dimension".';
+        END IF;
         -- one at a time, so that each closes the one before
         LOCK TABLE budget IN SHARE ROW EXCLUSIVE MODE;
         known := clock_timestamp();
@@ -329,7 +340,8 @@ BEGIN
                (l.period AT TIME ZONE in_zone)::date, g.is_day, l.currency, sum(l.effective_cost), sum(l.contracted_cost),
                tokenomics.sum(l.tokens) FILTER (WHERE l.contracted_cost IS NOT NULL), sum(l.calls)::bigint,
                coalesce(sum(tokenomics.total(l.tokens)) FILTER (WHERE l.unpriced IS NOT NULL), 0)::bigint
-        FROM (SELECT DISTINCT b.dimension FROM budget b WHERE upper_inf(b.recorded)) d,
+        FROM (SELECT DISTINCT b.dimension FROM budget b
+              WHERE upper_inf(b.recorded) AND (b.dimension IS NULL OR b.dimension IN ('team', 'project', (SELECT x.name FROM dimension x WHERE x.name = b.dimension)))) d,
              (VALUES (true, 'day', days_from::timestamp AT TIME ZONE in_zone, as_of),
                      (false, 'month', first_day::timestamp AT TIME ZONE in_zone, least(as_of, days_from::timestamp AT TIME ZONE in_zone))) g(is_day, grain, first, behind),
              LATERAL spend_lines(g.grain, g.first, g.behind, in_zone, d.dimension) l
@@ -386,15 +398,20 @@ BEGIN
     BEGIN
         RETURN QUERY
         WITH wanted AS MATERIALIZED (
-            SELECT b.*, row_number() OVER (ORDER BY b.period_start, b.name)::integer AS n, b.period_start <= today AND today < b.period_end AS is_running
+            SELECT b.*, row_number() OVER (ORDER BY b.period_start, b.name)::integer AS n, b.period_start <= today AND today < b.period_end AS is_running,
+                   -- of a dimension that was dropped nothing is known
+                   b.dimension IS NULL OR b.dimension IN ('team', 'project') OR EXISTS (SELECT FROM dimension x WHERE x.name = b.dimension) AS is_known
             FROM budget b WHERE upper_inf(b.recorded)
         ), spent AS MATERIALIZED (
             SELECT s.*, CASE WHEN s.is_day THEN 'day' ELSE 'month' END AS grain
             FROM budget_spend(as_of, (SELECT min(w.period_start) FROM wanted w)) s
         ), rate AS MATERIALIZED (
-            SELECT s.currency, c.currency AS in_currency, s.grain, s.day, r.rate, r.is_inverse
+            -- a month that is over has the rate that it keeps, where there is one: else
+            -- what was spent in it would change when it is read by months
+            SELECT s.currency, c.currency AS in_currency, s.grain, s.day, coalesce(m.rate, r.rate) AS rate, CASE WHEN m.rate IS NULL THEN r.is_inverse ELSE m.is_inverse END AS is_inverse
             FROM (SELECT DISTINCT s.currency, s.grain, s.day FROM spent s) s JOIN (SELECT DISTINCT w.currency FROM wanted w) c ON c.currency <> s.currency,
-                 LATERAL exchange_rate(s.currency, c.currency, s.day, s.grain) r
+                 LATERAL exchange_rate(s.currency, c.currency, s.day, s.grain) r,
+                 LATERAL exchange_rate(s.currency, c.currency, CASE WHEN s.day < date_trunc('month', today::timestamp) THEN s.day END, 'month') m
         ), line AS MATERIALIZED (
             -- what is converted is, as convert_currency() does, and what cannot be is seen
             SELECT array_agg(ROW(s.dimension, s.owner, s.provider, s.model, c.currency, s.day, s.is_day, x.cost, x.usage_cost,
@@ -409,7 +426,9 @@ BEGIN
                  line l, tokenomics.budget_totals(w.scopes, coalesce(l.lines, '{}'), today) t
         ), profiled AS MATERIALIZED (
             -- each function once for a budget, not wherever its value is named
-            SELECT w.*, t.actual, t.is_lost, t.usage_cost, t.tokens AS used, t.calls, t.unpriced_tokens, t.amounts, t.first_day,
+            -- where an amount is lost, the cost of the others is no cost of all tokens
+            SELECT w.*, CASE WHEN w.is_known THEN t.actual END AS actual, t.is_lost, CASE WHEN w.is_known AND NOT t.is_lost THEN t.usage_cost END AS usage_cost, t.tokens AS used,
+                   CASE WHEN w.is_known THEN t.calls END AS calls, CASE WHEN w.is_known THEN t.unpriced_tokens END AS unpriced_tokens, t.amounts, t.first_day,
                    tokenomics.weekday_profile(t.amounts, t.first_day) AS profile,
                    CASE WHEN w.planned_tokens IS NOT NULL AND w.planned_rates IS NOT NULL THEN tokenomics.cost(w.planned_rates, w.planned_tokens) ELSE w.amount END AS planned_usage
             FROM wanted w JOIN total t ON t.n = w.n
@@ -440,18 +459,20 @@ BEGIN
                CASE WHEN p.is_running THEN
                    CASE WHEN p.actual >= p.amount THEN today
                         ELSE tokenomics.projected_exhaustion(p.amount - p.actual - p.rest_of_today, p.profile, today + 1, p.period_end) END END,
-               p.calls, tokenomics.total(p.used),
+               p.calls, CASE WHEN p.is_known THEN tokenomics.total(p.used) END,
                tokenomics.cost_per_mtok(p.usage_cost, tokenomics.total(p.used)),
                tokenomics.cost_per_mtok(CASE WHEN p.planned_tokens IS NOT NULL THEN p.planned_usage END, tokenomics.total(p.planned_tokens)),
                trim_scale(round(tokenomics.meter(p.used, 'reasoning')::numeric / nullif(p.calls, 0), 12)),
                p.unpriced_tokens,
                nullif(concat_ws('; ',
+                   CASE WHEN NOT p.is_known THEN format('there is no dimension "%s"', p.dimension) END,
                    CASE WHEN p.is_lost THEN 'some amounts have no exchange rate' END,
                    CASE WHEN p.unpriced_tokens > 0 THEN 'some tokens have no price' END,
-                   CASE WHEN p.is_running AND p.amounts IS NULL THEN 'nothing was spent before: due by days alike, no forecast'
+                   CASE WHEN NOT p.is_known THEN NULL
+                        WHEN p.is_running AND p.amounts IS NULL THEN 'nothing was spent before: due by days alike, no forecast'
                         WHEN p.is_running AND cardinality(p.amounts) < 14 THEN 'less than two weeks to forecast from' END,
                    CASE WHEN p.period_start > today THEN 'not begun' END,
-                   CASE WHEN (p.planned_tokens IS NOT NULL OR p.planned_rates IS NOT NULL) AND v.price_variance IS NULL THEN 'a meter that was used has no planned rate' END), '')
+                   CASE WHEN (p.planned_tokens IS NOT NULL OR p.planned_rates IS NOT NULL) AND v.price_variance IS NULL AND p.usage_cost IS NOT NULL THEN 'a meter that was used has no planned rate' END), '')
         FROM phased p,
              LATERAL tokenomics.budget_variance(p.usage_cost, p.used, p.due_usage, p.planned_tokens, p.planned_rates, p.amount) v,
              LATERAL (SELECT round(p.actual + p.rest_of_today + p.expected::numeric, 2) AS forecast,
@@ -566,7 +587,8 @@ BEGIN
         RETURN QUERY
         SELECT (l.period AT TIME ZONE in_zone)::date, d.dimension, o.owner, l.provider, l.model, l.currency,
                sum(l.calls)::bigint, sum(tokenomics.total(l.tokens))::bigint, sum(l.effective_cost)
-        FROM (SELECT DISTINCT b.dimension FROM budget b WHERE upper_inf(b.recorded)) d,
+        FROM (SELECT DISTINCT b.dimension FROM budget b
+              WHERE upper_inf(b.recorded) AND (b.dimension IS NULL OR b.dimension IN ('team', 'project', (SELECT x.name FROM dimension x WHERE x.name = b.dimension)))) d,
              LATERAL spend_lines('month', from_at, to_at, in_zone, d.dimension) l,
              LATERAL (SELECT CASE WHEN d.dimension IS NOT NULL THEN coalesce(l.label, 'unallocated') END AS owner) o
         WHERE NOT EXISTS (
@@ -601,6 +623,13 @@ BEGIN
         changed record;
         n bigint := 0;
     BEGIN
+        -- no time has no budgets, and would clear all that stand
+        IF as_of IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'null_value_not_allowed',
+                MESSAGE = 'budgets are checked at a time',
+                HINT = 'Without an argument it is now.';
+        END IF;
         -- one at a time: who comes second sees what the first has found
         PERFORM pg_advisory_xact_lock(hashtextextended('tokenomics check_budgets', 'budget_alert'::regclass::oid::bigint));
         FOR changed IN

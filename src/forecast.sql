@@ -495,7 +495,9 @@ BEGIN
             GROUP BY m.starts, m.steps, m.provider, m.model, m.service_tier, m.currency, l.forecast_model, l.mase, l.note
             UNION ALL
             SELECT 1, t.starts, t.steps, 'total', NULL, NULL, NULL, NULL, coalesce(t.tokens, 0), k.low, k.high,
-                   CASE WHEN t.tokens > 0 OR d.has_stopped THEN 0 ELSE ceil(k.upper) END, reporting, CASE WHEN t.lacks_rate IS NULL THEN t.cost END, l.low, l.high,
+                   CASE WHEN t.tokens > 0 OR d.has_stopped THEN 0 ELSE ceil(k.upper) END, reporting,
+                   -- where all has stopped, nothing costs nothing, in any currency
+                   CASE WHEN t.lacks_rate IS NULL THEN coalesce(t.cost, CASE WHEN d.has_stopped THEN 0 END) END, l.low, l.high,
                    d.unpriced, d.is_approximate, CASE WHEN d.has_stopped THEN 'stopped' ELSE l.forecast_model END, CASE WHEN NOT d.has_stopped THEN l.mase END,
                    concat_ws('; ', CASE WHEN NOT d.has_stopped THEN l.note END, 'no exchange rate from ' || t.lacks_rate || ' to ' || reporting, t.rates)
             FROM total t JOIN total_doubt d ON d.starts = t.starts JOIN fit l ON l.scope = 'spend' AND l.starts = t.starts JOIN fit k ON k.scope = 'tokens' AND k.starts = t.starts

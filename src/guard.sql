@@ -11,7 +11,10 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'duplicate_object',
             MESSAGE = 'schema "tokenomics" is not empty',
-            HINT = 'Drop the schema, or move what is in it elsewhere, and create the extension again.';
+            -- CASCADE puts what we need where search_path says, and that is here where it names us
+            HINT = CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extnamespace = '@extschema@'::pg_catalog.regnamespace AND extname = 'btree_gist')
+                        THEN 'CASCADE put "btree_gist" into it, as search_path names it first: CREATE EXTENSION btree_gist SCHEMA public, and create the extension again.'
+                        ELSE 'Drop the schema, or move what is in it elsewhere, and create the extension again.' END;
     END IF;
 END
 $$;

@@ -312,7 +312,7 @@ BEGIN
         CONSTRAINT quote_provisioned_needs_output_weight CHECK (kind <> 'provisioned' OR output_weight IS NOT NULL),
         CONSTRAINT quote_provisioned_needs_units_min CHECK (kind <> 'provisioned' OR units_min IS NOT NULL),
         CONSTRAINT quote_provisioned_needs_units_increment CHECK (kind <> 'provisioned' OR units_increment IS NOT NULL),
-        CONSTRAINT quote_provisioned_units_on_offer CHECK (units >= units_min AND mod(units - units_min, units_increment) = 0),
+        CONSTRAINT quote_provisioned_units_on_offer CHECK (units >= units_min AND mod(units - units_min, nullif(units_increment, 0)) = 0),
         CONSTRAINT quote_provisioned_spillover_needs_model CHECK (spillover_book IS NULL OR model IS NOT NULL),
         CONSTRAINT quote_provisioned_spillover_tier_needs_book CHECK (spillover_book IS NOT NULL OR spillover_service_tier IS NULL),
         CONSTRAINT quote_not_of_tokens CHECK (kind = 'tokens' OR num_nonnulls(book, service_tier, discount, commitment, commitment_discount, minimum_spend) = 0),
@@ -723,7 +723,7 @@ BEGIN
                 MESSAGE = format('there is no workload "%s"', evaluate_quote.workload),
                 HINT = 'The workloads are: ' || coalesce((SELECT string_agg(format('"%s"', x.name), ', ' ORDER BY x.name) FROM workload x), 'none') || '.';
         END IF;
-        IF evaluate_quote.interactivity <= 0 OR evaluate_quote.ttft < 0 OR evaluate_quote.percentile IS NULL
+        IF evaluate_quote.interactivity <= 0 OR evaluate_quote.interactivity >= 'infinity' OR evaluate_quote.ttft < 0 OR evaluate_quote.percentile IS NULL
             OR NOT (evaluate_quote.percentile > 0 AND evaluate_quote.percentile <= 1) THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'invalid_parameter_value',
@@ -1054,8 +1054,25 @@ BEGIN
         one tokenomics.quoted_cost;
         rows tokenomics.quoted_cost[] := '{}';
     BEGIN
+        IF NOT EXISTS (SELECT FROM workload w WHERE w.name = compare_quotes.workload) THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'undefined_object',
+                MESSAGE = format('there is no workload "%s"', compare_quotes.workload),
+                HINT = 'The workloads are: ' || coalesce((SELECT string_agg(format('"%s"', x.name), ', ' ORDER BY x.name) FROM workload x), 'none') || '.';
+        END IF;
         FOR name IN SELECT DISTINCT n FROM unnest(coalesce(compare_quotes.quotes, ARRAY(SELECT q.name FROM quote q))) n LOOP
-            one := (SELECT e.result FROM evaluate_quote(compare_quotes.workload, name, compare_quotes.interactivity, compare_quotes.ttft, compare_quotes.percentile, compare_quotes.baseline) e);
+            BEGIN
+                one := (SELECT e.result FROM evaluate_quote(compare_quotes.workload, name, compare_quotes.interactivity, compare_quotes.ttft, compare_quotes.percentile, compare_quotes.baseline) e);
+            EXCEPTION
+                -- absurd factors of one quote are no reason to show no other
+                WHEN numeric_value_out_of_range THEN
+                    one := NULL;
+                    one.workload := compare_quotes.workload;
+                    one.quote := name;
+                    SELECT q.vendor, q.kind, s.currency INTO one.vendor, one.kind, one.reporting_currency FROM quote q, setting s WHERE q.name = one.quote;
+                    one.reason := 'its figures are out of range: ' || SQLERRM;
+                    one.notes := '{}';
+            END;
             rows := array_append(rows, one);
         END LOOP;
         FOR one IN

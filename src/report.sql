@@ -162,9 +162,12 @@ BEGIN
             (SELECT '- **Alerts**: ' || string_agg(a.said, ', ' ORDER BY a.place) FILTER (WHERE a.place <= 5) || CASE WHEN count(*) > 5 THEN format(', and %s more', count(*) - 5) ELSE '' END || '.'
              FROM (SELECT x.place, format('%s %s', tokenomics.report_text(x.a ->> 'name'), tokenomics.report_alert(x.a)) AS said
                    FROM jsonb_array_elements(report -> 'alerts') WITH ORDINALITY x(a, place)) a),
-            (SELECT '- **What is coming**: ' || string_agg(format('%s %s (%s to %s)', to_char((r.r ->> 'month')::date, 'FMMonth'), tokenomics.report_amount((r.r ->> 'spend')::numeric, unit, 0),
-                        tokenomics.report_amount((r.r ->> 'spend_lower')::numeric, unit, 0), tokenomics.report_amount((r.r ->> 'spend_upper')::numeric, unit, 0)), ', ' ORDER BY r.n) || ' for the calls alone.'
-             FROM jsonb_array_elements(report -> 'forecast') WITH ORDINALITY r(r, n)),
+            (SELECT '- **What is coming**: ' || string_agg(CASE WHEN r.r ->> 'spend' IS NULL THEN format('%s is not known', f.month)
+                        ELSE format('%s %s', f.month, tokenomics.report_amount((r.r ->> 'spend')::numeric, unit, 0)) END
+                    || CASE WHEN num_nulls(r.r ->> 'spend_lower', r.r ->> 'spend_upper') = 0 THEN format(' (%s to %s)', tokenomics.report_amount((r.r ->> 'spend_lower')::numeric, unit, 0), tokenomics.report_amount((r.r ->> 'spend_upper')::numeric, unit, 0)) ELSE '' END, ', ' ORDER BY r.n) || ' for the calls alone.'
+             FROM jsonb_array_elements(report -> 'forecast') WITH ORDINALITY r(r, n),
+                  -- of a month that has begun only the days to come are forecast
+                  LATERAL (SELECT to_char((r.r ->> 'month')::date, CASE WHEN extract(day FROM (r.r ->> 'month')::date) > 1 THEN '"the rest of "FMMonth' ELSE 'FMMonth' END) AS month) f),
             '- **What needs a look**: ' || coalesce(nullif(concat_ws('; ',
                 CASE WHEN (report ->> 'unpriced_tokens')::numeric > 0 THEN format('%s tokens without a price, in no amount', tokenomics.report_amount((report ->> 'unpriced_tokens')::numeric, NULL, 0)) END,
                 (SELECT string_agg(format('%s of %s/%s billed and not explained', tokenomics.report_amount((r.r ->> 'residual')::numeric, r.r ->> 'currency', 2, true), tokenomics.report_text(r.r ->> 'provider'), tokenomics.report_text(r.r ->> 'model')), '; ' ORDER BY r.n)
@@ -247,7 +250,7 @@ BEGIN
     said := said || '## What is coming'::text
         || coalesce(tokenomics.report_table('{"Month","Tokens:","Spend:","At least:","At most:"}',
             (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'forecast') WITH ORDINALITY r(r, n),
-                    LATERAL (VALUES (1, to_char((r.r ->> 'month')::date, 'FMMonth YYYY')), (2, tokenomics.report_amount((r.r ->> 'tokens')::numeric, NULL, 0)), (3, tokenomics.report_amount((r.r ->> 'spend')::numeric, unit)),
+                    LATERAL (VALUES (1, to_char((r.r ->> 'month')::date, CASE WHEN extract(day FROM (r.r ->> 'month')::date) > 1 THEN '"The rest of "FMMonth YYYY' ELSE 'FMMonth YYYY' END)), (2, tokenomics.report_amount((r.r ->> 'tokens')::numeric, NULL, 0)), (3, tokenomics.report_amount((r.r ->> 'spend')::numeric, unit)),
                                     (4, tokenomics.report_amount((r.r ->> 'spend_lower')::numeric, unit)), (5, tokenomics.report_amount((r.r ->> 'spend_upper')::numeric, unit))) x(n, c))), 'There is not enough history to forecast from.')
         || (SELECT 'Of the forecast: ' || string_agg(tokenomics.report_text(n.said), '; ' ORDER BY n.said) || '.'
             FROM (SELECT DISTINCT x.said FROM jsonb_array_elements(report -> 'forecast') r(r), unnest(ARRAY[r.r ->> 'note', 'without a price: ' || (r.r ->> 'unpriced')]) x(said) WHERE x.said IS NOT NULL) n)
@@ -529,9 +532,12 @@ BEGIN
 
         SELECT sum(tokenomics.total(l.tokens)) AS tokens, sum(tokenomics.total(l.tokens)) FILTER (WHERE l.label IS NULL) AS unowned INTO trend
         FROM spend_lines('month', begins, ends, in_zone, 'team') l;
+        -- where a token lacks, it is not all of them: never rounded up to 100 %
         RETURN report || jsonb_build_object('coverage', to_jsonb(array_remove(ARRAY[
-            format('%s of the month''s tokens have a price.', tokenomics.report_percent(1 - coalesce((report ->> 'unpriced_tokens')::numeric / nullif(trend.tokens, 0), 0))),
-            format('%s of them belong to a team.', tokenomics.report_percent(1 - coalesce(trend.unowned / nullif(trend.tokens, 0), 0))),
+            (SELECT format('%s of the month''s tokens have a price.', tokenomics.report_percent(CASE WHEN share < 1 THEN least(share, 0.999) ELSE share END))
+             FROM (SELECT 1 - coalesce((report ->> 'unpriced_tokens')::numeric / nullif(trend.tokens, 0), 0)) s(share)),
+            (SELECT format('%s of them belong to a team.', tokenomics.report_percent(CASE WHEN share < 1 THEN least(share, 0.999) ELSE share END))
+             FROM (SELECT 1 - coalesce(trend.unowned / nullif(trend.tokens, 0), 0)) s(share)),
             CASE WHEN report -> 'unit_price' ->> 'coverage' IS NOT NULL THEN
                 format('%s of the cost of the calls is of items that were there in the month compared with, too: that is what the real price is of.', tokenomics.report_percent((report -> 'unit_price' ->> 'coverage')::numeric)) END,
             CASE WHEN report ->> 'lacks_rate' IS NOT NULL THEN format('Amounts in %s have no exchange rate, and are left out.', report ->> 'lacks_rate') END], NULL)));
@@ -618,6 +624,7 @@ BEGIN
         install_schema text := (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = 'report'::regclass);
         command text;
         job bigint;
+        shell_word text[];
     BEGIN
         IF schedule_reports.day NOT BETWEEN 1 AND 28 OR schedule_reports.hour NOT BETWEEN 0 AND 23
             OR schedule_reports.day IS NULL OR schedule_reports.hour IS NULL THEN
@@ -632,7 +639,10 @@ BEGIN
             RAISE NOTICE USING
                 MESSAGE = 'pg_cron is not in this database: put the line that this returns into a crontab',
                 HINT = 'It runs every quarter of an hour, and publishes once a month.';
-            RETURN format('*/15 * * * * psql -X -d %s -c "%s"', quote_ident(current_database()), replace(command, '"', '\"'));
+            -- as the shell reads it between quotes, and cron a percent sign
+            SELECT array_agg(replace(regexp_replace(w, '(["\\$`])', '\\\1', 'g'), '%', '\%') ORDER BY n) INTO shell_word
+            FROM unnest(ARRAY[current_database(), command]) WITH ORDINALITY u(w, n);
+            RETURN format(CASE WHEN current_database() ~ '^\w+$' THEN '*/15 * * * * psql -X -d %s -c "%s"' ELSE '*/15 * * * * psql -X -d "%s" -c "%s"' END, shell_word[1], shell_word[2]);
         END IF;
         -- by the clock of the server, which is GMT: the function looks at the local time itself
         EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job USING format('tokenomics report of %s', install_schema), '*/15 * * * *', command;

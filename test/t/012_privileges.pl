@@ -45,6 +45,10 @@ psql("CREATE DATABASE tap_planted");
 $ENV{PGDATABASE} = 'tap_planted';
 psql("CREATE SCHEMA tokenomics; CREATE FUNCTION tokenomics.cost() RETURNS int LANGUAGE sql AS 'SELECT 1'");
 like(psql_error("SET client_min_messages = warning; CREATE EXTENSION tokenomics CASCADE"), qr/schema "tokenomics" is not empty/, 'a planted schema is refused');
+psql("DROP SCHEMA tokenomics CASCADE");
+like(psql_error("SET client_min_messages = warning; SET search_path = llm, tokenomics, public; CREATE EXTENSION tokenomics CASCADE"),
+    qr/HINT: .*CREATE EXTENSION btree_gist SCHEMA public/, 'where search_path names our schema the error says what to do');
+is(psql("SET search_path = llm, tokenomics, public; CREATE EXTENSION btree_gist SCHEMA public; CREATE EXTENSION tokenomics; SELECT count(*) FROM pg_extension WHERE extname = 'tokenomics'"), '1', 'and that helps');
 $ENV{PGDATABASE} = $database;
 psql("DROP DATABASE tap_planted");
 

@@ -332,10 +332,7 @@ name_cache_slot(const NameCache *cache, const NameKey *key, uint32 hash,
 	const ModelName *name;
 
 	while ((name = cache->slots[slot]) != NULL &&
-		   !(name_keys_equal(&name->key, key) &&
-			 (name_key_is_all(provider_len, model_len) ||
-			  (memcmp(MODEL_NAME_STRING(name), provider, provider_len) == 0 &&
-			   memcmp(MODEL_NAME_STRING(name) + provider_len, model, model_len) == 0))))
+		   !model_name_is(name, key, provider, provider_len, model, model_len))
 		slot = (slot + 1) & (cache->n_slots - 1);
 	return slot;
 }
@@ -375,10 +372,13 @@ name_cache_search(NameCache *cache, const PriceBook *book,
 
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "model name", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(scratch);
-	name = MemoryContextAllocZero(cache->mcxt, sizeof(ModelName) +
-								  call.provider_len + call.model_len);
+	name = (ModelName *) TYPEALIGN(MODEL_NAME_ALIGN,
+								   MemoryContextAllocZero(cache->mcxt, MODEL_NAME_ALIGN + sizeof(ModelName) +
+														  call.provider_len + call.model_len));
 	name->key = key;
 	name->hash = hash;
+	name->provider_len = call.provider_len;
+	name->model_len = call.model_len;
 	resolve_name(book, name, call);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);
@@ -844,6 +844,7 @@ remember_segment(const PriceBook *book, PriceMemo *memo, const Call *call,
 	}
 	memo->segment = segment != NULL ? segment - BOOK_ARRAY(book, BookSegment, segments) : 0;
 	memo->row = NO_ROW;
+	memo->usual_count = 0;
 	memo->through_alias = found->through_alias;
 }
 
@@ -860,8 +861,10 @@ remember_row(const PriceBook *book, PriceMemo *memo, const Call *call, const Pri
 	uint32		scratch[FEW_ROWS];
 	RowSet		set;
 	MeterSet	basis;
+	unsigned	__int128 rates = 4; /* so that no sum of counts is out of range */
 
 	memo->row = NO_ROW;
+	memo->usual_count = 0;
 	if (row == NULL || row->mode == MODE_GRADUATED || memo->from >= memo->to)
 		return;
 	if (segment->n_off_peak > 0)
@@ -880,6 +883,9 @@ remember_row(const PriceBook *book, PriceMemo *memo, const Call *call, const Pri
 			memo->basis_last = rows[set.numbers[i]].above;
 			break;
 		}
+	for (int m = 0; m < N_COMMON_METERS; m++)
+		rates += (uint64) row->rates.rate[m];
+	memo->usual_count = (uint64) (PG_INT64_MAX / rates);
 }
 
 /* Prices a call by a book, or by its last layer alone. */
@@ -937,6 +943,22 @@ cost_by_search(const PriceBook *book, ModelName *name, const Call *call, bool li
 	result.unpriced = priced.unpriced;
 	result.cost = priced.cost;
 	return result;
+}
+
+/* The same of tokens as they came. */
+CallCost
+tokens_cost_any(const PriceBook *book, ModelName *name, TimestampTz at, Bytes service_tier,
+				Datum tokens, bool list_only)
+{
+	TokenCounts counts;
+	Call		call;
+
+	token_counts_read(tokens, &counts);
+	call.at = at;
+	call.counts = &counts;
+	call.service_tier = service_tier.data;
+	call.service_tier_len = service_tier.len;
+	return cost_by_name(book, name, &call, list_only);
 }
 
 /*

@@ -42,6 +42,9 @@
 /* A cache of more names than this is emptied: somebody sends garbage. */
 #define MAX_CACHED_NAMES 65536
 
+/* Names are taken out of blocks of so many bytes. */
+#define NAME_BLOCK_SIZE 16384
+
 /* Aliases of aliases, and so on, at most this many names in all. */
 #define MAX_ALIAS_NAMES 32
 
@@ -337,6 +340,32 @@ name_cache_slot(const NameCache *cache, const NameKey *key, uint32 hash,
 	return slot;
 }
 
+/*
+ * Zeroed memory for a name, from a cache line on.  Chunks of palloc() would lie
+ * a power of two apart, where few of them fit into the processor's cache.
+ */
+static void *
+name_cache_alloc(NameCache *cache, Size size)
+{
+	void	   *name;
+
+	size = TYPEALIGN(MODEL_NAME_ALIGN, size);
+	if (size > cache->n_free)
+	{
+		Size		block = Max(size, NAME_BLOCK_SIZE);
+
+		cache->n_free = 0;		/* should memory run out */
+		cache->free = (char *) TYPEALIGN(MODEL_NAME_ALIGN,
+										 MemoryContextAllocExtended(cache->mcxt, block + MODEL_NAME_ALIGN,
+																	MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+		cache->n_free = block;
+	}
+	name = cache->free;
+	cache->free += size;
+	cache->n_free -= size;
+	return name;
+}
+
 /* Looks for a name in the whole cache, and resolves one that it does not have. */
 ModelName *
 name_cache_search(NameCache *cache, const PriceBook *book,
@@ -362,19 +391,18 @@ name_cache_search(NameCache *cache, const PriceBook *book,
 	{
 		cache->book_size = 0;	/* whatever fails from here on */
 		cache->n_slots = cache->n_names = 0;
+		cache->n_free = 0;
 		MemoryContextReset(cache->mcxt);
 		name_cache_resize(cache, 512);
 		cache->fingerprint = book->fingerprint;
 		cache->book_size = VARSIZE(book);
 	}
-	else if (cache->n_names * 8 >= cache->n_slots)
+	else if (cache->n_names * 16 >= cache->n_slots)
 		name_cache_resize(cache, cache->n_slots * 2);
 
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "model name", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(scratch);
-	name = (ModelName *) TYPEALIGN(MODEL_NAME_ALIGN,
-								   MemoryContextAllocZero(cache->mcxt, MODEL_NAME_ALIGN + sizeof(ModelName) +
-														  call.provider_len + call.model_len));
+	name = name_cache_alloc(cache, sizeof(ModelName) + call.provider_len + call.model_len);
 	name->key = key;
 	name->hash = hash;
 	name->provider_len = call.provider_len;

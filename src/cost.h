@@ -185,6 +185,8 @@ typedef struct NameCache
 	uint32		n_names;
 	uint32		n_slots;		/* a power of two */
 	ModelName **slots;
+	char	   *free;			/* a block for names, not used yet */
+	Size		n_free;			/* bytes of it */
 } NameCache;
 
 extern void name_cache_init(NameCache *cache, MemoryContext parent);

@@ -126,10 +126,9 @@ typedef struct Stream
 /* All of a stream that a call needs on the way to its cell: one cache line. */
 typedef struct StreamSlot
 {
-	NameKey		key;			/* of provider, model and flags */
+	NameKey		key;			/* of provider, model and flags, with the
+								 * string number of the label */
 	Cell	   *cell;			/* took the last call; NULL at first */
-	uint32		label;			/* string number */
-	uint32		reserved;
 } StreamSlot;
 
 StaticAssertDecl(sizeof(StreamSlot) == 64, "a slot is a cache line");
@@ -216,7 +215,7 @@ stream_key(const char *provider, int provider_len, const char *model, int model_
 {
 	NameKey		key = name_key(provider, provider_len, model, model_len);
 
-	key.lengths ^= (uint64) flags << 56;
+	key.lengths |= flags << NAME_KEY_FLAGS_SHIFT;
 	return key;
 }
 
@@ -308,7 +307,7 @@ add_stream(Ledger *ledger, const CallName *name, const NameKey *key, uint32 hash
 	slot = &booking->slots[booking->n_streams];
 	slot->key = *key;
 	slot->cell = NULL;
-	slot->label = stream->string[3];
+	slot->key.label = stream->string[3];
 	*free_place(booking->stream_places, booking->n_stream_places, hash) = ++booking->n_streams;
 	return slot;
 }
@@ -1068,10 +1067,10 @@ book_usual_call(FunctionCallInfo fcinfo, Ledger *ledger)
 			return false;
 		slot = &booking->slots[number - 1];
 		if (likely(name_keys_equal(&slot->key, &key)) &&
-			(likely(name_key_is_all(provider.len, model.len)) ||
+			(likely(!(key.lengths & NAME_KEY_LONG)) ||
 			 (is_string(ledger, booking->streams[number - 1].string[0], provider.data, provider.len) &&
 			  is_string(ledger, booking->streams[number - 1].string[1], model.data, model.len))) &&
-			(flags == NAME_USUAL || is_string(ledger, slot->label, label.data, label.len)))
+			(flags == NAME_USUAL || is_string(ledger, slot->key.label, label.data, label.len)))
 			break;
 	}
 	if (slot->cell == NULL)

@@ -42,6 +42,9 @@
 /* A cache of more names than this is emptied: somebody sends garbage. */
 #define MAX_CACHED_NAMES 65536
 
+/* Names are taken out of blocks of so many bytes. */
+#define NAME_BLOCK_SIZE 16384
+
 /* Aliases of aliases, and so on, at most this many names in all. */
 #define MAX_ALIAS_NAMES 32
 
@@ -332,12 +335,35 @@ name_cache_slot(const NameCache *cache, const NameKey *key, uint32 hash,
 	const ModelName *name;
 
 	while ((name = cache->slots[slot]) != NULL &&
-		   !(name_keys_equal(&name->key, key) &&
-			 (name_key_is_all(provider_len, model_len) ||
-			  (memcmp(MODEL_NAME_STRING(name), provider, provider_len) == 0 &&
-			   memcmp(MODEL_NAME_STRING(name) + provider_len, model, model_len) == 0))))
+		   !model_name_is(name, key, provider, provider_len, model, model_len))
 		slot = (slot + 1) & (cache->n_slots - 1);
 	return slot;
+}
+
+/*
+ * Zeroed memory for a name, from a cache line on.  Chunks of palloc() would lie
+ * a power of two apart, where few of them fit into the processor's cache.
+ */
+static void *
+name_cache_alloc(NameCache *cache, Size size)
+{
+	void	   *name;
+
+	size = TYPEALIGN(MODEL_NAME_ALIGN, size);
+	if (size > cache->n_free)
+	{
+		Size		block = Max(size, NAME_BLOCK_SIZE);
+
+		cache->n_free = 0;		/* should memory run out */
+		cache->free = (char *) TYPEALIGN(MODEL_NAME_ALIGN,
+										 MemoryContextAllocExtended(cache->mcxt, block + MODEL_NAME_ALIGN,
+																	MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+		cache->n_free = block;
+	}
+	name = cache->free;
+	cache->free += size;
+	cache->n_free -= size;
+	return name;
 }
 
 /* Looks for a name in the whole cache, and resolves one that it does not have. */
@@ -365,20 +391,22 @@ name_cache_search(NameCache *cache, const PriceBook *book,
 	{
 		cache->book_size = 0;	/* whatever fails from here on */
 		cache->n_slots = cache->n_names = 0;
+		cache->n_free = 0;
 		MemoryContextReset(cache->mcxt);
 		name_cache_resize(cache, 512);
 		cache->fingerprint = book->fingerprint;
 		cache->book_size = VARSIZE(book);
 	}
-	else if (cache->n_names * 8 >= cache->n_slots)
+	else if (cache->n_names * 16 >= cache->n_slots)
 		name_cache_resize(cache, cache->n_slots * 2);
 
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "model name", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(scratch);
-	name = MemoryContextAllocZero(cache->mcxt, sizeof(ModelName) +
-								  call.provider_len + call.model_len);
+	name = name_cache_alloc(cache, sizeof(ModelName) + call.provider_len + call.model_len);
 	name->key = key;
 	name->hash = hash;
+	name->provider_len = call.provider_len;
+	name->model_len = call.model_len;
 	resolve_name(book, name, call);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);
@@ -844,6 +872,7 @@ remember_segment(const PriceBook *book, PriceMemo *memo, const Call *call,
 	}
 	memo->segment = segment != NULL ? segment - BOOK_ARRAY(book, BookSegment, segments) : 0;
 	memo->row = NO_ROW;
+	memo->usual_count = 0;
 	memo->through_alias = found->through_alias;
 }
 
@@ -860,8 +889,10 @@ remember_row(const PriceBook *book, PriceMemo *memo, const Call *call, const Pri
 	uint32		scratch[FEW_ROWS];
 	RowSet		set;
 	MeterSet	basis;
+	unsigned	__int128 rates = 4; /* so that no sum of counts is out of range */
 
 	memo->row = NO_ROW;
+	memo->usual_count = 0;
 	if (row == NULL || row->mode == MODE_GRADUATED || memo->from >= memo->to)
 		return;
 	if (segment->n_off_peak > 0)
@@ -880,6 +911,9 @@ remember_row(const PriceBook *book, PriceMemo *memo, const Call *call, const Pri
 			memo->basis_last = rows[set.numbers[i]].above;
 			break;
 		}
+	for (int m = 0; m < N_COMMON_METERS; m++)
+		rates += (uint64) row->rates.rate[m];
+	memo->usual_count = (uint64) (PG_INT64_MAX / rates);
 }
 
 /* Prices a call by a book, or by its last layer alone. */
@@ -937,6 +971,22 @@ cost_by_search(const PriceBook *book, ModelName *name, const Call *call, bool li
 	result.unpriced = priced.unpriced;
 	result.cost = priced.cost;
 	return result;
+}
+
+/* The same of tokens as they came. */
+CallCost
+tokens_cost_any(const PriceBook *book, ModelName *name, TimestampTz at, Bytes service_tier,
+				Datum tokens, bool list_only)
+{
+	TokenCounts counts;
+	Call		call;
+
+	token_counts_read(tokens, &counts);
+	call.at = at;
+	call.counts = &counts;
+	call.service_tier = service_tier.data;
+	call.service_tier_len = service_tier.len;
+	return cost_by_name(book, name, &call, list_only);
 }
 
 /*

@@ -33,29 +33,120 @@ extern const char *unpriced_reason(Unpriced unpriced);
 #define MEMO_TIER_SIZE 16
 
 /*
+ * A provider and model as words, which are hashed and compared without a branch
+ * for every length, as the processor would mispredict it.  The words have all
+ * of a provider of up to 16 bytes and of a model of up to 32; in a shorter one
+ * they overlap.  A longer name has other bytes between them: its key is marked.
+ */
+typedef struct NameKey
+{
+	uint64		provider[2];	/* its first and last 8 bytes */
+	uint64		model[4];		/* its first and last 8 bytes, and between
+								 * them the 8 behind and before those */
+	uint32		lengths;		/* of both, or NAME_KEY_LONG */
+	uint32		label;			/* for a ledger; not compared */
+} NameKey;
+
+#define NAME_KEY_PROVIDER_MAX 16
+#define NAME_KEY_MODEL_MAX 32
+#define NAME_KEY_LONG 0x8000	/* the words are not all of the name */
+#define NAME_KEY_FLAGS_SHIFT 16 /* for bits that a ledger adds to "lengths" */
+
+/* The bytes of a string of less than 8, as one word. */
+static inline uint64
+short_word(const char *p, int len)
+{
+	if (len >= 4)
+		return load_4(p) | (uint64) load_4(p + len - 4) << 32;
+	if (len == 0)
+		return 0;
+	return (unsigned char) p[0] | (unsigned char) p[len >> 1] << 8 | (unsigned char) p[len - 1] << 16;
+}
+
+static pg_attribute_always_inline NameKey
+name_key(const char *provider, int provider_len, const char *model, int model_len)
+{
+	NameKey		key;
+
+	key.lengths = (uint32) provider_len << 8 | (uint32) model_len;
+	key.label = 0;
+	if (likely(provider_len >= 4))
+	{
+		/* no word reaches beyond the first or the last 8 bytes */
+		Size		last = provider_len - 4;
+		Size		second = last < 4 ? last : 4;
+
+		key.provider[0] = load_4(provider) | (uint64) load_4(provider + second) << 32;
+		key.provider[1] = load_4(provider + last - second) | (uint64) load_4(provider + last) << 32;
+	}
+	else
+		key.provider[0] = key.provider[1] = short_word(provider, provider_len);
+	if (likely(model_len >= 8))
+	{
+		Size		last = model_len - 8;
+		Size		second = last < 8 ? last : 8;
+
+		key.model[0] = load_8(model);
+		key.model[1] = load_8(model + second);
+		key.model[2] = load_8(model + last - second);
+		key.model[3] = load_8(model + last);
+	}
+	else
+		key.model[0] = key.model[1] = key.model[2] = key.model[3] = short_word(model, model_len);
+	if (unlikely(provider_len > NAME_KEY_PROVIDER_MAX || model_len > NAME_KEY_MODEL_MAX))
+		key.lengths = NAME_KEY_LONG;
+	return key;
+}
+
+/* Whether all words are the same: long names may differ all the same. */
+static pg_attribute_always_inline bool
+name_keys_equal(const NameKey *a, const NameKey *b)
+{
+	return ((a->provider[0] ^ b->provider[0]) | (a->provider[1] ^ b->provider[1]) |
+			(a->model[0] ^ b->model[0]) | (a->model[1] ^ b->model[1]) |
+			(a->model[2] ^ b->model[2]) | (a->model[3] ^ b->model[3]) |
+			(a->lengths ^ b->lengths)) == 0;
+}
+
+/* Both halves of one product: each bit of it hangs on all bits of the key. */
+static pg_attribute_always_inline uint32
+name_key_hash(const NameKey *key)
+{
+	uint64		a = key->model[0] + key->provider[0] + key->model[2];
+	uint64		b = key->model[3] + key->provider[1] + (key->model[1] ^ key->lengths);
+	unsigned	__int128 product = (unsigned __int128) (a ^ UINT64CONST(0x9E3779B97F4A7C15)) *
+	(b ^ UINT64CONST(0xD6E8FEB86659FD93));
+
+	return (uint32) ((uint64) product ^ (uint64) (product >> 64));
+}
+
+/*
  * What priced the last call of a name, and for which calls the same search
  * would find it again: the next call is likely to be near in time and in size.
+ * What a usual call needs comes first, in two cache lines.
  */
 typedef struct PriceMemo
 {
 	TimestampTz from;			/* from = to: nothing is remembered */
 	TimestampTz to;				/* not included */
-	char		service_tier[MEMO_TIER_SIZE];
-	int			service_tier_len;
-	Unpriced	unpriced;		/* why no segment prices these calls, or
-								 * PRICED */
-	uint32		segment;		/* in the book's segments */
-	bool		through_alias;
-	uint32		row;			/* the one row of it that prices these calls,
-								 * or NO_ROW: slices decide */
 	/* the row's calls: the tokens that the thresholds count, from to last */
 	uint64		basis_first;
 	uint64		basis_last;
 	uint64		basis_cached;	/* mask: all bits, or 0 where cached input
 								 * does not count */
-	MeterSet	basis_uncommon; /* other than common meters that count */
+	uint64		usual_count;	/* with fewer tokens of each meter no sum of a
+								 * call is out of an int64; 0 without a row */
+	char		service_tier[MEMO_TIER_SIZE];
+	int			service_tier_len;
+	uint32		row;			/* the one row of it that prices these calls,
+								 * or NO_ROW: slices decide */
 	PricedRates rates;			/* of that row: beside the name, it is in the
 								 * cache */
+	MeterSet	basis_uncommon; /* other than common meters that count */
+	Unpriced	unpriced;		/* why no segment prices these calls, or
+								 * PRICED */
+	uint32		segment;		/* in the book's segments */
+	bool		through_alias;
 } PriceMemo;
 
 #define NO_ROW PG_UINT32_MAX
@@ -67,9 +158,17 @@ typedef struct ModelName
 	uint32		hash;
 	uint32		n_models;
 	PriceMemo	memo[2];		/* of the book, and of its last layer alone */
+	int			provider_len;
+	int			model_len;
 	uint32		model[MAX_CANDIDATES];	/* in the book's models */
 	bool		through_alias[MAX_CANDIDATES];
 } ModelName;
+
+#define MODEL_NAME_ALIGN 64		/* to a cache line */
+
+StaticAssertDecl(offsetof(ModelName, memo) == MODEL_NAME_ALIGN, "a key and what it is found by are a cache line");
+StaticAssertDecl(offsetof(PriceMemo, rates.rate[N_COMMON_METERS]) == 2 * MODEL_NAME_ALIGN,
+				 "what prices a usual call is two cache lines");
 
 /* Its provider and then its model, not terminated, lie behind it. */
 #define MODEL_NAME_STRING(name) ((char *) ((name) + 1))
@@ -86,6 +185,8 @@ typedef struct NameCache
 	uint32		n_names;
 	uint32		n_slots;		/* a power of two */
 	ModelName **slots;
+	char	   *free;			/* a block for names, not used yet */
+	Size		n_free;			/* bytes of it */
 } NameCache;
 
 extern void name_cache_init(NameCache *cache, MemoryContext parent);
@@ -114,21 +215,36 @@ same_string(const char *a, int a_len, const char *b, int b_len)
 	return memcmp(a + 8, b + 8, a_len - 16) == 0;
 }
 
+/* Whether a name is this one, of which key is the key. */
+static pg_attribute_always_inline bool
+model_name_is(const ModelName *name, const NameKey *key,
+			  const char *provider, int provider_len, const char *model, int model_len)
+{
+	if (!name_keys_equal(&name->key, key))
+		return false;
+	if (likely(key->lengths != NAME_KEY_LONG))
+		return true;
+	return name->provider_len == provider_len && name->model_len == model_len &&
+		memcmp(MODEL_NAME_STRING(name), provider, provider_len) == 0 &&
+		memcmp(MODEL_NAME_STRING(name) + provider_len, model, model_len) == 0;
+}
+
 /* What a name stands for in a book; resolved once for each distinct name. */
 static pg_attribute_always_inline ModelName *
 name_cache_get(NameCache *cache, const PriceBook *book,
 			   const char *provider, int provider_len, const char *model, int model_len)
 {
-	NameKey		key = name_key(provider, provider_len, model, model_len);
-
 	if (likely(cache->fingerprint == book->fingerprint && cache->book_size == VARSIZE(book)))
 	{
-		ModelName  *name = cache->slots[name_key_hash(&key) & (cache->n_slots - 1)];
+		NameKey		key = name_key(provider, provider_len, model, model_len);
+		uint32		mask = cache->n_slots - 1;
+		uint32		slot = name_key_hash(&key) & mask;
+		ModelName  *name;
 
-		/* the usual case: it is at its own place, and its key is all of it */
-		if (likely(name != NULL && name_keys_equal(&name->key, &key) &&
-				   name_key_is_all(provider_len, model_len)))
-			return name;
+		/* nearly always it is at its own place */
+		for (; (name = cache->slots[slot]) != NULL; slot = (slot + 1) & mask)
+			if (likely(model_name_is(name, &key, provider, provider_len, model, model_len)))
+				return name;
 	}
 	return name_cache_search(cache, book, provider, provider_len, model, model_len);
 }
@@ -255,6 +371,60 @@ cost_by_name(const PriceBook *book, ModelName *name, const Call *call, bool list
 	result.unpriced = rates_cost(&memo->rates, call->counts, &result.cost) ?
 		PRICED : NO_RATE_FOR_METER;
 	return result;
+}
+
+/*
+ * The cost of a call that goes where the last one of its name went, with few
+ * meters and counts of a usual size: the sums need no more than 64 bits.  False
+ * where it is another.
+ */
+static pg_attribute_always_inline bool
+usual_cost(const PriceMemo *memo, TimestampTz at, Bytes service_tier,
+		   MeterSet reported, const int64 count[N_COMMON_METERS], int64 *cost)
+{
+	uint64		all = 0;
+	uint64		basis = 0;
+	int64		sum = 0;
+	int			m;
+
+	FOR_EACH_COMMON_METER(m)
+	{
+		uint64		counted = count[m];
+
+		all |= counted;
+		sum = (int64) ((uint64) sum + (uint64) memo->rates.rate[m] * counted);
+		if (!(meters_of_side(SIDE_INPUT) & METER_BIT(m)))
+			continue;
+		basis += CACHED_METERS & METER_BIT(m) ? counted & memo->basis_cached : counted;
+	}
+	*cost = sum;
+	return all < memo->usual_count && (reported & ~memo->rates.priced) == 0 &&
+		memo->from <= at && at < memo->to &&
+		basis - memo->basis_first <= memo->basis_last - memo->basis_first &&
+		same_string(memo->service_tier, memo->service_tier_len, service_tier.data, service_tier.len);
+}
+
+extern CallCost tokens_cost_any(const PriceBook *book, ModelName *name, TimestampTz at,
+								Bytes service_tier, Datum tokens, bool list_only);
+
+/* What a call costs by a book, or by its last layer alone, its tokens as they came. */
+static pg_attribute_always_inline CallCost
+tokens_cost(const PriceBook *book, ModelName *name, TimestampTz at, Bytes service_tier,
+			Datum tokens, bool list_only)
+{
+	MeterSet	reported;
+	int64		count[N_COMMON_METERS];
+	int64		usual;
+	CallCost	result;
+
+	if (likely(common_counts_read(tokens, &reported, count) &&
+			   usual_cost(&name->memo[list_only], at, service_tier, reported, count, &usual)))
+	{
+		result.unpriced = PRICED;
+		result.cost = usual;
+		return result;
+	}
+	return tokens_cost_any(book, name, at, service_tier, tokens, list_only);
 }
 
 #endif							/* TOKENOMICS_COST_H */

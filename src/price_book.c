@@ -167,6 +167,50 @@ SQL_FUNCTION(price_book_books);
 SQL_FUNCTION(price_book_eq);
 
 /*
+ * The hash of a name in a book, which is stored: it never changes.  It is made
+ * without a branch for every length: of the first and last bytes of both, and
+ * of the middle of a model.
+ */
+uint32
+price_book_hash(const char *provider, int provider_len, const char *model, int model_len)
+{
+	uint64		lengths = (uint64) provider_len << 32 | (uint32) model_len;
+	char		short_provider[4] = {0};
+	char		short_model[4] = {0};
+	int			provider_more,
+				model_more,
+				model_more_than_12;
+	uint64		a,
+				b;
+	unsigned	__int128 product;
+
+	if (provider_len < 4)
+	{
+		provider = memcpy(short_provider, provider, provider_len);
+		provider_len = 4;
+	}
+	if (model_len < 4)
+	{
+		model = memcpy(short_model, model, model_len);
+		model_len = 4;
+	}
+	provider_more = Max(provider_len - 8, 0);
+	model_more = Max(model_len - 8, 0);
+	model_more_than_12 = Max(model_len - 12, 0);
+
+	/* the first 8 bytes, the last 8, and the 4 behind and before them */
+	a = (load_4(model) | (uint64) load_4(model + model_len - 4 - model_more) << 32) +
+		(load_4(provider) | (uint64) load_4(provider + provider_len - 4 - provider_more) << 32);
+	b = (load_4(model + model_more) | (uint64) load_4(model + model_len - 4) << 32) +
+		(load_4(provider + provider_more) | (uint64) load_4(provider + provider_len - 4) << 32) +
+		((load_4(model + model_len - 4 - model_more_than_12) |
+		  (uint64) load_4(model + model_more_than_12) << 32) ^ lengths);
+	/* both halves of one product: each bit of it hangs on all bits of both */
+	product = (unsigned __int128) (a ^ UINT64CONST(0x9E3779B97F4A7C15)) * (b ^ UINT64CONST(0xD6E8FEB86659FD93));
+	return (uint32) ((uint64) product ^ (uint64) (product >> 64));
+}
+
+/*
  * Drafts
  */
 

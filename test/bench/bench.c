@@ -41,8 +41,8 @@ internal_cost(PG_FUNCTION_ARGS)
 	Bytes		provider = packed_bytes(PG_GETARG_DATUM(1));
 	Bytes		model = packed_bytes(PG_GETARG_DATUM(2));
 	Bytes		tier = packed_bytes(PG_GETARG_DATUM(5));
-	TokenCounts counts;
-	Call		call;
+	TimestampTz at = PG_GETARG_TIMESTAMPTZ(3);
+	Datum		tokens = PG_GETARG_DATUM(4);
 	ModelName  *name;
 	CallCost	cost;
 	CallCost	list;
@@ -53,15 +53,10 @@ internal_cost(PG_FUNCTION_ARGS)
 		name_cache_init(names, fcinfo->flinfo->fn_mcxt);
 		fcinfo->flinfo->fn_extra = names;
 	}
-	token_counts_read(PG_GETARG_DATUM(4), &counts);
-	call.at = PG_GETARG_TIMESTAMPTZ(3);
-	call.counts = &counts;
-	call.service_tier = tier.data;
-	call.service_tier_len = tier.len;
 	name = name_cache_get(names, book, provider.data, provider.len, model.data, model.len);
-	cost = list = cost_by_name(book, name, &call, false);
+	cost = list = tokens_cost(book, name, at, tier, tokens, false);
 	if (book->n_layers > 1)
-		list = cost_by_name(book, name, &call, true);
+		list = tokens_cost(book, name, at, tier, tokens, true);
 	if (cost.unpriced != PRICED)
 		PG_RETURN_NULL();
 	PG_RETURN_INT64((int64) (cost.cost + list.cost));

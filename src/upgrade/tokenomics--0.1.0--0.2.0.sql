@@ -5017,6 +5017,1179 @@ BEGIN
 END
 $procedure$
 ;
+CREATE OR REPLACE PROCEDURE tokenomics.install_forecast()
+ LANGUAGE plpgsql
+AS $procedure$
+BEGIN
+    CREATE OR REPLACE FUNCTION demand_forecast_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL,
+        grain text DEFAULT 'month',
+        months integer DEFAULT 12,
+        level double precision DEFAULT 0.95
+    ) RETURNS TABLE (
+        period date,
+        days integer,
+        scope text,
+        provider text,
+        model text,
+        service_tier text,
+        meter text,
+        tokens bigint,
+        tokens_lower bigint,
+        tokens_upper bigint,
+        currency text,
+        spend numeric,
+        spend_lower numeric,
+        spend_upper numeric,
+        unpriced text,
+        is_approximate boolean,
+        forecast_model text,
+        mase double precision,
+        note text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        -- calls this recent tell the mix of prices; without any, a meter has stopped
+        recent_days CONSTANT integer := 28;
+        in_zone text := coalesce(demand_forecast_between.zone, (SELECT s.zone FROM setting s));
+        first timestamptz;
+        until timestamptz := tokenomics.period_start('day', in_zone, least(coalesce(to_at, now()), now()));
+        first_day date := (until AT TIME ZONE in_zone)::date;   -- the first that is forecast
+        recent timestamptz := (first_day - recent_days)::timestamp AT TIME ZONE in_zone;
+        reporting text := (SELECT s.currency FROM setting s);
+        behind date;
+        counted tokenomics.ledger;
+        mix tokenomics.ledger;
+    BEGIN
+        IF demand_forecast_between.grain IS NULL OR demand_forecast_between.grain NOT IN ('day', 'month') THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('there is no demand forecast by "%s"', demand_forecast_between.grain),
+                HINT = 'The grains are day and month.';
+        END IF;
+        IF demand_forecast_between.months IS NULL OR demand_forecast_between.months NOT BETWEEN 1 AND 60 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('cannot forecast %s months', coalesce(demand_forecast_between.months::text, 'NULL')),
+                DETAIL = 'They are 1 to 60.';
+        END IF;
+        -- only whole days tell how much a day is
+        first := CASE WHEN from_at IS NULL OR NOT isfinite(from_at) OR from_at = tokenomics.period_start('day', in_zone, from_at) THEN from_at
+                      ELSE tokenomics.period_end('day', in_zone, from_at) END;
+        behind := (date_trunc('month', first_day + interval '1 month' - interval '1 day') + make_interval(months => demand_forecast_between.months))::date;
+        counted := usage_ledger('day', first, until, in_zone);
+        mix := usage_ledger('day', greatest(first, recent), until, in_zone);
+        IF counted IS NULL THEN
+            RETURN;
+        END IF;
+
+        RETURN QUERY
+        WITH used AS MATERIALIZED (
+            SELECT l.provider, l.model, l.service_tier, l.meter, (l.period AT TIME ZONE in_zone)::date AS day, sum(l.tokens) AS tokens
+            FROM tokenomics.meter_lines(counted) l
+            GROUP BY 1, 2, 3, 4, 5
+        ), history AS MATERIALIZED (
+            SELECT u.provider, u.model, u.service_tier, u.meter, min(u.day) AS first_used, max(u.day) AS last_day, max(u.day) < first_day - recent_days AS has_stopped
+            FROM used u WHERE u.tokens > 0 GROUP BY 1, 2, 3, 4
+        ), rate_day AS MATERIALIZED (
+            SELECT r.currency, max(r.day) AS day
+            FROM (SELECT CASE WHEN f.base_currency = reporting THEN f.quote_currency ELSE f.base_currency END AS currency, f.day
+                  FROM fx_rate f WHERE reporting IN (f.base_currency, f.quote_currency) AND f.day < first_day) r
+            GROUP BY 1
+        ), recent_use AS MATERIALIZED (
+            SELECT l.provider, l.model, l.service_tier, l.meter, l.currency, sum(l.tokens) AS tokens, sum(l.cost) AS cost
+            FROM tokenomics.meter_lines(mix) l
+            GROUP BY 1, 2, 3, 4, 5
+        ), weight AS MATERIALIZED (
+            -- what a token costs of late; one without a price hardly counts, but for itself; exact,
+            -- as sums must not depend on the order of rows
+            SELECT l.provider, l.model, l.service_tier, l.meter, sum(l.tokens) AS tokens,
+                   greatest(sum(coalesce(convert_currency(l.cost, l.currency, reporting, coalesce(r.day, first_day)), l.cost)) / nullif(sum(l.tokens), 0), 1e-9) AS cost
+            FROM recent_use l LEFT JOIN rate_day r ON r.currency = l.currency
+            GROUP BY 1, 2, 3, 4
+        ), mix_of_model AS MATERIALIZED (
+            -- as if of one day
+            SELECT w.provider, w.model, w.service_tier,
+                   tokenomics.project(mix, w.provider, w.model, w.service_tier, recent, jsonb_object_agg(w.meter, w.tokens)::tokenomics.tokens) AS ledger
+            FROM weight w GROUP BY 1, 2, 3
+        ), daily AS MATERIALIZED (
+            -- a model's volume: its tokens at the prices of late; a day without calls is a day of none, up to the last one
+            SELECT d.provider, d.model, d.service_tier, d.day, sum(d.volume) AS volume, sum(d.tokens) AS tokens
+            FROM (SELECT u.provider, u.model, u.service_tier, u.day, u.tokens * coalesce(w.cost, 1e-9) AS volume,
+                         CASE WHEN u.meter NOT IN ('tool_calls', 'cache_storage') THEN u.tokens ELSE 0 END AS tokens
+                  FROM used u JOIN history h USING (provider, model, service_tier, meter) LEFT JOIN weight w USING (provider, model, service_tier, meter)
+                  WHERE u.day >= h.first_used
+                  UNION ALL
+                  SELECT DISTINCT h.provider, h.model, h.service_tier, first_day - 1, 0, 0 FROM history h) d
+            GROUP BY 1, 2, 3, 4
+        ), fit AS MATERIALIZED (
+            SELECT m.scope, m.provider, m.model, m.service_tier, f.first_time::date AS starts, f.steps, f.forecast, f.lower, f.upper, f.by_step, f.model AS forecast_model, f.mase, f.note,
+                   CASE WHEN f.forecast > 0 THEN f.lower / f.forecast ELSE f.lower * 0 END AS low,
+                   CASE WHEN f.forecast > 0 THEN f.upper / f.forecast ELSE f.upper * 0 + 1 END AS high   -- as shares of the forecast
+            FROM (SELECT 'model' AS scope, d.provider, d.model, d.service_tier, tokenomics.time_series(d.day, d.volume::double precision) AS series
+                  FROM daily d
+                  WHERE EXISTS (SELECT FROM history h WHERE h.provider = d.provider AND h.model = d.model AND h.service_tier = d.service_tier AND NOT h.has_stopped)
+                  GROUP BY 2, 3, 4
+                  UNION ALL
+                  SELECT t.scope, NULL, NULL, NULL, tokenomics.time_series(t.day, t.value::double precision)
+                  FROM (SELECT k.scope, d.day, sum(CASE k.scope WHEN 'tokens' THEN d.tokens ELSE d.volume END) AS value
+                        FROM daily d, unnest('{tokens,spend}'::text[]) k(scope) GROUP BY 1, 2) t
+                  GROUP BY 1) m,
+                 tokenomics.forecast_totals(m.series, behind - first_day, 7, level => demand_forecast_between.level, grain => 'day', missing => 'zero',
+                                            minimum => 0, period => demand_forecast_between.grain) f
+        ), share AS MATERIALIZED (
+            SELECT h.provider, h.model, h.service_tier, h.meter, h.first_used, w.tokens::double precision / sum(d.volume)::double precision AS tokens_of_volume
+            FROM history h
+                 JOIN weight w USING (provider, model, service_tier, meter)
+                 JOIN daily d USING (provider, model, service_tier)
+            WHERE NOT h.has_stopped AND d.day >= greatest(h.first_used, first_day - recent_days)
+            GROUP BY 1, 2, 3, 4, 5, w.tokens
+        ), step AS MATERIALIZED (
+            -- whole tokens, of which none is lost by rounding
+            SELECT x.provider, x.model, x.service_tier, x.meter, x.starts, x.day, (round(x.so_far) - round(lag(x.so_far, 1, 0::numeric) OVER of_meter))::bigint AS tokens
+            FROM (SELECT f.provider, f.model, f.service_tier, h.meter, f.starts, f.starts + s.i::integer - 1 AS day,
+                         sum((s.value * h.tokens_of_volume)::numeric) OVER (PARTITION BY f.provider, f.model, f.service_tier, h.meter ORDER BY f.starts, s.i) AS so_far
+                  FROM fit f JOIN share h ON h.provider = f.provider AND h.model = f.model AND h.service_tier = f.service_tier,
+                       unnest(f.by_step) WITH ORDINALITY s(value, i)
+                  WHERE f.scope = 'model') x
+            WINDOW of_meter AS (PARTITION BY x.provider, x.model, x.service_tier, x.meter ORDER BY x.day)
+        ), expected AS MATERIALIZED (
+            SELECT f.provider, f.model, f.service_tier, h.meter, f.starts, f.steps, t.tokens, f.low, f.high, f.upper * h.tokens_of_volume AS upper, f.forecast_model, f.mase,
+                   concat_ws('; ', f.note, CASE WHEN first_day - h.first_used < 56 THEN format('history only since %s', h.first_used) END) AS note
+            FROM fit f JOIN share h ON h.provider = f.provider AND h.model = f.model AND h.service_tier = f.service_tier
+                 JOIN (SELECT s.provider, s.model, s.service_tier, s.meter, s.starts, sum(s.tokens)::bigint AS tokens FROM step s GROUP BY 1, 2, 3, 4, 5) t
+                     ON t.provider = f.provider AND t.model = f.model AND t.service_tier = f.service_tier AND t.meter = h.meter AND t.starts = f.starts
+            WHERE f.scope = 'model'
+            UNION ALL
+            SELECT h.provider, h.model, h.service_tier, h.meter, min(d.day)::date, count(*)::integer, 0, 0, 1, 0, 'stopped', NULL,
+                   format('no tokens since %s', h.last_day)
+            FROM history h, generate_series(first_day::timestamp, behind - interval '1 day', interval '1 day') d(day)
+            WHERE h.has_stopped
+            GROUP BY h.provider, h.model, h.service_tier, h.meter, h.last_day, date_trunc(demand_forecast_between.grain, d.day)
+        ), of_day AS (
+            SELECT s.provider, s.model, s.service_tier, s.day, jsonb_object_agg(s.meter, s.tokens)::tokenomics.tokens AS tokens
+            FROM step s
+            GROUP BY 1, 2, 3, 4
+        ), priced AS MATERIALIZED (
+            SELECT tokenomics.reprice(tokenomics.merge(tokenomics.project(m.ledger, s.provider, s.model, s.service_tier, s.day::timestamp AT TIME ZONE in_zone, s.tokens)),
+                                      (SELECT book()), true) AS ledger
+            FROM of_day s JOIN mix_of_model m USING (provider, model, service_tier)
+        ), meter_cost AS (
+            SELECT l.provider, l.model, l.service_tier, l.meter, l.currency, g.starts, sum(l.tokens)::bigint AS tokens, sum(l.cost) AS cost,
+                   sum(l.tokens)::double precision / nullif(sum(sum(l.tokens)) OVER (PARTITION BY l.provider, l.model, l.service_tier, l.meter, g.starts), 0)::double precision AS share
+            FROM priced p, tokenomics.meter_lines(p.ledger) l,
+                 LATERAL (SELECT greatest(date_trunc(demand_forecast_between.grain, l.period AT TIME ZONE in_zone)::date, first_day) AS starts) g
+            GROUP BY 1, 2, 3, 4, 5, 6
+        ), doubt AS (
+            SELECT l.provider, l.model, l.service_tier, l.currency, g.starts, string_agg(DISTINCT l.unpriced, ', ' ORDER BY l.unpriced) AS unpriced,
+                   bool_or(l.approximate) AS is_approximate
+            FROM priced p, tokenomics.lines(p.ledger) l,
+                 LATERAL (SELECT greatest(date_trunc(demand_forecast_between.grain, l.period AT TIME ZONE in_zone)::date, first_day) AS starts) g
+            GROUP BY 1, 2, 3, 4, 5
+        ), meter AS MATERIALIZED (
+            SELECT e.starts, e.steps, e.provider, e.model, e.service_tier, e.meter, coalesce(c.tokens, e.tokens) AS tokens, e.low, e.high,
+                   -- where whole tokens are none, the interval still may be some
+                   CASE WHEN e.tokens > 0 THEN 0 ELSE ceil(e.upper) END AS above, c.currency, c.cost,
+                   CASE WHEN c.tokens > 0 THEN d.unpriced WHEN e.tokens > 0 THEN 'unknown model' END AS unpriced, coalesce(d.is_approximate, false) AS is_approximate,
+                   e.forecast_model, e.mase, e.note, e.meter NOT IN ('tool_calls', 'cache_storage') AS is_of_tokens
+            FROM expected e
+                 LEFT JOIN meter_cost c ON c.provider = e.provider AND c.model = e.model AND c.service_tier = e.service_tier
+                     AND c.meter = e.meter AND c.starts = e.starts AND c.tokens > 0
+                 LEFT JOIN doubt d ON d.provider = c.provider AND d.model = c.model AND d.service_tier = c.service_tier
+                     AND d.starts = c.starts AND d.currency IS NOT DISTINCT FROM c.currency
+        ), total AS MATERIALIZED (
+            SELECT m.starts, m.steps, sum(m.tokens) AS tokens, sum(m.in_reporting) AS cost,
+                   string_agg(m.currency, ', ' ORDER BY m.currency) FILTER (WHERE m.cost IS NOT NULL AND m.in_reporting IS NULL) AS lacks_rate,
+                   string_agg(format('%s at the exchange rate of %s', m.currency, m.day), ', ' ORDER BY m.currency) FILTER (WHERE m.currency <> reporting AND m.in_reporting IS NOT NULL) AS rates
+            FROM (SELECT m.starts, m.steps, m.currency, m.tokens, m.cost, r.day, convert_currency(m.cost, m.currency, reporting, coalesce(r.day, first_day)) AS in_reporting
+                  FROM (SELECT m.starts, m.steps, m.currency, sum(m.tokens) FILTER (WHERE m.is_of_tokens) AS tokens, sum(m.cost) AS cost FROM meter m GROUP BY 1, 2, 3) m
+                       LEFT JOIN rate_day r ON r.currency = m.currency) m
+            GROUP BY 1, 2
+        ), total_doubt AS MATERIALIZED (
+            SELECT m.starts, string_agg(DISTINCT m.unpriced, ', ' ORDER BY m.unpriced) AS unpriced, bool_or(m.is_approximate) AS is_approximate,
+                   bool_and(m.forecast_model = 'stopped') AS has_stopped
+            FROM meter m GROUP BY 1
+        ), row AS (
+            SELECT 3 AS place, m.starts, m.steps, 'meter' AS scope, m.provider, m.model, m.service_tier, m.meter, m.tokens, m.low AS tokens_low, m.high AS tokens_high, m.above,
+                   m.currency, m.cost, m.low, m.high, m.unpriced, m.is_approximate, m.forecast_model, m.mase, m.note
+            FROM meter m
+            UNION ALL
+            SELECT 2, m.starts, m.steps, 'model', m.provider, m.model, m.service_tier, NULL, coalesce(sum(m.tokens) FILTER (WHERE m.is_of_tokens), 0), min(m.low), max(m.high),
+                   coalesce(sum(m.above) FILTER (WHERE m.is_of_tokens), 0), m.currency, sum(m.cost), min(m.low), max(m.high),
+                   string_agg(DISTINCT m.unpriced, ', ' ORDER BY m.unpriced), bool_or(m.is_approximate), coalesce(l.forecast_model, 'stopped'), l.mase,
+                   CASE WHEN l.forecast_model IS NULL THEN max(m.note) ELSE l.note END
+            FROM meter m
+                 LEFT JOIN fit l ON l.scope = 'model' AND l.provider = m.provider AND l.model = m.model AND l.service_tier = m.service_tier AND l.starts = m.starts
+            -- a meter that has stopped, or whose whole tokens are none, has no currency
+            WHERE m.tokens > 0 OR NOT EXISTS (SELECT FROM meter o WHERE o.provider = m.provider AND o.model = m.model AND o.service_tier = m.service_tier AND o.starts = m.starts AND o.tokens > 0)
+            GROUP BY m.starts, m.steps, m.provider, m.model, m.service_tier, m.currency, l.forecast_model, l.mase, l.note
+            UNION ALL
+            SELECT 1, t.starts, t.steps, 'total', NULL, NULL, NULL, NULL, coalesce(t.tokens, 0), k.low, k.high,
+                   CASE WHEN t.tokens > 0 OR d.has_stopped THEN 0 ELSE ceil(k.upper) END, reporting,
+                   -- where all has stopped, nothing costs nothing, in any currency
+                   CASE WHEN t.lacks_rate IS NULL THEN coalesce(t.cost, CASE WHEN d.has_stopped THEN 0 END) END, l.low, l.high,
+                   d.unpriced, d.is_approximate, CASE WHEN d.has_stopped THEN 'stopped' ELSE l.forecast_model END, CASE WHEN NOT d.has_stopped THEN l.mase END,
+                   concat_ws('; ', CASE WHEN NOT d.has_stopped THEN l.note END, 'no exchange rate from ' || t.lacks_rate || ' to ' || reporting, t.rates)
+            FROM total t JOIN total_doubt d ON d.starts = t.starts JOIN fit l ON l.scope = 'spend' AND l.starts = t.starts JOIN fit k ON k.scope = 'tokens' AND k.starts = t.starts
+        )
+        SELECT r.starts, r.steps, r.scope, r.provider, r.model, r.service_tier, r.meter, r.tokens::bigint,
+               CASE WHEN r.tokens_low IS NOT NULL THEN least(floor(r.tokens * r.tokens_low::numeric), r.tokens) END::bigint,
+               CASE WHEN r.tokens_high IS NOT NULL THEN greatest(ceil(r.tokens * r.tokens_high::numeric), r.tokens, r.above::numeric) END::bigint,
+               r.currency, trim_scale(r.cost),
+               CASE WHEN r.low IS NOT NULL THEN trim_scale(least(round(r.cost * r.low::numeric, 6), r.cost)) END, CASE WHEN r.high IS NOT NULL THEN trim_scale(greatest(round(r.cost * r.high::numeric, 6), r.cost)) END,
+               r.unpriced, r.is_approximate, r.forecast_model, r.mase, nullif(r.note, '')
+        FROM row r
+        ORDER BY r.starts, r.place, r.provider, r.model, r.service_tier, r.meter, r.currency;
+    END
+    $$;
+    COMMENT ON FUNCTION demand_forecast_between(timestamptz, timestamptz, text, text, integer, double precision) IS
+        'the rows of demand_forecast, from the calls of the whole days from from_at up to, not including, to_at (NULL: of all, up to today), in total, by model and by meter, by month or day of the zone, for the rest of the month and so many months, with an interval of a level';
+    CREATE OR REPLACE VIEW demand_forecast WITH (security_invoker = true) AS SELECT * FROM demand_forecast_between();
+    COMMENT ON VIEW demand_forecast IS
+        'tokenomics: the tokens that are expected by month, in total, by model and by meter, as they have been growing until now, and what they cost at the prices in force then; a plan''s growth comes in its place, not on top of it';
+    COMMENT ON COLUMN demand_forecast.period IS 'first day that is forecast of the month, or the day, in the reporting zone';
+    COMMENT ON COLUMN demand_forecast.days IS 'days that are forecast of it: all of a month but the one that has begun';
+    COMMENT ON COLUMN demand_forecast.scope IS 'total, model or meter: rows of one scope add up to those of the one before, their intervals do not';
+    COMMENT ON COLUMN demand_forecast.provider IS 'provider of the calls; NULL of the total';
+    COMMENT ON COLUMN demand_forecast.model IS 'model, as the calls name it; NULL of the total';
+    COMMENT ON COLUMN demand_forecast.service_tier IS 'service tier of the calls; NULL of the total';
+    COMMENT ON COLUMN demand_forecast.meter IS 'the meter; NULL of a total or a model';
+    COMMENT ON COLUMN demand_forecast.tokens IS 'tokens that are expected (of meters tool_calls and cache_storage their number, which is in no other row): whole tokens by day, added up';
+    COMMENT ON COLUMN demand_forecast.tokens_lower IS 'lower end of the interval of the sum, from simulated paths: of a meter and a model those of the model, of the total its own; NULL where one day of history tells of none';
+    COMMENT ON COLUMN demand_forecast.tokens_upper IS 'upper end of the interval';
+    COMMENT ON COLUMN demand_forecast.currency IS 'currency of the amounts: of the total that of "setting"; NULL where the tokens are none or unpriced';
+    COMMENT ON COLUMN demand_forecast.spend IS 'cost of these tokens by the book, at the prices that it has for each future day; NULL where they are none or unpriced; of the total converted at the last exchange rates known, NULL where one is lacking';
+    COMMENT ON COLUMN demand_forecast.spend_lower IS 'lower end of its interval: of a meter and a model the cost of tokens_lower, at the mean price of spend; of the total by the paths of the company''s daily cost at the prices of late';
+    COMMENT ON COLUMN demand_forecast.spend_upper IS 'upper end of the interval';
+    COMMENT ON COLUMN demand_forecast.unpriced IS 'why the tokens have no price';
+    COMMENT ON COLUMN demand_forecast.is_approximate IS 'whether a price had to be guessed: it changes within a day, or its thresholds or off-peak windows are not those of today';
+    COMMENT ON COLUMN demand_forecast.forecast_model IS 'how the volume of the model, or of the company, was forecast; stopped: none came for 28 days, and none are expected';
+    COMMENT ON COLUMN demand_forecast.mase IS 'mean absolute scaled error of the one-step forecasts against those of the same weekday before; below 1 they are better';
+    COMMENT ON COLUMN demand_forecast.note IS 'what there is to say of the history: short, stopped, all the same; of the total the exchange rates, or which is lacking';
+END
+$procedure$
+;
+CREATE OR REPLACE PROCEDURE tokenomics.install_quote()
+ LANGUAGE plpgsql
+AS $procedure$
+DECLARE
+    col record;
+BEGIN
+    CREATE TABLE IF NOT EXISTS quote (
+        name text PRIMARY KEY CONSTRAINT quote_name_not_empty CHECK (name <> ''),
+        kind text NOT NULL CONSTRAINT quote_kind_known CHECK (kind IN ('tokens', 'gpu_hour', 'provisioned')),
+        vendor text NOT NULL CONSTRAINT quote_vendor_not_empty CHECK (vendor <> ''),
+        quoted_at timestamptz NOT NULL DEFAULT now() CONSTRAINT quote_quoted_at_finite CHECK (isfinite(quoted_at)),
+        valid tstzrange NOT NULL DEFAULT tstzrange(NULL, NULL) CONSTRAINT quote_valid_not_empty CHECK (NOT isempty(valid)),
+        provider text CONSTRAINT quote_provider_not_empty CHECK (provider <> ''),
+        model text CONSTRAINT quote_model_not_empty CHECK (model <> ''),
+        tokenizer_factor numeric NOT NULL DEFAULT 1 CONSTRAINT quote_tokenizer_factor_positive CHECK (tokenizer_factor > 0 AND tokenizer_factor < 'infinity'),
+        tokenizer_factor_assumed boolean NOT NULL DEFAULT true,
+        output_factor numeric NOT NULL DEFAULT 1 CONSTRAINT quote_output_factor_positive CHECK (output_factor > 0 AND output_factor < 'infinity'),
+        output_factor_assumed boolean NOT NULL DEFAULT true,
+        cache_hit_rate numeric CONSTRAINT quote_cache_hit_rate_share CHECK (cache_hit_rate BETWEEN 0 AND 1),
+        cache_hit_rate_assumed boolean NOT NULL DEFAULT true,
+        -- tokens
+        book text CONSTRAINT quote_book_not_empty CHECK (book <> ''),
+        service_tier text CONSTRAINT quote_service_tier_not_empty CHECK (service_tier <> ''),
+        discount numeric CONSTRAINT quote_discount_share CHECK (discount >= 0 AND discount < 1),
+        commitment numeric CONSTRAINT quote_commitment_not_negative CHECK (commitment >= 0 AND commitment < 'infinity'),
+        commitment_discount numeric CONSTRAINT quote_commitment_discount_share CHECK (commitment_discount >= 0 AND commitment_discount < 1),
+        minimum_spend numeric CONSTRAINT quote_minimum_spend_not_negative CHECK (minimum_spend >= 0 AND minimum_spend < 'infinity'),
+        -- gpu_hour and provisioned
+        currency text CONSTRAINT quote_currency_code CHECK (currency ~ '^[A-Z][A-Z0-9_]{2,7}$'),
+        -- gpu_hour
+        price_per_gpu_hour numeric CONSTRAINT quote_price_per_gpu_hour_not_negative CHECK (price_per_gpu_hour >= 0 AND price_per_gpu_hour < 'infinity'),
+        gpus_min numeric CONSTRAINT quote_gpus_min_whole CHECK (gpus_min >= 1 AND gpus_min = trunc(gpus_min)),
+        gpus_step numeric CONSTRAINT quote_gpus_step_whole CHECK (gpus_step >= 1 AND gpus_step = trunc(gpus_step)),
+        gpus_max numeric CONSTRAINT quote_gpus_max_whole CHECK (gpus_max >= gpus_min AND gpus_max = trunc(gpus_max)),
+        utilization_ceiling numeric CONSTRAINT quote_utilization_ceiling_share CHECK (utilization_ceiling > 0 AND utilization_ceiling <= 1),
+        hours_per_month numeric CONSTRAINT quote_hours_per_month_at_most_730 CHECK (hours_per_month > 0 AND hours_per_month <= 730),
+        -- provisioned
+        units numeric CONSTRAINT quote_units_whole CHECK (units >= 1 AND units = trunc(units)),
+        units_min numeric CONSTRAINT quote_units_min_whole CHECK (units_min >= 1 AND units_min = trunc(units_min)),
+        units_increment numeric CONSTRAINT quote_units_increment_whole CHECK (units_increment >= 1 AND units_increment = trunc(units_increment)),
+        price_per_unit_hour numeric CONSTRAINT quote_price_per_unit_hour_not_negative CHECK (price_per_unit_hour >= 0 AND price_per_unit_hour < 'infinity'),
+        price_per_unit_month numeric CONSTRAINT quote_price_per_unit_month_not_negative CHECK (price_per_unit_month >= 0 AND price_per_unit_month < 'infinity'),
+        tokens_per_minute_per_unit numeric CONSTRAINT quote_tokens_per_minute_per_unit_positive CHECK (tokens_per_minute_per_unit > 0 AND tokens_per_minute_per_unit < 'infinity'),
+        cache_read_weight numeric CONSTRAINT quote_cache_read_weight_not_negative CHECK (cache_read_weight >= 0 AND cache_read_weight < 'infinity'),
+        output_weight numeric CONSTRAINT quote_output_weight_not_negative CHECK (output_weight >= 0 AND output_weight < 'infinity'),
+        spillover_book text CONSTRAINT quote_spillover_book_not_empty CHECK (spillover_book <> ''),
+        spillover_service_tier text CONSTRAINT quote_spillover_service_tier_not_empty CHECK (spillover_service_tier <> ''),
+        source text,
+        CONSTRAINT quote_model_has_provider CHECK ((provider IS NULL) = (model IS NULL)),
+        -- a quote has all that its kind needs, and nothing of another
+        CONSTRAINT quote_tokens_needs_book CHECK (kind <> 'tokens' OR book IS NOT NULL),
+        CONSTRAINT quote_tokens_needs_model CHECK (kind <> 'tokens' OR model IS NOT NULL),
+        CONSTRAINT quote_tokens_commitment_discount_needs_commitment CHECK (commitment IS NOT NULL OR commitment_discount IS NULL),
+        CONSTRAINT quote_gpu_hour_needs_price_per_gpu_hour CHECK (kind <> 'gpu_hour' OR price_per_gpu_hour IS NOT NULL),
+        CONSTRAINT quote_gpu_hour_needs_currency CHECK (kind <> 'gpu_hour' OR currency IS NOT NULL),
+        CONSTRAINT quote_gpu_hour_needs_gpus_min CHECK (kind <> 'gpu_hour' OR gpus_min IS NOT NULL),
+        CONSTRAINT quote_gpu_hour_needs_gpus_step CHECK (kind <> 'gpu_hour' OR gpus_step IS NOT NULL),
+        CONSTRAINT quote_gpu_hour_needs_utilization_ceiling CHECK (kind <> 'gpu_hour' OR utilization_ceiling IS NOT NULL),
+        CONSTRAINT quote_provisioned_needs_one_price CHECK (kind <> 'provisioned' OR (price_per_unit_hour IS NULL) <> (price_per_unit_month IS NULL)),
+        CONSTRAINT quote_provisioned_needs_currency CHECK (kind <> 'provisioned' OR currency IS NOT NULL),
+        CONSTRAINT quote_provisioned_needs_tokens_per_minute_per_unit CHECK (kind <> 'provisioned' OR tokens_per_minute_per_unit IS NOT NULL),
+        CONSTRAINT quote_provisioned_needs_cache_read_weight CHECK (kind <> 'provisioned' OR cache_read_weight IS NOT NULL),
+        CONSTRAINT quote_provisioned_needs_output_weight CHECK (kind <> 'provisioned' OR output_weight IS NOT NULL),
+        CONSTRAINT quote_provisioned_needs_units_min CHECK (kind <> 'provisioned' OR units_min IS NOT NULL),
+        CONSTRAINT quote_provisioned_needs_units_increment CHECK (kind <> 'provisioned' OR units_increment IS NOT NULL),
+        CONSTRAINT quote_provisioned_units_on_offer CHECK (units >= units_min AND mod(units - units_min, nullif(units_increment, 0)) = 0),
+        CONSTRAINT quote_provisioned_spillover_needs_model CHECK (spillover_book IS NULL OR model IS NOT NULL),
+        CONSTRAINT quote_provisioned_spillover_tier_needs_book CHECK (spillover_book IS NOT NULL OR spillover_service_tier IS NULL),
+        CONSTRAINT quote_not_of_tokens CHECK (kind = 'tokens' OR num_nonnulls(book, service_tier, discount, commitment, commitment_discount, minimum_spend) = 0),
+        CONSTRAINT quote_currency_is_of_the_book CHECK (kind <> 'tokens' OR currency IS NULL),
+        CONSTRAINT quote_not_of_gpu_hour CHECK (kind = 'gpu_hour'
+            OR num_nonnulls(price_per_gpu_hour, gpus_min, gpus_step, gpus_max, utilization_ceiling, hours_per_month) = 0),
+        CONSTRAINT quote_not_of_provisioned CHECK (kind = 'provisioned'
+            OR num_nonnulls(units, units_min, units_increment, price_per_unit_hour, price_per_unit_month, tokens_per_minute_per_unit,
+                            cache_read_weight, output_weight, spillover_book, spillover_service_tier) = 0)
+    );
+    COMMENT ON TABLE quote IS 'tokenomics: offers for tokens, of three kinds: tokens by a price book, GPUs by the hour, provisioned throughput';
+    COMMENT ON COLUMN quote.name IS 'name of the quote';
+    COMMENT ON COLUMN quote.kind IS 'tokens, gpu_hour or provisioned: which of the columns below it has';
+    COMMENT ON COLUMN quote.vendor IS 'who made it';
+    COMMENT ON COLUMN quote.quoted_at IS 'when it was made; books and exchange rates are those of this time';
+    COMMENT ON COLUMN quote.valid IS 'when it holds';
+    COMMENT ON COLUMN quote.provider IS 'provider of the model in price books';
+    COMMENT ON COLUMN quote.model IS 'the model; of gpu_hour and provisioned, for the pay-as-you-go price that they are compared with';
+    COMMENT ON COLUMN quote.tokenizer_factor IS 'tokens that it counts for one of the workload';
+    COMMENT ON COLUMN quote.tokenizer_factor_assumed IS 'whether that is assumed, not measured';
+    COMMENT ON COLUMN quote.output_factor IS 'output tokens that its model makes for one of the workload: verbosity, thinking';
+    COMMENT ON COLUMN quote.output_factor_assumed IS 'whether that is assumed, not measured';
+    COMMENT ON COLUMN quote.cache_hit_rate IS 'which part of the input is read from its cache, 0 to 1; NULL: as in the workload';
+    COMMENT ON COLUMN quote.cache_hit_rate_assumed IS 'whether that is assumed, not measured';
+    COMMENT ON COLUMN quote.book IS 'tokens: the price book';
+    COMMENT ON COLUMN quote.service_tier IS 'tokens: the service tier; NULL: standard';
+    COMMENT ON COLUMN quote.discount IS 'tokens: discount on all prices of the book, a fraction';
+    COMMENT ON COLUMN quote.commitment IS 'tokens: amount a month that is paid in any case, in the currency of the book';
+    COMMENT ON COLUMN quote.commitment_discount IS 'tokens: discount on the usage that the commitment covers, a fraction; on top of discount';
+    COMMENT ON COLUMN quote.minimum_spend IS 'tokens: the least amount a month';
+    COMMENT ON COLUMN quote.currency IS 'gpu_hour, provisioned: currency of the prices';
+    COMMENT ON COLUMN quote.price_per_gpu_hour IS 'gpu_hour: price of a GPU for an hour';
+    COMMENT ON COLUMN quote.gpus_min IS 'gpu_hour: the least number of GPUs';
+    COMMENT ON COLUMN quote.gpus_step IS 'gpu_hour: GPUs are added by this number, such as 8';
+    COMMENT ON COLUMN quote.gpus_max IS 'gpu_hour: the most GPUs; NULL: any number';
+    COMMENT ON COLUMN quote.utilization_ceiling IS 'gpu_hour: how much of the measured rates sizing counts on, 0 to 1; the achieved utilization is a result';
+    COMMENT ON COLUMN quote.hours_per_month IS 'gpu_hour: hours paid of the 730 of a month; NULL: all';
+    COMMENT ON COLUMN quote.units IS 'provisioned: units bought; NULL: as many as the workload needs';
+    COMMENT ON COLUMN quote.units_min IS 'provisioned: the least number of units';
+    COMMENT ON COLUMN quote.units_increment IS 'provisioned: units are added by this number';
+    COMMENT ON COLUMN quote.price_per_unit_hour IS 'provisioned: price of a unit for an hour';
+    COMMENT ON COLUMN quote.price_per_unit_month IS 'provisioned: or for a month of 730 hours';
+    COMMENT ON COLUMN quote.tokens_per_minute_per_unit IS 'provisioned: normalised tokens that a unit serves in a minute: input counts 1';
+    COMMENT ON COLUMN quote.cache_read_weight IS 'provisioned: normalised tokens of one read from the cache';
+    COMMENT ON COLUMN quote.output_weight IS 'provisioned: normalised tokens of one of output';
+    COMMENT ON COLUMN quote.spillover_book IS 'provisioned: book that prices what exceeds the units; NULL: it is not served';
+    COMMENT ON COLUMN quote.spillover_service_tier IS 'provisioned: service tier of that; NULL: standard';
+    COMMENT ON COLUMN quote.source IS 'where it is from';
+
+    CREATE TABLE IF NOT EXISTS operating_point (
+        quote text NOT NULL REFERENCES quote ON UPDATE CASCADE ON DELETE CASCADE,
+        concurrency integer CONSTRAINT operating_point_concurrency_positive CHECK (concurrency > 0),
+        interactivity numeric CONSTRAINT operating_point_interactivity_positive CHECK (interactivity > 0 AND interactivity < 'infinity'),
+        ttft integer CONSTRAINT operating_point_ttft_not_negative CHECK (ttft >= 0),
+        input_tokens_per_second numeric CONSTRAINT operating_point_input_rate_positive CHECK (input_tokens_per_second > 0 AND input_tokens_per_second < 'infinity'),
+        output_tokens_per_second numeric CONSTRAINT operating_point_output_rate_positive CHECK (output_tokens_per_second > 0 AND output_tokens_per_second < 'infinity'),
+        measured_together boolean NOT NULL DEFAULT true,
+        input_length numeric CONSTRAINT operating_point_input_length_positive CHECK (input_length > 0 AND input_length < 'infinity'),
+        output_length numeric CONSTRAINT operating_point_output_length_positive CHECK (output_length > 0 AND output_length < 'infinity'),
+        source text,
+        CONSTRAINT operating_point_apart_needs_both_rates
+            CHECK (measured_together OR num_nonnulls(input_tokens_per_second, output_tokens_per_second) = 2),
+        CONSTRAINT operating_point_once UNIQUE NULLS NOT DISTINCT (quote, interactivity, concurrency, ttft)
+    );
+    COMMENT ON TABLE operating_point IS 'tokenomics: at which speed for the user an offer serves, and how much it serves then';
+    COMMENT ON COLUMN operating_point.quote IS 'the quote';
+    COMMENT ON COLUMN operating_point.concurrency IS 'requests at a time';
+    COMMENT ON COLUMN operating_point.interactivity IS 'output tokens per second that one user sees: 1000 / milliseconds per output token; NULL: not known, as in offline batches';
+    COMMENT ON COLUMN operating_point.ttft IS 'milliseconds to the first token';
+    COMMENT ON COLUMN operating_point.input_tokens_per_second IS 'input tokens per second and GPU, not cached; NULL: not the limit, or not known';
+    COMMENT ON COLUMN operating_point.output_tokens_per_second IS 'output tokens per second and GPU; of tokens and provisioned NULL: only the speed is promised';
+    COMMENT ON COLUMN operating_point.measured_together IS 'whether both rates were reached at the same time; else each takes a GPU of its own';
+    COMMENT ON COLUMN operating_point.input_length IS 'input tokens of a call as it was measured';
+    COMMENT ON COLUMN operating_point.output_length IS 'output tokens of a call as it was measured';
+    COMMENT ON COLUMN operating_point.source IS 'where it is from';
+
+    CREATE TABLE IF NOT EXISTS workload (
+        name text PRIMARY KEY CONSTRAINT workload_name_not_empty CHECK (name <> ''),
+        is_stated boolean NOT NULL,
+        from_at timestamptz,
+        to_at timestamptz,
+        zone text NOT NULL,
+        filter jsonb,
+        calls bigint NOT NULL CONSTRAINT workload_calls_positive CHECK (calls > 0),
+        calls_unreported bigint NOT NULL DEFAULT 0,
+        turns bigint CONSTRAINT workload_turns_positive CHECK (turns > 0),
+        sessions bigint CONSTRAINT workload_sessions_positive CHECK (sessions > 0),
+        users bigint CONSTRAINT workload_users_positive CHECK (users > 0),
+        span_minutes bigint NOT NULL CONSTRAINT workload_span_positive CHECK (span_minutes > 0),
+        tokens tokenomics.tokens NOT NULL CONSTRAINT workload_tokens_positive CHECK (tokenomics.total(tokens) > 0),
+        calls_in_buckets bigint NOT NULL DEFAULT 0,
+        profile tokenomics.demand_profile,
+        peak_to_average numeric NOT NULL CONSTRAINT workload_peak_not_below_average CHECK (peak_to_average >= 1 AND peak_to_average < 'infinity'),
+        sizes tokenomics.ledger,
+        size_edges bigint[],
+        recorded_at timestamptz NOT NULL DEFAULT now(),
+        CONSTRAINT workload_measured_has_span CHECK (is_stated OR num_nonnulls(from_at, to_at, profile, sizes, size_edges) = 5)
+    );
+    COMMENT ON TABLE workload IS 'tokenomics: work by which quotes are judged, kept by name: measured by measure_workload(), or stated by state_workload()';
+    COMMENT ON COLUMN workload.name IS 'name of the workload';
+    COMMENT ON COLUMN workload.is_stated IS 'whether it is stated by hand: its shape is flat then, and its peak what somebody says';
+    COMMENT ON COLUMN workload.from_at IS 'when its span begins';
+    COMMENT ON COLUMN workload.to_at IS 'when its span ends, itself not included';
+    COMMENT ON COLUMN workload.zone IS 'time zone of its days';
+    COMMENT ON COLUMN workload.filter IS 'which calls it is of; NULL: all';
+    COMMENT ON COLUMN workload.calls IS 'calls';
+    COMMENT ON COLUMN workload.calls_unreported IS 'those of them whose tokens nobody reported; they are not in tokens';
+    COMMENT ON COLUMN workload.turns IS 'turns; NULL where not all calls name theirs';
+    COMMENT ON COLUMN workload.sessions IS 'sessions; NULL where not all calls name theirs';
+    COMMENT ON COLUMN workload.users IS 'users; NULL where not all calls name theirs';
+    COMMENT ON COLUMN workload.span_minutes IS 'minutes of the span, those without a call too';
+    COMMENT ON COLUMN workload.tokens IS 'all its tokens, by meter';
+    COMMENT ON COLUMN workload.calls_in_buckets IS 'those of them in rows of several calls, whose minutes are not known: they count as of the time of their row';
+    COMMENT ON COLUMN workload.profile IS 'the tokens of each minute; NULL of a stated one';
+    COMMENT ON COLUMN workload.peak_to_average IS 'of a stated one: the peak minute against the mean; of a measured one 1, its minutes say it';
+    COMMENT ON COLUMN workload.sizes IS 'its calls by quarter of an hour and by size of their input, by which thresholds and off-peak hours are priced';
+    COMMENT ON COLUMN workload.size_edges IS 'the sizes of input at which calls are told apart';
+    COMMENT ON COLUMN workload.recorded_at IS 'when it was recorded';
+
+    CREATE OR REPLACE FUNCTION measure_workload(
+        name text,
+        from_at timestamptz,
+        to_at timestamptz,
+        provider text DEFAULT NULL,
+        model text DEFAULT NULL,
+        service_tier text DEFAULT NULL,
+        team text DEFAULT NULL,
+        project text DEFAULT NULL,
+        agent text DEFAULT NULL,
+        user_id text DEFAULT NULL,
+        tags jsonb DEFAULT NULL,
+        zone text DEFAULT NULL
+    ) RETURNS bigint
+        LANGUAGE plpgsql SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        edges bigint[] := ARRAY(SELECT e FROM (SELECT unnest('{32000,128000,200000,256000,272000}'::bigint[]) AS e
+                                               UNION SELECT p.above_input_tokens FROM price p WHERE p.above_input_tokens > 0) x ORDER BY e);
+        -- prices only to tell sizes apart: each meter has a rate, so that no call is without one
+        sizing tokenomics.price_book := (
+            SELECT jsonb_build_object('books', jsonb_build_array(jsonb_build_object('book', 'size', 'prices', jsonb_agg(
+                jsonb_build_object('provider', 'size', 'model', 'size', 'above_input_tokens', e,
+                                   'rates', '{"currency": "XXX", "input": 0, "output": 0, "tool_calls": 0, "cache_storage": 0}'::jsonb)))))::text::tokenomics.price_book
+            FROM unnest(0 || edges) e);
+        in_zone text := coalesce(measure_workload.zone, (SELECT s.zone FROM setting s));
+        called bigint;
+    BEGIN
+        IF measure_workload.from_at IS NULL OR measure_workload.to_at IS NULL
+            OR NOT isfinite(measure_workload.from_at) OR NOT isfinite(measure_workload.to_at) OR measure_workload.from_at >= measure_workload.to_at THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('a workload needs a span with a start and an end, not from %s to %s',
+                                 coalesce(measure_workload.from_at::text, 'NULL'), coalesce(measure_workload.to_at::text, 'NULL'));
+        END IF;
+        IF date_trunc('minute', measure_workload.from_at) <> measure_workload.from_at OR date_trunc('minute', measure_workload.to_at) <> measure_workload.to_at THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('the span from %s to %s is not of whole minutes', measure_workload.from_at, measure_workload.to_at),
+                HINT = 'Capacity is judged minute by minute: a part of one would look like a quiet one.';
+        END IF;
+        IF measure_workload.to_at > now() THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('the span ends at %s, which is to come', measure_workload.to_at),
+                HINT = 'What was not observed would look like idle time.';
+        END IF;
+        IF EXISTS (SELECT FROM workload w WHERE w.name = measure_workload.name) THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'unique_violation',
+                MESSAGE = format('there is a workload "%s" already', measure_workload.name),
+                HINT = 'Quotes are judged by it, then and now: delete it, or take another name.';
+        END IF;
+        WITH call AS (
+            SELECT u.* FROM usage u
+            WHERE u.at >= measure_workload.from_at AND u.at < measure_workload.to_at
+              AND (measure_workload.provider IS NULL OR u.provider = measure_workload.provider)
+              AND (measure_workload.model IS NULL OR u.model = measure_workload.model)
+              AND (measure_workload.service_tier IS NULL OR coalesce(u.service_tier, 'standard') = measure_workload.service_tier)
+              AND (measure_workload.team IS NULL OR u.team = measure_workload.team)
+              AND (measure_workload.project IS NULL OR u.project = measure_workload.project)
+              AND (measure_workload.agent IS NULL OR u.agent = measure_workload.agent)
+              AND (measure_workload.user_id IS NULL OR u.user_id = measure_workload.user_id)
+              AND (measure_workload.tags IS NULL OR u.tags @> measure_workload.tags)
+        )
+        INSERT INTO workload (name, is_stated, from_at, to_at, zone, filter, calls, calls_unreported, turns, sessions, users, span_minutes,
+                              tokens, calls_in_buckets, profile, peak_to_average, sizes, size_edges)
+        SELECT measure_workload.name, false, measure_workload.from_at, measure_workload.to_at, in_zone,
+               nullif(jsonb_strip_nulls(jsonb_build_object(
+                   'provider', measure_workload.provider, 'model', measure_workload.model, 'service_tier', measure_workload.service_tier,
+                   'team', measure_workload.team, 'project', measure_workload.project, 'agent', measure_workload.agent,
+                   'user_id', measure_workload.user_id, 'tags', measure_workload.tags)), '{}'),
+               sum(c.calls)::bigint, coalesce(sum(c.calls) FILTER (WHERE c.tokens IS NULL), 0)::bigint,
+               CASE WHEN bool_and(c.turn_id IS NOT NULL) THEN count(DISTINCT c.turn_id) END,
+               CASE WHEN bool_and(c.session_id IS NOT NULL) THEN count(DISTINCT c.session_id) END,
+               CASE WHEN bool_and(c.user_id IS NOT NULL) THEN count(DISTINCT c.user_id) END,
+               (extract(epoch FROM measure_workload.to_at - measure_workload.from_at) / 60)::bigint,
+               tokenomics.sum(c.tokens),
+               coalesce(sum(c.calls) FILTER (WHERE c.calls > 1), 0)::bigint,
+               tokenomics.with_span(tokenomics.demand_profile(in_zone, c.at, c.tokens, c.calls), measure_workload.from_at, measure_workload.to_at),
+               1,
+               tokenomics.ledger(sizing, 'quarter_hour', 'UTC', c.at, 'size', 'size', NULL, c.tokens, NULL, c.calls),
+               edges
+        FROM call c
+        HAVING count(*) > 0 AND tokenomics.total(tokenomics.sum(c.tokens)) > 0
+        RETURNING calls INTO called;
+        IF called IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'no_data_found',
+                MESSAGE = format('there are no calls with tokens for workload "%s"', measure_workload.name),
+                DETAIL = format('From %s to %s.', measure_workload.from_at, measure_workload.to_at);
+        END IF;
+        RETURN called;
+    END
+    $$;
+    COMMENT ON FUNCTION measure_workload(text, timestamptz, timestamptz, text, text, text, text, text, text, text, jsonb, text) IS
+        'keeps the calls of a span, or a slice of them (NULL: any), as a workload by name, and returns how many calls they are; a name that is taken is an error: quotes months apart are judged on the same work';
+
+    CREATE OR REPLACE FUNCTION state_workload(
+        name text,
+        tokens tokenomics.tokens,
+        calls bigint,
+        days numeric,
+        peak_to_average numeric,
+        turns bigint DEFAULT NULL,
+        sessions bigint DEFAULT NULL,
+        users bigint DEFAULT NULL,
+        zone text DEFAULT NULL
+    ) RETURNS bigint
+        LANGUAGE plpgsql SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        IF num_nulls(state_workload.name, state_workload.tokens, state_workload.calls, state_workload.days, state_workload.peak_to_average) > 0 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'null_value_not_allowed',
+                MESSAGE = 'a stated workload needs a name, tokens, calls, days and peak_to_average';
+        END IF;
+        IF NOT (state_workload.days > 0 AND state_workload.days <= 36600) OR state_workload.days * 1440 <> trunc(state_workload.days * 1440) THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('%s days are not a span of whole minutes', state_workload.days);
+        END IF;
+        INSERT INTO workload (name, is_stated, zone, calls, turns, sessions, users, span_minutes, tokens, peak_to_average)
+        VALUES (state_workload.name, true, coalesce(state_workload.zone, (SELECT s.zone FROM setting s)), state_workload.calls,
+                state_workload.turns, state_workload.sessions, state_workload.users, state_workload.days * 1440, state_workload.tokens,
+                state_workload.peak_to_average);
+        RETURN state_workload.calls;
+    END
+    $$;
+    COMMENT ON FUNCTION state_workload(text, tokenomics.tokens, bigint, numeric, numeric, bigint, bigint, bigint, text) IS
+        'keeps a workload that nobody measured: tokens and calls over so many days, flat but for a peak minute that is peak_to_average times the mean';
+
+    CREATE OR REPLACE FUNCTION price_workload(
+        workload text,
+        book text,
+        provider text,
+        model text,
+        at timestamptz,
+        service_tier text DEFAULT NULL,
+        tokenizer_factor numeric DEFAULT NULL,
+        output_factor numeric DEFAULT NULL,
+        cache_hit_rate numeric DEFAULT NULL,
+        OUT cost numeric,
+        OUT currency text,
+        OUT rates tokenomics.rates,
+        OUT is_exact boolean,
+        OUT reason text
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        w workload;
+        prices tokenomics.price_book;
+        factor numeric := coalesce(price_workload.tokenizer_factor, 1);
+        probe record;
+    BEGIN
+        SELECT * INTO STRICT w FROM workload x WHERE x.name = price_workload.workload;
+        IF price_workload.book <> 'list' AND NOT EXISTS (SELECT FROM price p WHERE p.book = price_workload.book) THEN
+            reason := format('there is no book "%s"', price_workload.book);
+            RETURN;
+        END IF;
+        prices := book(price_workload.book);
+        -- what prices a call of average size, and why none does
+        SELECT e.book, e.provider, e.model, e.service_tier, e.reason INTO probe
+        FROM tokenomics.explain_cost(prices, price_workload.provider, price_workload.model, price_workload.at,
+                 tokenomics.average_call(tokenomics.adjust_tokens(w.tokens, factor, price_workload.output_factor, price_workload.cache_hit_rate), w.calls - w.calls_unreported),
+                 coalesce(price_workload.service_tier, 'standard')) e
+        WHERE e.priced_by = 'contracted'
+        ORDER BY e.reason IS NULL LIMIT 1;
+        IF probe.reason IS NOT NULL THEN
+            reason := format('%s/%s has no price in book "%s": %s', price_workload.provider, price_workload.model, price_workload.book, probe.reason);
+            RETURN;
+        END IF;
+        WITH row AS (
+            SELECT p.* FROM price p
+            WHERE p.book = probe.book AND p.provider = probe.provider AND p.model = probe.model AND p.service_tier = probe.service_tier
+              AND upper_inf(p.recorded) AND p.valid @> price_workload.at
+        ), line AS (
+            -- the hours of the week matter where there are windows: each time as it is in the week that the price is of
+            SELECT CASE WHEN EXISTS (SELECT FROM row WHERE NOT isempty(row.off_peak))
+                        THEN l.period + ceil(extract(epoch FROM price_workload.at - l.period) / 604800) * interval '168 hours' ELSE price_workload.at END AS at,
+                   l.above_input_tokens AS above, sum(l.calls)::bigint AS calls, tokenomics.sum(l.tokens) AS tokens
+            FROM tokenomics.lines(w.sizes) l WHERE l.unpriced IS NULL GROUP BY 1, 2
+            UNION ALL
+            SELECT price_workload.at, NULL, w.calls, w.tokens WHERE w.sizes IS NULL
+        ), adjusted AS (
+            SELECT l.*, tokenomics.adjust_tokens(l.tokens, factor, price_workload.output_factor, price_workload.cache_hit_rate) AS counted
+            FROM line l
+        ), priced AS (
+            SELECT a.counted, c.rates, c.reason, tokenomics.cost(c.rates, a.counted) AS cost,
+                   -- no threshold lies between the sizes of the line, and each prices a call as a whole
+                   NOT EXISTS (SELECT FROM row r WHERE r.above_input_tokens > 0
+                               AND (w.sizes IS NULL OR r.tier_mode = 'graduated' OR r.tier_basis <> 'input_total'
+                                    OR r.above_input_tokens > a.above * factor)
+                               AND r.above_input_tokens < coalesce(factor * (SELECT min(e) FROM unnest(w.size_edges) e WHERE e > a.above), 'infinity')) AS is_exact
+            FROM adjusted a, LATERAL (
+                SELECT (jsonb_build_object('currency', min(e.currency)) || jsonb_object_agg(e.meter, e.rate) FILTER (WHERE e.rate IS NOT NULL))::tokenomics.rates AS rates,
+                       min(e.reason) AS reason
+                FROM tokenomics.explain_cost(prices, price_workload.provider, price_workload.model, a.at, tokenomics.average_call(a.counted, a.calls),
+                                             coalesce(price_workload.service_tier, 'standard')) e
+                WHERE e.priced_by = 'contracted') c
+        ), meter AS (
+            SELECT m.meter, sum(tokenomics.meter(p.counted, m.meter)) AS tokens,
+                   sum(tokenomics.meter(p.counted, m.meter) * tokenomics.rate(p.rates, m.meter)) AS weighted,
+                   min(tokenomics.rate(p.rates, m.meter)) AS lowest, max(tokenomics.rate(p.rates, m.meter)) AS highest
+            FROM priced p, tokenomics.meters() m WHERE tokenomics.meter(p.counted, m.meter) > 0 GROUP BY 1
+        )
+        SELECT CASE WHEN count(*) = count(p.cost) THEN sum(p.cost) END, min(tokenomics.currency(p.rates)), bool_and(p.is_exact), min(p.reason),
+               (SELECT jsonb_build_object('currency', min(tokenomics.currency(p.rates)))
+                    || jsonb_object_agg(m.meter, CASE WHEN m.lowest = m.highest THEN m.lowest ELSE round(m.weighted / m.tokens, 9) END) FROM meter m)::tokenomics.rates
+        INTO cost, currency, is_exact, reason, rates
+        FROM priced p;
+        IF cost IS NULL THEN
+            reason := format('%s/%s has no price in book "%s": %s', price_workload.provider, price_workload.model, price_workload.book, coalesce(reason, 'a meter has no rate'));
+        END IF;
+    END
+    $$;
+    COMMENT ON FUNCTION price_workload(text, text, text, text, timestamptz, text, numeric, numeric, numeric) IS
+        'what a workload costs by a book at the prices of a time, as if all of it were calls of one model; rates: what a million of each meter costs in it on average; is_exact is false where calls cannot be told apart as finely as the price does (thresholds of a stated workload, graduated or uncached ones, or one that tokenizer_factor moves); reason: why it has no cost';
+
+    -- The one place where a quote meets a workload: compare_quotes() shows the
+    -- result, explain_quote() the steps, and break-even asks for the curve.
+    CREATE OR REPLACE FUNCTION evaluate_quote(
+        workload text,
+        quote text,
+        interactivity numeric DEFAULT NULL,
+        ttft integer DEFAULT NULL,
+        percentile numeric DEFAULT 1,
+        baseline text DEFAULT NULL,
+        OUT result tokenomics.quoted_cost,
+        OUT steps tokenomics.quote_step[],
+        OUT curve tokenomics.cost_curve
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        month constant numeric := 730;      -- hours
+        q quote;
+        w workload;
+        total numeric;                      -- tokens of the workload
+        hours numeric;                      -- of the span
+        paid_hours numeric;                 -- of one unit in the span
+        price record;
+        usage numeric;
+        point record;
+        points bigint;
+        per_gpu boolean;
+        input_weight numeric;
+        cache_weight numeric;
+        output_weight numeric;
+        read numeric;
+        minutes tokenomics.tokens[];
+        minutes_each bigint;
+        larger boolean := false;
+        capacity numeric;                   -- load that a unit serves in a minute
+        ceiling numeric := 1;
+        unit_price numeric;                 -- of a unit for an hour
+        need numeric;
+        load tokenomics.served_load;
+        counted tokenomics.tokens;
+        ratio numeric;
+        spent numeric;                      -- over the span
+        served numeric;                     -- tokens
+        other record;
+        other_curve tokenomics.cost_curve;
+        other_cost numeric;
+        other_currency text;
+        fx numeric;
+        cross_at record;
+        day date;
+        notes text[] := '{}';
+        said tokenomics.quote_step[] := '{}';
+    BEGIN
+        SELECT * INTO q FROM quote x WHERE x.name = evaluate_quote.quote;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'undefined_object',
+                MESSAGE = format('there is no quote "%s"', evaluate_quote.quote),
+                HINT = 'The quotes are: ' || coalesce((SELECT string_agg(format('"%s"', x.name), ', ' ORDER BY x.name) FROM quote x), 'none') || '.';
+        END IF;
+        SELECT * INTO w FROM workload x WHERE x.name = evaluate_quote.workload;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'undefined_object',
+                MESSAGE = format('there is no workload "%s"', evaluate_quote.workload),
+                HINT = 'The workloads are: ' || coalesce((SELECT string_agg(format('"%s"', x.name), ', ' ORDER BY x.name) FROM workload x), 'none') || '.';
+        END IF;
+        IF evaluate_quote.interactivity <= 0 OR evaluate_quote.interactivity >= 'infinity' OR evaluate_quote.ttft < 0 OR evaluate_quote.percentile IS NULL
+            OR NOT (evaluate_quote.percentile > 0 AND evaluate_quote.percentile <= 1) THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('a quote cannot be judged at interactivity %s, ttft %s and percentile %s', coalesce(evaluate_quote.interactivity::text, 'NULL'),
+                                 coalesce(evaluate_quote.ttft::text, 'NULL'), coalesce(evaluate_quote.percentile::text, 'NULL')),
+                HINT = 'Interactivity is tokens per second and user, above 0; ttft milliseconds; percentile the share of minutes to be covered, above 0 and at most 1.';
+        END IF;
+        total := tokenomics.total(w.tokens);
+        hours := w.span_minutes / 60.0::numeric(40, 30);
+        day := (q.quoted_at AT TIME ZONE w.zone)::date;
+        result.workload := w.name;
+        result.quote := q.name;
+        result.vendor := q.vendor;
+        result.kind := q.kind;
+        result.currency := q.currency;
+        result.serves := true;
+        result.reporting_currency := (SELECT s.currency FROM setting s);
+        counted := tokenomics.adjust_tokens(w.tokens, q.tokenizer_factor, q.output_factor, q.cache_hit_rate);
+
+        IF w.is_stated THEN
+            notes := array_append(notes, 'the workload is stated: its shape is flat, so that shortfall and spillover are those of a flat shape');
+        END IF;
+        IF w.calls_in_buckets > 0 THEN
+            notes := array_append(notes, format('%s of %s calls are in rows of several, whose minutes are not known', w.calls_in_buckets, w.calls));
+        END IF;
+        IF w.calls_unreported > 0 THEN
+            notes := array_append(notes, format('%s of %s calls report no tokens', w.calls_unreported, w.calls));
+        END IF;
+        IF q.tokenizer_factor_assumed THEN
+            notes := array_append(notes, format('tokenizer_factor %s is assumed', trim_scale(q.tokenizer_factor)));
+        END IF;
+        IF q.output_factor_assumed THEN
+            notes := array_append(notes, format('output_factor %s is assumed', trim_scale(q.output_factor)));
+        END IF;
+        IF q.cache_hit_rate_assumed THEN
+            notes := array_append(notes, CASE WHEN q.cache_hit_rate IS NULL THEN 'the cache hit rate of the workload is assumed'
+                                              ELSE format('cache_hit_rate %s is assumed', trim_scale(q.cache_hit_rate)) END);
+        END IF;
+        IF NOT q.valid @> now() THEN
+            notes := array_append(notes, format('the quote is not valid now: %s', q.valid));
+        END IF;
+        said := said || ROW(NULL, 'tokens of the workload', total, 'tokens', format('%s calls in %s hours', w.calls, trim_scale(round(hours, 4))))::tokenomics.quote_step
+            || ROW(NULL, 'tokens as the quote counts them', tokenomics.total(counted), 'tokens',
+                   format('tokenizer_factor %s, output_factor %s, cache_hit_rate %s: %s', trim_scale(q.tokenizer_factor), trim_scale(q.output_factor),
+                          coalesce(trim_scale(q.cache_hit_rate)::text, 'of the workload'), counted))::tokenomics.quote_step;
+
+        -- the operating point
+        SELECT count(*), bool_and(o.measured_together) AS together, bool_or(o.measured_together) AS any_together,
+               count(*) FILTER (WHERE o.output_tokens_per_second IS NULL) AS without_rate,
+               count(*) FILTER (WHERE o.input_tokens_per_second IS NULL) AS without_input,
+               max(o.interactivity) FILTER (WHERE o.ttft <= evaluate_quote.ttft OR evaluate_quote.ttft IS NULL) AS fastest,
+               bool_or(coalesce(o.ttft <= evaluate_quote.ttft, evaluate_quote.ttft IS NULL)
+                       AND coalesce(o.interactivity >= evaluate_quote.interactivity, evaluate_quote.interactivity IS NULL)) AS serves,
+               bool_or(coalesce(o.ttft <= evaluate_quote.ttft, true) AND coalesce(o.interactivity >= evaluate_quote.interactivity, true)) AS might
+        INTO point FROM operating_point o WHERE o.quote = q.name;
+        points := point.count;
+        IF points = 0 AND q.kind <> 'gpu_hour' THEN
+            IF num_nonnulls(evaluate_quote.interactivity, evaluate_quote.ttft) > 0 THEN
+                result.serves := NULL;
+                result.reason := 'the quote has no operating points: nobody knows how fast it is';
+            END IF;
+        ELSIF points = 0 THEN
+            result.serves := NULL;
+            result.reason := 'the quote has no operating points: nobody knows how many GPUs it takes';
+        ELSIF NOT point.serves AND point.might THEN
+            result.serves := NULL;
+            result.reason := 'the operating points do not say whether they are as fast as asked';
+        ELSIF NOT point.serves THEN
+            result.serves := false;
+            result.reason := CASE WHEN point.fastest IS NULL OR evaluate_quote.interactivity IS NULL
+                                  THEN format('no operating point has a first token within %s ms', evaluate_quote.ttft)
+                                  ELSE format('interactivity of %s tokens per second and user is asked, %s is the most it reaches', trim_scale(evaluate_quote.interactivity), trim_scale(point.fastest))
+                                       || CASE WHEN evaluate_quote.ttft IS NULL THEN '' ELSE format(' with a first token within %s ms', evaluate_quote.ttft) END END;
+        ELSIF q.kind = 'gpu_hour' AND point.without_rate > 0 THEN
+            result.serves := NULL;
+            result.reason := 'an operating point has no output rate: nobody knows how many GPUs it takes';
+        ELSIF q.kind = 'gpu_hour' AND point.together <> point.any_together THEN
+            result.serves := NULL;
+            result.reason := 'some operating points are measured together and some apart: make two quotes of them';
+        END IF;
+
+        IF q.kind = 'tokens' THEN
+            SELECT * INTO price FROM price_workload(w.name, q.book, q.provider, q.model, q.quoted_at, q.service_tier, q.tokenizer_factor, q.output_factor, q.cache_hit_rate);
+            result.currency := price.currency;
+            IF price.cost IS NULL THEN
+                result.serves := nullif(result.serves, true);
+                result.reason := coalesce(result.reason || '; ', '') || price.reason;
+            ELSE
+                IF NOT price.is_exact THEN
+                    notes := array_append(notes, 'the price has thresholds that the workload does not tell its calls apart by: the cost is approximate');
+                END IF;
+                usage := price.cost * (1 - coalesce(q.discount, 0));
+                curve := tokenomics.committed_curve(usage, q.commitment * hours / month, q.commitment_discount, q.minimum_spend * hours / month);
+                spent := tokenomics.curve_cost(curve, 1);
+                said := said || ROW(NULL, 'cost by the book', price.cost, price.currency, format('book "%s", %s/%s, at %s', q.book, q.provider, q.model, price.rates))::tokenomics.quote_step
+                    || ROW(NULL, 'usage', usage, price.currency, format('less a discount of %s', coalesce(q.discount, 0)))::tokenomics.quote_step
+                    || ROW(NULL, 'cost over the span', spent, price.currency,
+                           format('commitment %s a month, discount on it %s, minimum %s a month', coalesce(q.commitment, 0), coalesce(q.commitment_discount, 0), coalesce(q.minimum_spend, 0)))::tokenomics.quote_step;
+            END IF;
+            IF result.serves THEN
+                result.interactivity := evaluate_quote.interactivity;
+            END IF;
+        ELSE
+            per_gpu := q.kind = 'gpu_hour';
+            IF per_gpu AND result.serves THEN
+                IF evaluate_quote.interactivity IS NULL THEN
+                    SELECT o.interactivity, o.output_tokens_per_second AS output, o.input_tokens_per_second AS input INTO price
+                    FROM operating_point o WHERE o.quote = q.name AND (o.ttft <= evaluate_quote.ttft OR evaluate_quote.ttft IS NULL)
+                    ORDER BY o.output_tokens_per_second DESC, o.input_tokens_per_second DESC NULLS LAST, o.interactivity DESC NULLS LAST LIMIT 1;
+                ELSE
+                    SELECT p.interactivity_reached AS interactivity, p.output_rate_reached AS output, p.input_rate_reached AS input INTO price
+                    FROM (SELECT array_agg(o.interactivity ORDER BY o.interactivity) AS x, array_agg(o.output_tokens_per_second ORDER BY o.interactivity) AS y,
+                                 CASE WHEN bool_and(o.input_tokens_per_second IS NOT NULL) THEN array_agg(o.input_tokens_per_second ORDER BY o.interactivity) END AS z
+                          FROM operating_point o
+                          WHERE o.quote = q.name AND o.interactivity IS NOT NULL AND (o.ttft <= evaluate_quote.ttft OR evaluate_quote.ttft IS NULL)) a,
+                         tokenomics.operating_point_at(a.x, a.y, a.z, evaluate_quote.interactivity) p;
+                END IF;
+                result.interactivity := price.interactivity;
+                larger := point.together;
+                -- loads are GPU-seconds times both rates, so that nothing is divided
+                input_weight := CASE WHEN price.input IS NULL THEN 0 ELSE price.output END;
+                output_weight := coalesce(price.input, 1);
+                cache_weight := 0;
+                capacity := coalesce(price.input, 1) * price.output * 60;
+                ceiling := q.utilization_ceiling;
+                unit_price := q.price_per_gpu_hour;
+                paid_hours := hours * coalesce(q.hours_per_month, month) / month;
+                IF price.input IS NULL THEN
+                    notes := array_append(notes, 'the operating points say no input rate: input is not taken for the limit');
+                END IF;
+                said := said || ROW(NULL, 'output rate of the operating point', price.output, 'tokens/s/GPU',
+                                    format('at interactivity %s', coalesce(trim_scale(price.interactivity)::text, 'unknown')))::tokenomics.quote_step
+                    || ROW(NULL, 'input rate of the operating point', price.input, 'tokens/s/GPU',
+                           CASE WHEN larger THEN 'measured together: the larger load counts' ELSE 'measured apart: the loads add up' END)::tokenomics.quote_step;
+                -- the ratio of input to output at which it was measured
+                IF larger THEN
+                    SELECT coalesce(price.input / price.output, avg(o.input_length) / avg(o.output_length)) INTO ratio FROM operating_point o WHERE o.quote = q.name;
+                    read := (tokenomics.input_total(counted) - coalesce(tokenomics.meter(counted, 'cache_read'), 0)) / nullif(tokenomics.output_total(counted), 0)::numeric;
+                    IF ratio IS NULL OR read IS NULL THEN
+                        notes := array_append(notes, 'it is not known at which ratio of input to output the operating points were measured');
+                    ELSIF abs(read / ratio - 1) > 0.25 THEN
+                        notes := array_append(notes, format('the workload has %s uncached input tokens for one of output, the operating point %s', round(read, 2), round(ratio, 2)));
+                    END IF;
+                END IF;
+            ELSIF NOT per_gpu THEN
+                input_weight := 1;
+                cache_weight := q.cache_read_weight;
+                output_weight := q.output_weight;
+                capacity := q.tokens_per_minute_per_unit;
+                unit_price := coalesce(q.price_per_unit_hour, q.price_per_unit_month / 730.0::numeric(40, 30));
+                paid_hours := hours;
+                IF result.serves THEN
+                    result.interactivity := evaluate_quote.interactivity;
+                END IF;
+            END IF;
+
+            IF capacity IS NOT NULL THEN
+                -- a stated workload is one flat stretch
+                minutes := CASE WHEN w.profile IS NULL THEN ARRAY[w.tokens] ELSE ARRAY(SELECT m.tokens FROM tokenomics.minutes(w.profile) m) END;
+                minutes_each := CASE WHEN w.profile IS NULL THEN w.span_minutes ELSE 1 END;
+                -- factors are in the weights: the tokens stay those of the workload
+                IF q.cache_hit_rate IS NOT NULL THEN
+                    input_weight := input_weight * (1 - q.cache_hit_rate) + cache_weight * q.cache_hit_rate;
+                    cache_weight := input_weight;
+                END IF;
+                input_weight := input_weight * q.tokenizer_factor;
+                cache_weight := cache_weight * q.tokenizer_factor;
+                output_weight := output_weight * q.tokenizer_factor * q.output_factor;
+                -- what a quotient leaves in its last digits must not cost a unit
+                need := round(tokenomics.capacity_need(minutes, minutes_each, w.span_minutes, input_weight, cache_weight, output_weight, larger, evaluate_quote.percentile)
+                              * w.peak_to_average / (capacity * ceiling)::numeric(80, 30), 15);
+                result.units_needed := trim_scale(round(need, 9));
+                result.units := CASE WHEN per_gpu THEN tokenomics.step_units(need, q.gpus_min, q.gpus_step, q.gpus_max)
+                                     ELSE coalesce(q.units, tokenomics.step_units(need, q.units_min, q.units_increment)) END;
+                load := tokenomics.serve_minutes(minutes, minutes_each, w.span_minutes, input_weight, cache_weight, output_weight, larger, result.units * capacity * ceiling);
+                spent := CASE WHEN q.price_per_unit_month IS NULL THEN result.units * unit_price * paid_hours ELSE result.units * q.price_per_unit_month * hours / month END;
+                said := said || ROW(NULL, CASE WHEN per_gpu THEN 'GPUs needed' ELSE 'units needed' END, result.units_needed, CASE WHEN per_gpu THEN 'GPUs' ELSE 'units' END,
+                                    format('%s of minutes covered%s', trim_scale(evaluate_quote.percentile),
+                                           CASE WHEN per_gpu THEN format(', utilization at most %s', trim_scale(ceiling))
+                                                ELSE format(', %s normalised tokens a minute and unit', trim_scale(capacity)) END))::tokenomics.quote_step
+                    || ROW(NULL, CASE WHEN per_gpu THEN 'GPUs paid' ELSE 'units paid' END, result.units, CASE WHEN per_gpu THEN 'GPUs' ELSE 'units' END,
+                           CASE WHEN q.units IS NOT NULL THEN 'as quoted'
+                                ELSE format('at least %s, by %s', coalesce(q.gpus_min, q.units_min), coalesce(q.gpus_step, q.units_increment)) END)::tokenomics.quote_step
+                    || ROW(NULL, 'capacity', trim_scale(result.units * capacity * ceiling), CASE WHEN per_gpu THEN 'load/min' ELSE 'normalised tokens/min' END, NULL)::tokenomics.quote_step
+                    || ROW(NULL, CASE WHEN per_gpu THEN 'cost of GPUs over the span' ELSE 'cost of units over the span' END, trim_scale(round(spent, 12)), q.currency,
+                           format('%s x %s x %s hours', result.units, trim_scale(round(unit_price, 12)), trim_scale(round(paid_hours, 4))))::tokenomics.quote_step;
+                result.achieved_utilization := trim_scale(round(load.served::numeric(100, 30) / (result.units * capacity * paid_hours * 60), 12));
+                result.idle_share := 1 - result.achieved_utilization;
+                IF per_gpu AND q.hours_per_month IS NOT NULL AND paid_hours * 60 < load.active_minutes THEN
+                    notes := array_append(notes, format('%s hours are paid, and there is work in %s', trim_scale(round(paid_hours, 4)), trim_scale(round(load.active_minutes / 60.0, 4))));
+                END IF;
+                result.shortfall_tokens := 0;
+                result.shortfall_hours := 0;
+                IF q.spillover_book IS NOT NULL THEN
+                    SELECT * INTO price FROM price_workload(w.name, q.spillover_book, q.provider, q.model, q.quoted_at, q.spillover_service_tier, q.tokenizer_factor, q.output_factor, q.cache_hit_rate);
+                    result.spillover_tokens := tokenomics.total(load.excess_tokens);
+                    result.spillover_hours := trim_scale(round(load.excess_minutes / 60.0, 6));
+                    IF price.cost IS NOT NULL AND price.currency <> q.currency THEN
+                        price.reason := format('spillover is priced in %s, the units in %s', price.currency, q.currency);
+                    END IF;
+                    IF price.reason IS NULL THEN
+                        result.spillover_cost := tokenomics.cost(price.rates, tokenomics.adjust_tokens(load.excess_tokens, q.tokenizer_factor, q.output_factor, q.cache_hit_rate));
+                        IF NOT price.is_exact THEN
+                            notes := array_append(notes, 'the spillover book has thresholds that the workload does not tell its calls apart by: their cost is approximate');
+                        END IF;
+                        curve := tokenomics.spillover_curve(minutes, minutes_each, w.span_minutes, input_weight, cache_weight, output_weight, larger, result.units * capacity * ceiling,
+                                                            spent, price.rates, q.tokenizer_factor, q.output_factor, q.cache_hit_rate);
+                        spent := spent + result.spillover_cost;
+                    ELSIF result.spillover_tokens > 0 THEN
+                        spent := NULL;
+                        result.serves := nullif(result.serves, true);
+                        result.reason := coalesce(result.reason || '; ', '') || price.reason;
+                    END IF;
+                    said := said || ROW(NULL, 'spillover', result.spillover_cost, price.currency,
+                                        format('%s tokens in %s hours, by book "%s"', result.spillover_tokens, result.spillover_hours, q.spillover_book))::tokenomics.quote_step;
+                ELSE
+                    result.shortfall_tokens := tokenomics.total(load.excess_tokens);
+                    result.shortfall_hours := trim_scale(round(load.excess_minutes / 60.0, 6));
+                    curve := CASE WHEN q.units IS NULL THEN
+                                      tokenomics.step_curve(spent / result.units, need, coalesce(q.gpus_min, q.units_min), coalesce(q.gpus_step, q.units_increment), q.gpus_max)
+                                  ELSE ROW(ARRAY[0], ARRAY[spent], ARRAY[0], q.units / nullif(need, 0))::tokenomics.cost_curve END;
+                    IF need > result.units THEN
+                        result.serves := false;
+                        result.reason := coalesce(result.reason || '; ', '') || format('%s %s are needed, %s is the most it has', result.units_needed, CASE WHEN per_gpu THEN 'GPUs' ELSE 'units' END, result.units);
+                    END IF;
+                    said := said || ROW(NULL, 'shortfall', result.shortfall_tokens, 'tokens', format('in %s hours', result.shortfall_hours))::tokenomics.quote_step;
+                END IF;
+                said := said || ROW(NULL, 'achieved utilization', result.achieved_utilization, NULL, format('of %s paid hours at the full rate', trim_scale(round(result.units * paid_hours, 4))))::tokenomics.quote_step;
+            END IF;
+        END IF;
+
+        IF spent IS NOT NULL THEN
+            -- by what is served
+            spent := trim_scale(spent);
+            served := total - coalesce(result.shortfall_tokens, 0);
+            counted := CASE WHEN result.shortfall_tokens > 0 THEN load.served_tokens ELSE w.tokens END;
+            result.cost_per_mtok := tokenomics.cost_per_mtok(spent, served);
+            result.cost_per_mtok_input := tokenomics.cost_per_mtok(spent, tokenomics.input_total(counted));
+            result.cost_per_mtok_output := tokenomics.cost_per_mtok(spent, tokenomics.output_total(counted));
+            result.cost_per_mtok_visible_output := tokenomics.cost_per_mtok(spent, tokenomics.output_total(counted) - coalesce(tokenomics.meter(counted, 'reasoning'), 0));
+            result.monthly_bill := trim_scale(round(spent::numeric(100, 30) * month / hours, 12));
+            result.cost_per_call := trim_scale(round(spent::numeric(100, 30) / (w.calls - w.calls_unreported), 12));
+            result.cost_per_turn := trim_scale(round(spent::numeric(100, 30) / w.turns, 12));
+            result.cost_per_session := trim_scale(round(spent::numeric(100, 30) / w.sessions, 12));
+            result.cost_per_mtok_converted := convert_currency(result.cost_per_mtok, result.currency, result.reporting_currency, day);
+            result.monthly_bill_converted := convert_currency(result.monthly_bill, result.currency, result.reporting_currency, day);
+            IF result.cost_per_mtok_converted IS NULL AND result.cost_per_mtok IS NOT NULL THEN
+                notes := array_append(notes, format('there is no exchange rate from %s to %s on %s', result.currency, result.reporting_currency, day));
+            END IF;
+            said := said || ROW(NULL, 'cost per million tokens', result.cost_per_mtok, result.currency, format('%s over %s tokens', trim_scale(round(spent, 12)), served))::tokenomics.quote_step
+                || ROW(NULL, 'cost per million output tokens', result.cost_per_mtok_output, result.currency, 'the whole bill; not to be added to that of input')::tokenomics.quote_step
+                || ROW(NULL, 'monthly bill', result.monthly_bill, result.currency, 'of 730 hours')::tokenomics.quote_step;
+
+            -- break-even
+            IF evaluate_quote.baseline IS NOT NULL THEN
+                IF evaluate_quote.baseline <> q.name THEN
+                    SELECT e.result AS row, e.curve INTO other FROM evaluate_quote(w.name, evaluate_quote.baseline, evaluate_quote.interactivity, evaluate_quote.ttft, evaluate_quote.percentile, evaluate_quote.baseline) e;
+                    result.baseline := evaluate_quote.baseline;
+                    other_curve := other.curve;
+                    other_currency := (other.row).currency;
+                    other_cost := tokenomics.curve_cost(other.curve, 1);
+                END IF;
+            ELSIF q.model IS NOT NULL THEN
+                SELECT * INTO price FROM price_workload(w.name, (SELECT s.book FROM setting s), q.provider, q.model, q.quoted_at, NULL, q.tokenizer_factor, q.output_factor, q.cache_hit_rate);
+                result.baseline := format('%s/%s pay-as-you-go', q.provider, q.model);
+                IF price.cost IS NOT NULL THEN
+                    other_cost := price.cost;
+                    other_currency := price.currency;
+                    other_curve := tokenomics.committed_curve(price.cost);
+                ELSE
+                    notes := array_append(notes, format('no break-even: %s', price.reason));
+                END IF;
+            END IF;
+            IF other_cost IS NULL AND evaluate_quote.baseline <> q.name THEN
+                notes := array_append(notes, format('no break-even: quote "%s" has no cost: %s', evaluate_quote.baseline, (other.row).reason));
+            END IF;
+            IF other_cost IS NOT NULL THEN
+                fx := convert_currency(1, other_currency, result.currency, day);
+                IF fx IS NULL THEN
+                    notes := array_append(notes, format('no break-even: there is no exchange rate from %s to %s on %s', other_currency, result.currency, day));
+                ELSE
+                    other_cost := other_cost * fx;
+                    other_curve.fixed := ARRAY(SELECT f * fx FROM unnest(other_curve.fixed) WITH ORDINALITY u(f, n) ORDER BY n);
+                    other_curve.slope := ARRAY(SELECT f * fx FROM unnest(other_curve.slope) WITH ORDINALITY u(f, n) ORDER BY n);
+                    IF capacity IS NOT NULL AND load.demand > 0 AND other_cost > 0 THEN
+                        result.break_even_utilization := trim_scale(round((unit_price * load.demand)::numeric(100, 30) / (capacity * 60 * other_cost), 12));
+                        said := said || ROW(NULL, 'break-even utilization', result.break_even_utilization, NULL,
+                                            format('%s an hour and unit, against %s for the same tokens by %s', trim_scale(round(unit_price, 12)), trim_scale(other_cost), result.baseline))::tokenomics.quote_step;
+                    END IF;
+                    result.break_even_volumes := '{}';
+                    FOR cross_at IN SELECT * FROM tokenomics.crossings(curve, other_curve) LOOP
+                        result.break_even_volumes := array_append(result.break_even_volumes, round(cross_at.scale * total * month / hours, 0));
+                        said := said || ROW(NULL, 'break-even volume', round(cross_at.scale * total * month / hours, 0), 'tokens/month',
+                                            format('%s times the workload: %s above%s', trim_scale(round(cross_at.scale, 12)), CASE WHEN cross_at.is_cheaper_above THEN 'cheaper' ELSE 'dearer' END,
+                                                   CASE WHEN cross_at.is_equal THEN '' ELSE ', by a step' END))::tokenomics.quote_step;
+                    END LOOP;
+                    IF cardinality(curve.from_scale) >= 1000 AND cross_at.scale > curve.until * 0.9 THEN
+                        notes := array_append(notes, format('break-even volumes are sought up to %s tokens a month', round(curve.until * total * month / hours, 0)));
+                    END IF;
+                END IF;
+            END IF;
+        END IF;
+        result.notes := notes;
+        IF result.reason IS NOT NULL THEN
+            said := said || ROW(NULL, CASE WHEN result.serves THEN 'remark' ELSE 'cannot serve' END, NULL, NULL, result.reason)::tokenomics.quote_step;
+        END IF;
+        said := said || ARRAY(SELECT ROW(NULL, 'note', NULL, NULL, n)::tokenomics.quote_step FROM unnest(notes) n);
+        steps := ARRAY(SELECT ROW(s.i, s.what, s.value, s.unit, s.how)::tokenomics.quote_step
+                       FROM unnest(said) WITH ORDINALITY s(step, what, value, unit, how, i));
+    END
+    $$;
+    COMMENT ON FUNCTION evaluate_quote(text, text, numeric, integer, numeric, text) IS
+        'what a quote costs on a workload, the steps to it, and its cost as the workload is scaled: part of compare_quotes() and explain_quote()';
+
+    CREATE OR REPLACE FUNCTION compare_quotes(
+        workload text,
+        quotes text[] DEFAULT NULL,
+        interactivity numeric DEFAULT NULL,
+        ttft integer DEFAULT NULL,
+        percentile numeric DEFAULT 1,
+        baseline text DEFAULT NULL
+    ) RETURNS SETOF tokenomics.quoted_cost
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        name text;
+        one tokenomics.quoted_cost;
+        rows tokenomics.quoted_cost[] := '{}';
+    BEGIN
+        IF NOT EXISTS (SELECT FROM workload w WHERE w.name = compare_quotes.workload) THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'undefined_object',
+                MESSAGE = format('there is no workload "%s"', compare_quotes.workload),
+                HINT = 'The workloads are: ' || coalesce((SELECT string_agg(format('"%s"', x.name), ', ' ORDER BY x.name) FROM workload x), 'none') || '.';
+        END IF;
+        FOR name IN SELECT DISTINCT n FROM unnest(coalesce(compare_quotes.quotes, ARRAY(SELECT q.name FROM quote q))) n LOOP
+            BEGIN
+                one := (SELECT e.result FROM evaluate_quote(compare_quotes.workload, name, compare_quotes.interactivity, compare_quotes.ttft, compare_quotes.percentile, compare_quotes.baseline) e);
+            EXCEPTION
+                -- absurd factors of one quote are no reason to show no other
+                WHEN numeric_value_out_of_range THEN
+                    one := NULL;
+                    one.workload := compare_quotes.workload;
+                    one.quote := name;
+                    SELECT q.vendor, q.kind, s.currency INTO one.vendor, one.kind, one.reporting_currency FROM quote q, setting s WHERE q.name = one.quote;
+                    one.reason := 'its figures are out of range: ' || SQLERRM;
+                    one.notes := '{}';
+            END;
+            rows := array_append(rows, one);
+        END LOOP;
+        FOR one IN
+            SELECT r.* FROM unnest(rows) r
+            ORDER BY CASE WHEN r.serves THEN 1 WHEN r.serves IS NULL THEN 2 ELSE 3 END, r.cost_per_mtok_converted, r.quote
+        LOOP
+            one.rank := (SELECT 1 + count(*) FROM unnest(rows) r
+                         WHERE (CASE WHEN r.serves THEN 1 WHEN r.serves IS NULL THEN 2 ELSE 3 END, coalesce(r.cost_per_mtok_converted, 'infinity'))
+                             < (CASE WHEN one.serves THEN 1 WHEN one.serves IS NULL THEN 2 ELSE 3 END, coalesce(one.cost_per_mtok_converted, 'infinity')));
+            RETURN NEXT one;
+        END LOOP;
+    END
+    $$;
+    COMMENT ON FUNCTION compare_quotes(text, text[], numeric, integer, numeric, text) IS
+        'what quotes (NULL: all) cost on a workload, the best first: at an interactivity (tokens per second and user) and time to the first token (ms), covering a share of its minutes (percentile; 1: the peak), against a baseline: a quote, or NULL: the pay-as-you-go price of the same model';
+
+    CREATE OR REPLACE FUNCTION explain_quote(
+        quote text,
+        workload text,
+        interactivity numeric DEFAULT NULL,
+        ttft integer DEFAULT NULL,
+        percentile numeric DEFAULT 1,
+        baseline text DEFAULT NULL
+    ) RETURNS SETOF tokenomics.quote_step
+        LANGUAGE sql STABLE SET search_path FROM CURRENT
+    AS $$
+        SELECT s.* FROM evaluate_quote(workload, quote, interactivity, ttft, percentile, baseline) e, unnest(e.steps) s ORDER BY s.step
+    $$;
+    COMMENT ON FUNCTION explain_quote(text, text, numeric, integer, numeric, text) IS 'how compare_quotes() comes to the cost of a quote on a workload, step by step';
+
+    CREATE OR REPLACE FUNCTION quote_comparison_between(
+        from_at timestamptz DEFAULT NULL,
+        to_at timestamptz DEFAULT NULL,
+        zone text DEFAULT NULL
+    ) RETURNS TABLE (
+        workload text,
+        quote text,
+        vendor text,
+        kind text,
+        rank bigint,
+        serves boolean,
+        reason text,
+        notes text[],
+        currency text,
+        cost_per_mtok numeric,
+        cost_per_mtok_input numeric,
+        cost_per_mtok_output numeric,
+        cost_per_mtok_visible_output numeric,
+        monthly_bill numeric,
+        cost_per_call numeric,
+        cost_per_turn numeric,
+        cost_per_session numeric,
+        interactivity numeric,
+        units_needed numeric,
+        units numeric,
+        shortfall_tokens bigint,
+        shortfall_hours numeric,
+        spillover_tokens bigint,
+        spillover_hours numeric,
+        spillover_cost numeric,
+        achieved_utilization numeric,
+        idle_share numeric,
+        baseline text,
+        break_even_volumes numeric[],
+        break_even_utilization numeric,
+        reporting_currency text,
+        cost_per_mtok_converted numeric,
+        monthly_bill_converted numeric
+    )
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    #variable_conflict use_column
+    BEGIN
+        RETURN QUERY
+        SELECT c.* FROM workload w,
+             LATERAL compare_quotes(w.name, ARRAY(SELECT q.name FROM quote q WHERE q.quoted_at >= coalesce(quote_comparison_between.from_at, '-infinity') AND q.quoted_at < coalesce(quote_comparison_between.to_at, 'infinity'))) c
+        WHERE quote_comparison_between.zone IS NULL OR w.zone = quote_comparison_between.zone
+        ORDER BY w.name, c.rank, c.quote;
+    END
+    $$;
+    COMMENT ON FUNCTION quote_comparison_between(timestamptz, timestamptz, text) IS
+        'the rows of quote_comparison of quotes made from from_at up to, not including, to_at; NULL: no limit; of workloads of a zone; NULL: of any';
+    CREATE OR REPLACE VIEW quote_comparison WITH (security_invoker = true) AS SELECT * FROM quote_comparison_between();
+    COMMENT ON VIEW quote_comparison IS 'tokenomics: every quote on every workload, the best first, at its cheapest operating point and covering the peak minute';
+    FOR col IN SELECT a.attname, col_description(a.attrelid, a.attnum) AS description
+               FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid WHERE t.oid = 'tokenomics.quoted_cost'::regtype AND a.attnum > 0 LOOP
+        EXECUTE format('COMMENT ON COLUMN quote_comparison.%I IS %L', col.attname, col.description);
+    END LOOP;
+END
+$procedure$
+;
 CREATE OR REPLACE PROCEDURE tokenomics.install_value()
  LANGUAGE plpgsql
 AS $procedure$
@@ -5625,6 +6798,10 @@ BEGIN
         CONSTRAINT budget_tokens_priced CHECK (planned_tokens IS NULL OR planned_rates IS NULL OR tokenomics.cost(planned_rates, planned_tokens) IS NOT NULL),
         CONSTRAINT budget_thresholds_positive
             CHECK (0 < ALL (alert_at) AND 0 < ALL (alert_forecast_at) AND alert_cost_per_mtok > 0 AND alert_reasoning_per_call > 0),
+        -- one that nothing can cross would be silent for ever
+        CONSTRAINT budget_thresholds_finite
+            CHECK (array_position(alert_at, NULL) IS NULL AND array_position(alert_forecast_at, NULL) IS NULL
+                   AND 'infinity' > ALL (alert_at) AND 'infinity' > ALL (alert_forecast_at) AND alert_cost_per_mtok < 'infinity' AND alert_reasoning_per_call < 'infinity'),
         CONSTRAINT budget_periods_apart EXCLUDE USING gist (name WITH =, daterange(period_start, period_end) WITH &&) WHERE (upper_inf(recorded))
     );
     COMMENT ON TABLE budget IS 'tokenomics: what may be spent in months, on what; every version is kept, the one with no end of "recorded" counts; filled by set_budget()';
@@ -5725,6 +6902,13 @@ BEGIN
                 ERRCODE = 'null_value_not_allowed',
                 MESSAGE = 'a budget has a name and a first day';
         END IF;
+        IF set_budget.amount IS NOT NULL AND set_budget.dimension NOT IN ('team', 'project')
+           AND NOT EXISTS (SELECT FROM dimension d WHERE d.name = set_budget.dimension) THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('there is no dimension "%s"', set_budget.dimension),
+                HINT = 'The dimensions are team, project and those of table "dimension".';
+        END IF;
         -- one at a time, so that each closes the one before
         LOCK TABLE budget IN SHARE ROW EXCLUSIVE MODE;
         known := clock_timestamp();
@@ -5779,7 +6963,8 @@ BEGIN
                (l.period AT TIME ZONE in_zone)::date, g.is_day, l.currency, sum(l.effective_cost), sum(l.contracted_cost),
                tokenomics.sum(l.tokens) FILTER (WHERE l.contracted_cost IS NOT NULL), sum(l.calls)::bigint,
                coalesce(sum(tokenomics.total(l.tokens)) FILTER (WHERE l.unpriced IS NOT NULL), 0)::bigint
-        FROM (SELECT DISTINCT b.dimension FROM budget b WHERE upper_inf(b.recorded)) d,
+        FROM (SELECT DISTINCT b.dimension FROM budget b
+              WHERE upper_inf(b.recorded) AND (b.dimension IS NULL OR b.dimension IN ('team', 'project', (SELECT x.name FROM dimension x WHERE x.name = b.dimension)))) d,
              (VALUES (true, 'day', days_from::timestamp AT TIME ZONE in_zone, as_of),
                      (false, 'month', first_day::timestamp AT TIME ZONE in_zone, least(as_of, days_from::timestamp AT TIME ZONE in_zone))) g(is_day, grain, first, behind),
              LATERAL spend_lines(g.grain, g.first, g.behind, in_zone, d.dimension) l
@@ -5836,15 +7021,20 @@ BEGIN
     BEGIN
         RETURN QUERY
         WITH wanted AS MATERIALIZED (
-            SELECT b.*, row_number() OVER (ORDER BY b.period_start, b.name)::integer AS n, b.period_start <= today AND today < b.period_end AS is_running
+            SELECT b.*, row_number() OVER (ORDER BY b.period_start, b.name)::integer AS n, b.period_start <= today AND today < b.period_end AS is_running,
+                   -- of a dimension that was dropped nothing is known
+                   b.dimension IS NULL OR b.dimension IN ('team', 'project') OR EXISTS (SELECT FROM dimension x WHERE x.name = b.dimension) AS is_known
             FROM budget b WHERE upper_inf(b.recorded)
         ), spent AS MATERIALIZED (
             SELECT s.*, CASE WHEN s.is_day THEN 'day' ELSE 'month' END AS grain
             FROM budget_spend(as_of, (SELECT min(w.period_start) FROM wanted w)) s
         ), rate AS MATERIALIZED (
-            SELECT s.currency, c.currency AS in_currency, s.grain, s.day, r.rate, r.is_inverse
+            -- a month that is over has the rate that it keeps, where there is one: else
+            -- what was spent in it would change when it is read by months
+            SELECT s.currency, c.currency AS in_currency, s.grain, s.day, coalesce(m.rate, r.rate) AS rate, CASE WHEN m.rate IS NULL THEN r.is_inverse ELSE m.is_inverse END AS is_inverse
             FROM (SELECT DISTINCT s.currency, s.grain, s.day FROM spent s) s JOIN (SELECT DISTINCT w.currency FROM wanted w) c ON c.currency <> s.currency,
-                 LATERAL exchange_rate(s.currency, c.currency, s.day, s.grain) r
+                 LATERAL exchange_rate(s.currency, c.currency, s.day, s.grain) r,
+                 LATERAL exchange_rate(s.currency, c.currency, CASE WHEN s.day < date_trunc('month', today::timestamp) THEN s.day END, 'month') m
         ), line AS MATERIALIZED (
             -- what is converted is, as convert_currency() does, and what cannot be is seen
             SELECT array_agg(ROW(s.dimension, s.owner, s.provider, s.model, c.currency, s.day, s.is_day, x.cost, x.usage_cost,
@@ -5859,7 +7049,9 @@ BEGIN
                  line l, tokenomics.budget_totals(w.scopes, coalesce(l.lines, '{}'), today) t
         ), profiled AS MATERIALIZED (
             -- each function once for a budget, not wherever its value is named
-            SELECT w.*, t.actual, t.is_lost, t.usage_cost, t.tokens AS used, t.calls, t.unpriced_tokens, t.amounts, t.first_day,
+            -- where an amount is lost, the cost of the others is no cost of all tokens
+            SELECT w.*, CASE WHEN w.is_known THEN t.actual END AS actual, t.is_lost, CASE WHEN w.is_known AND NOT t.is_lost THEN t.usage_cost END AS usage_cost, t.tokens AS used,
+                   CASE WHEN w.is_known THEN t.calls END AS calls, CASE WHEN w.is_known THEN t.unpriced_tokens END AS unpriced_tokens, t.amounts, t.first_day,
                    tokenomics.weekday_profile(t.amounts, t.first_day) AS profile,
                    CASE WHEN w.planned_tokens IS NOT NULL AND w.planned_rates IS NOT NULL THEN tokenomics.cost(w.planned_rates, w.planned_tokens) ELSE w.amount END AS planned_usage
             FROM wanted w JOIN total t ON t.n = w.n
@@ -5890,18 +7082,20 @@ BEGIN
                CASE WHEN p.is_running THEN
                    CASE WHEN p.actual >= p.amount THEN today
                         ELSE tokenomics.projected_exhaustion(p.amount - p.actual - p.rest_of_today, p.profile, today + 1, p.period_end) END END,
-               p.calls, tokenomics.total(p.used),
+               p.calls, CASE WHEN p.is_known THEN tokenomics.total(p.used) END,
                tokenomics.cost_per_mtok(p.usage_cost, tokenomics.total(p.used)),
                tokenomics.cost_per_mtok(CASE WHEN p.planned_tokens IS NOT NULL THEN p.planned_usage END, tokenomics.total(p.planned_tokens)),
                trim_scale(round(tokenomics.meter(p.used, 'reasoning')::numeric / nullif(p.calls, 0), 12)),
                p.unpriced_tokens,
                nullif(concat_ws('; ',
+                   CASE WHEN NOT p.is_known THEN format('there is no dimension "%s"', p.dimension) END,
                    CASE WHEN p.is_lost THEN 'some amounts have no exchange rate' END,
                    CASE WHEN p.unpriced_tokens > 0 THEN 'some tokens have no price' END,
-                   CASE WHEN p.is_running AND p.amounts IS NULL THEN 'nothing was spent before: due by days alike, no forecast'
+                   CASE WHEN NOT p.is_known THEN NULL
+                        WHEN p.is_running AND p.amounts IS NULL THEN 'nothing was spent before: due by days alike, no forecast'
                         WHEN p.is_running AND cardinality(p.amounts) < 14 THEN 'less than two weeks to forecast from' END,
                    CASE WHEN p.period_start > today THEN 'not begun' END,
-                   CASE WHEN (p.planned_tokens IS NOT NULL OR p.planned_rates IS NOT NULL) AND v.price_variance IS NULL THEN 'a meter that was used has no planned rate' END), '')
+                   CASE WHEN (p.planned_tokens IS NOT NULL OR p.planned_rates IS NOT NULL) AND v.price_variance IS NULL AND p.usage_cost IS NOT NULL THEN 'a meter that was used has no planned rate' END), '')
         FROM phased p,
              LATERAL tokenomics.budget_variance(p.usage_cost, p.used, p.due_usage, p.planned_tokens, p.planned_rates, p.amount) v,
              LATERAL (SELECT round(p.actual + p.rest_of_today + p.expected::numeric, 2) AS forecast,
@@ -6016,7 +7210,8 @@ BEGIN
         RETURN QUERY
         SELECT (l.period AT TIME ZONE in_zone)::date, d.dimension, o.owner, l.provider, l.model, l.currency,
                sum(l.calls)::bigint, sum(tokenomics.total(l.tokens))::bigint, sum(l.effective_cost)
-        FROM (SELECT DISTINCT b.dimension FROM budget b WHERE upper_inf(b.recorded)) d,
+        FROM (SELECT DISTINCT b.dimension FROM budget b
+              WHERE upper_inf(b.recorded) AND (b.dimension IS NULL OR b.dimension IN ('team', 'project', (SELECT x.name FROM dimension x WHERE x.name = b.dimension)))) d,
              LATERAL spend_lines('month', from_at, to_at, in_zone, d.dimension) l,
              LATERAL (SELECT CASE WHEN d.dimension IS NOT NULL THEN coalesce(l.label, 'unallocated') END AS owner) o
         WHERE NOT EXISTS (
@@ -6051,6 +7246,13 @@ BEGIN
         changed record;
         n bigint := 0;
     BEGIN
+        -- no time has no budgets, and would clear all that stand
+        IF as_of IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'null_value_not_allowed',
+                MESSAGE = 'budgets are checked at a time',
+                HINT = 'Without an argument it is now.';
+        END IF;
         -- one at a time: who comes second sees what the first has found
         PERFORM pg_advisory_xact_lock(hashtextextended('tokenomics check_budgets', 'budget_alert'::regclass::oid::bigint));
         FOR changed IN
@@ -6220,9 +7422,12 @@ BEGIN
             (SELECT '- **Alerts**: ' || string_agg(a.said, ', ' ORDER BY a.place) FILTER (WHERE a.place <= 5) || CASE WHEN count(*) > 5 THEN format(', and %s more', count(*) - 5) ELSE '' END || '.'
              FROM (SELECT x.place, format('%s %s', tokenomics.report_text(x.a ->> 'name'), tokenomics.report_alert(x.a)) AS said
                    FROM jsonb_array_elements(report -> 'alerts') WITH ORDINALITY x(a, place)) a),
-            (SELECT '- **What is coming**: ' || string_agg(format('%s %s (%s to %s)', to_char((r.r ->> 'month')::date, 'FMMonth'), tokenomics.report_amount((r.r ->> 'spend')::numeric, unit, 0),
-                        tokenomics.report_amount((r.r ->> 'spend_lower')::numeric, unit, 0), tokenomics.report_amount((r.r ->> 'spend_upper')::numeric, unit, 0)), ', ' ORDER BY r.n) || ' for the calls alone.'
-             FROM jsonb_array_elements(report -> 'forecast') WITH ORDINALITY r(r, n)),
+            (SELECT '- **What is coming**: ' || string_agg(CASE WHEN r.r ->> 'spend' IS NULL THEN format('%s is not known', f.month)
+                        ELSE format('%s %s', f.month, tokenomics.report_amount((r.r ->> 'spend')::numeric, unit, 0)) END
+                    || CASE WHEN num_nulls(r.r ->> 'spend_lower', r.r ->> 'spend_upper') = 0 THEN format(' (%s to %s)', tokenomics.report_amount((r.r ->> 'spend_lower')::numeric, unit, 0), tokenomics.report_amount((r.r ->> 'spend_upper')::numeric, unit, 0)) ELSE '' END, ', ' ORDER BY r.n) || ' for the calls alone.'
+             FROM jsonb_array_elements(report -> 'forecast') WITH ORDINALITY r(r, n),
+                  -- of a month that has begun only the days to come are forecast
+                  LATERAL (SELECT to_char((r.r ->> 'month')::date, CASE WHEN extract(day FROM (r.r ->> 'month')::date) > 1 THEN '"the rest of "FMMonth' ELSE 'FMMonth' END) AS month) f),
             '- **What needs a look**: ' || coalesce(nullif(concat_ws('; ',
                 CASE WHEN (report ->> 'unpriced_tokens')::numeric > 0 THEN format('%s tokens without a price, in no amount', tokenomics.report_amount((report ->> 'unpriced_tokens')::numeric, NULL, 0)) END,
                 (SELECT string_agg(format('%s of %s/%s billed and not explained', tokenomics.report_amount((r.r ->> 'residual')::numeric, r.r ->> 'currency', 2, true), tokenomics.report_text(r.r ->> 'provider'), tokenomics.report_text(r.r ->> 'model')), '; ' ORDER BY r.n)
@@ -6305,7 +7510,7 @@ BEGIN
     said := said || '## What is coming'::text
         || coalesce(tokenomics.report_table('{"Month","Tokens:","Spend:","At least:","At most:"}',
             (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'forecast') WITH ORDINALITY r(r, n),
-                    LATERAL (VALUES (1, to_char((r.r ->> 'month')::date, 'FMMonth YYYY')), (2, tokenomics.report_amount((r.r ->> 'tokens')::numeric, NULL, 0)), (3, tokenomics.report_amount((r.r ->> 'spend')::numeric, unit)),
+                    LATERAL (VALUES (1, to_char((r.r ->> 'month')::date, CASE WHEN extract(day FROM (r.r ->> 'month')::date) > 1 THEN '"The rest of "FMMonth YYYY' ELSE 'FMMonth YYYY' END)), (2, tokenomics.report_amount((r.r ->> 'tokens')::numeric, NULL, 0)), (3, tokenomics.report_amount((r.r ->> 'spend')::numeric, unit)),
                                     (4, tokenomics.report_amount((r.r ->> 'spend_lower')::numeric, unit)), (5, tokenomics.report_amount((r.r ->> 'spend_upper')::numeric, unit))) x(n, c))), 'There is not enough history to forecast from.')
         || (SELECT 'Of the forecast: ' || string_agg(tokenomics.report_text(n.said), '; ' ORDER BY n.said) || '.'
             FROM (SELECT DISTINCT x.said FROM jsonb_array_elements(report -> 'forecast') r(r), unnest(ARRAY[r.r ->> 'note', 'without a price: ' || (r.r ->> 'unpriced')]) x(said) WHERE x.said IS NOT NULL) n)
@@ -6586,9 +7791,12 @@ BEGIN
 
         SELECT sum(tokenomics.total(l.tokens)) AS tokens, sum(tokenomics.total(l.tokens)) FILTER (WHERE l.label IS NULL) AS unowned INTO trend
         FROM spend_lines('month', begins, ends, in_zone, 'team') l;
+        -- where a token lacks, it is not all of them: never rounded up to 100 %
         RETURN report || jsonb_build_object('coverage', to_jsonb(array_remove(ARRAY[
-            format('%s of the month''s tokens have a price.', tokenomics.report_percent(1 - coalesce((report ->> 'unpriced_tokens')::numeric / nullif(trend.tokens, 0), 0))),
-            format('%s of them belong to a team.', tokenomics.report_percent(1 - coalesce(trend.unowned / nullif(trend.tokens, 0), 0))),
+            (SELECT format('%s of the month''s tokens have a price.', tokenomics.report_percent(CASE WHEN share < 1 THEN least(share, 0.999) ELSE share END))
+             FROM (SELECT 1 - coalesce((report ->> 'unpriced_tokens')::numeric / nullif(trend.tokens, 0), 0)) s(share)),
+            (SELECT format('%s of them belong to a team.', tokenomics.report_percent(CASE WHEN share < 1 THEN least(share, 0.999) ELSE share END))
+             FROM (SELECT 1 - coalesce(trend.unowned / nullif(trend.tokens, 0), 0)) s(share)),
             CASE WHEN report -> 'unit_price' ->> 'coverage' IS NOT NULL THEN
                 format('%s of the cost of the calls is of items that were there in the month compared with, too: that is what the real price is of.', tokenomics.report_percent((report -> 'unit_price' ->> 'coverage')::numeric)) END,
             CASE WHEN report ->> 'lacks_rate' IS NOT NULL THEN format('Amounts in %s have no exchange rate, and are left out.', report ->> 'lacks_rate') END], NULL)));
@@ -6675,6 +7883,7 @@ BEGIN
         install_schema text := (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = 'report'::regclass);
         command text;
         job bigint;
+        shell_word text[];
     BEGIN
         IF schedule_reports.day NOT BETWEEN 1 AND 28 OR schedule_reports.hour NOT BETWEEN 0 AND 23
             OR schedule_reports.day IS NULL OR schedule_reports.hour IS NULL THEN
@@ -6689,7 +7898,10 @@ BEGIN
             RAISE NOTICE USING
                 MESSAGE = 'pg_cron is not in this database: put the line that this returns into a crontab',
                 HINT = 'It runs every quarter of an hour, and publishes once a month.';
-            RETURN format('*/15 * * * * psql -X -d %s -c "%s"', quote_ident(current_database()), replace(command, '"', '\"'));
+            -- as the shell reads it between quotes, and cron a percent sign
+            SELECT array_agg(replace(regexp_replace(w, '(["\\$`])', '\\\1', 'g'), '%', '\%') ORDER BY n) INTO shell_word
+            FROM unnest(ARRAY[current_database(), command]) WITH ORDINALITY u(w, n);
+            RETURN format(CASE WHEN current_database() ~ '^\w+$' THEN '*/15 * * * * psql -X -d %s -c "%s"' ELSE '*/15 * * * * psql -X -d "%s" -c "%s"' END, shell_word[1], shell_word[2]);
         END IF;
         -- by the clock of the server, which is GMT: the function looks at the local time itself
         EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job USING format('tokenomics report of %s', install_schema), '*/15 * * * *', command;
@@ -6837,7 +8049,7 @@ CREATE FUNCTION tokenomics.retired(OUT step integer, OUT kind text, OUT object t
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
- VALUES (1,'function'::text,'bill_contributions(tstzrange[], boolean, integer[], text, text, text, text[])'::text,'e26bb833e8333d92'::text,NULL::text), (2,'function'::text,'bill_growth_of(timestamp with time zone, timestamp with time zone, text, text, text)'::text,'30938d8860fb35bf'::text,NULL::text), (3,'function'::text,'driver_effects_of(tstzrange[], boolean, integer[], text, tokenomics.demand_factors[])'::text,'cee6e40500dce800'::text,NULL::text), (4,'function'::text,'spend_lines_of(text, timestamp with time zone, timestamp with time zone, text, text, timestamp with time zone[], tokenomics.ledger[])'::text,'b93cbbe5fefeae77'::text,NULL::text);
+ VALUES (1,'function'::text,'bill_contributions(tstzrange[], boolean, integer[], text, text, text, text[])'::text,'e26bb833e8333d92'::text,NULL::text), (2,'function'::text,'bill_growth_of(timestamp with time zone, timestamp with time zone, text, text, text)'::text,'30938d8860fb35bf'::text,NULL::text), (3,'function'::text,'driver_effects_of(tstzrange[], boolean, integer[], text, tokenomics.demand_factors[])'::text,'cee6e40500dce800'::text,NULL::text), (4,'function'::text,'spend_lines_of(text, timestamp with time zone, timestamp with time zone, text, text, timestamp with time zone[], tokenomics.ledger[])'::text,'b93cbbe5fefeae77'::text,NULL::text), (5,'constraint'::text,'budget.budget_thresholds_finite'::text,NULL::text,'CHECK (((array_position(alert_at, NULL::numeric) IS NULL) AND (array_position(alert_forecast_at, NULL::numeric) IS NULL) AND (''Infinity''::numeric > ALL (alert_at)) AND (''Infinity''::numeric > ALL (alert_forecast_at)) AND (alert_cost_per_mtok < ''Infinity''::numeric) AND (alert_reasoning_per_call < ''Infinity''::numeric)))'::text), (6,'constraint'::text,'quote.quote_provisioned_units_on_offer'::text,'CHECK (((units >= units_min) AND (mod((units - units_min), units_increment) = (0)::numeric)))'::text,'CHECK (((units >= units_min) AND (mod((units - units_min), NULLIF(units_increment, (0)::numeric)) = (0)::numeric)))'::text);
 END
 ;
 COMMENT ON FUNCTION tokenomics.retired() IS 'part of install(): what released versions made otherwise in an install, or this one makes no more';

@@ -10,7 +10,7 @@ SET extra_float_digits = 0;
 CREATE TABLE measured AS
 SELECT g AS id, (SELECT array_agg((g * 7919 % 1009 + k)::numeric) FROM generate_series(1, 40) k) AS measures
 FROM generate_series(1, 300) g;
-SELECT count(*) FILTER (WHERE f) AS on_frontier, count(*) AS of FROM (SELECT on_frontier(VARIADIC measures) OVER () f FROM measured) x;
+SELECT count(*) FILTER (WHERE f) AS on_frontier, count(*) AS of FROM (SELECT pareto(VARIADIC measures) OVER () f FROM measured) x;
 SELECT array_agg(DISTINCT d) AS dominating FROM (SELECT dominated_by(id::text, VARIADIC measures) OVER () d FROM measured) x;
 SELECT id FROM measured ORDER BY measures DESC LIMIT 1;
 DROP TABLE measured;

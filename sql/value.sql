@@ -7,14 +7,14 @@ SET search_path = worth, tokenomics, public;
 SET timezone = 'UTC';
 
 -- e and d are equal: neither dominates; what is not known is not compared
-SELECT l, on_frontier(a, b) OVER (), dominated_by(l, a, b) OVER ()
+SELECT l, pareto(a, b) OVER (), dominated_by(l, a, b) OVER ()
 FROM (VALUES ('a', 3, 1), ('b', 2, 2), ('c', 2, 1), ('d', 1, 3), ('e', 1, 3), ('f', NULL, 9), ('g', 1, 1), ('h', 'NaN'::numeric, 9)) v(l, a, b);
-SELECT l, on_frontier(VARIADIC m) OVER (PARTITION BY p), dominated_by(l, VARIADIC m) OVER (PARTITION BY p)
+SELECT l, pareto(VARIADIC m) OVER (PARTITION BY p), dominated_by(l, VARIADIC m) OVER (PARTITION BY p)
 FROM (VALUES (1, 'a', '{1}'::numeric[]), (1, 'b', '{2}'), (2, 'c', '{1}')) v(p, l, m);
-SELECT on_frontier(1.0) OVER () FROM generate_series(1, 0);
-SELECT on_frontier(VARIADIC m) OVER () FROM (VALUES ('{1,2}'::numeric[]), ('{1}')) v(m);
-SELECT on_frontier(VARIADIC '{}'::numeric[]) OVER ();
-SELECT on_frontier(VARIADIC NULL::numeric[]) OVER ();
+SELECT pareto(1.0) OVER () FROM generate_series(1, 0);
+SELECT pareto(VARIADIC m) OVER () FROM (VALUES ('{1,2}'::numeric[]), ('{1}')) v(m);
+SELECT pareto(VARIADIC '{}'::numeric[]) OVER ();
+SELECT pareto(VARIADIC NULL::numeric[]) OVER ();
 
 -- 100 tokens after the first in 2 seconds
 SELECT interactivity(101, 500, 2500), interactivity(1, 500, 2500), interactivity(101, 500, 500), interactivity(NULL, 1, 2);

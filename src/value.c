@@ -226,7 +226,7 @@ dominator_of_row(WindowObject window, int argno)
 	return frontier->dominator[WinGetCurrentPosition(window)];
 }
 
-/* on_frontier(VARIADIC measures) OVER () */
+/* pareto(VARIADIC measures) OVER () */
 Datum
 on_frontier(PG_FUNCTION_ARGS)
 {

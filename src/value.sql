@@ -1,9 +1,9 @@
 -- What a token is worth: quality, speed and cost side by side, a frontier of
 -- what is worth buying, cost per success, and the margin of who resells tokens.
 
-CREATE FUNCTION on_frontier(VARIADIC measures numeric[]) RETURNS boolean
-    AS 'MODULE_PATHNAME' LANGUAGE C WINDOW IMMUTABLE;
-COMMENT ON FUNCTION on_frontier(numeric[]) IS
+CREATE FUNCTION pareto(VARIADIC measures numeric[]) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'on_frontier' LANGUAGE C WINDOW IMMUTABLE;
+COMMENT ON FUNCTION pareto(numeric[]) IS
     'window function: whether no row of the partition is at least as good by every measure and better by one (the Pareto frontier); more is better: negate a cost; NULL where a measure is not known';
 
 CREATE FUNCTION dominated_by(label text, VARIADIC measures numeric[]) RETURNS text
@@ -277,7 +277,7 @@ BEGIN
                reporting, m.per_mtok,
                tokenomics.cost_per_mtok(m.cost, tokenomics.output_total(m.tokens) - coalesce(tokenomics.meter(m.tokens, 'reasoning'), 0)),
                coalesce(m.timed_calls, 0), m.median, m.slow, m.first_answer,
-               tokenomics.on_frontier(m.score, m.speed, - m.per_mtok) OVER w,
+               tokenomics.pareto(m.score, m.speed, - m.per_mtok) OVER w,
                tokenomics.dominated_by(m.provider || '/' || m.model, m.score, m.speed, - m.per_mtok) OVER w
         FROM measured m
         WINDOW w AS (PARTITION BY m.month, m.task, m.version ORDER BY m.provider, m.model ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)

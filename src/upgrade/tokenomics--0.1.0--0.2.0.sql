@@ -3,6 +3,7 @@
 
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+DROP FUNCTION tokenomics.on_frontier(numeric[]);
 CREATE FUNCTION tokenomics.hour_of_week(tokenomics.demand_profile, side text, OUT dow integer, OUT hour integer, OUT minutes bigint, OUT active_minutes bigint, OUT mean double precision, OUT p50 bigint, OUT p95 bigint, OUT p99 bigint, OUT max bigint)
  RETURNS SETOF record
  LANGUAGE c
@@ -6190,6 +6191,13 @@ BEGIN
 END
 $procedure$
 ;
+CREATE FUNCTION tokenomics.pareto(VARIADIC measures numeric[])
+ RETURNS boolean
+ LANGUAGE c
+ WINDOW IMMUTABLE
+AS 'MODULE_PATHNAME', $function$on_frontier$function$
+;
+COMMENT ON FUNCTION tokenomics.pareto(numeric[]) IS 'window function: whether no row of the partition is at least as good by every measure and better by one (the Pareto frontier); more is better: negate a cost; NULL where a measure is not known';
 CREATE OR REPLACE PROCEDURE tokenomics.install_value()
  LANGUAGE plpgsql
 AS $procedure$
@@ -6436,7 +6444,7 @@ BEGIN
                reporting, m.per_mtok,
                tokenomics.cost_per_mtok(m.cost, tokenomics.output_total(m.tokens) - coalesce(tokenomics.meter(m.tokens, 'reasoning'), 0)),
                coalesce(m.timed_calls, 0), m.median, m.slow, m.first_answer,
-               tokenomics.on_frontier(m.score, m.speed, - m.per_mtok) OVER w,
+               tokenomics.pareto(m.score, m.speed, - m.per_mtok) OVER w,
                tokenomics.dominated_by(m.provider || '/' || m.model, m.score, m.speed, - m.per_mtok) OVER w
         FROM measured m
         WINDOW w AS (PARTITION BY m.month, m.task, m.version ORDER BY m.provider, m.model ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)

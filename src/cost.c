@@ -15,7 +15,7 @@
  *	  The row with the highest threshold that the call's input exceeds prices
  *	  the whole call, or each slice is priced at its own row.
  *
- * cost_by_name() makes no numeric and allocates nothing.
+ * tokens_cost() and cost_by_name() make no numeric and allocate nothing.
  *
  *-------------------------------------------------------------------------
  */
@@ -889,7 +889,7 @@ remember_row(const PriceBook *book, PriceMemo *memo, const Call *call, const Pri
 	uint32		scratch[FEW_ROWS];
 	RowSet		set;
 	MeterSet	basis;
-	unsigned	__int128 rates = 4; /* so that no sum of counts is out of range */
+	unsigned	__int128 rates = 4; /* nor is a sum of counts out of range */
 
 	memo->row = NO_ROW;
 	memo->usual_count = 0;
@@ -1150,7 +1150,7 @@ typedef struct CallArguments
 	const PriceBook *book;
 	ModelName  *name;
 	Call		call;
-	TokenCounts counts;
+	TokenCounts counts;			/* not read by call_arguments() */
 } CallArguments;
 
 /* Reads them; false where one of them is NULL. */
@@ -1173,7 +1173,6 @@ call_arguments(FunctionCallInfo fcinfo, CallArguments *args)
 	args->book = price_book_arg(fcinfo, 0, &state->fetched);
 	provider = packed_bytes(PG_GETARG_DATUM(1));
 	model = packed_bytes(PG_GETARG_DATUM(2));
-	token_counts_read(PG_GETARG_DATUM(4), &args->counts);
 	args->call.at = PG_GETARG_TIMESTAMPTZ(3);
 	args->call.counts = &args->counts;
 	args->call.service_tier = "standard";
@@ -1190,12 +1189,31 @@ call_arguments(FunctionCallInfo fcinfo, CallArguments *args)
 	return true;
 }
 
+/* What the call in the arguments costs; false where it has no cost. */
+static pg_attribute_always_inline bool
+cost_arguments(FunctionCallInfo fcinfo, bool list_cost, Money *cost)
+{
+	CallArguments args;
+	CallCost	result;
+	Bytes		tier;
+
+	if (!call_arguments(fcinfo, &args))
+		return false;
+	tier.data = args.call.service_tier;
+	tier.len = args.call.service_tier_len;
+	result = tokens_cost(args.book, args.name, args.call.at, tier, PG_GETARG_DATUM(4),
+						 list_cost && args.book->n_layers > 1);
+	*cost = result.cost;
+	return result.unpriced == PRICED;
+}
+
 /* Prices the call in the arguments; false where one of them is NULL. */
 static bool
 price_arguments(FunctionCallInfo fcinfo, CallArguments *args, PricedCall *priced)
 {
 	if (!call_arguments(fcinfo, args))
 		return false;
+	token_counts_read(PG_GETARG_DATUM(4), &args->counts);
 	price_call(args->book, args->name, &args->call, priced);
 	return true;
 }
@@ -1203,29 +1221,21 @@ price_arguments(FunctionCallInfo fcinfo, CallArguments *args, PricedCall *priced
 Datum
 price_book_cost(PG_FUNCTION_ARGS)
 {
-	CallArguments args;
-	CallCost	result;
+	Money		cost;
 
-	if (!call_arguments(fcinfo, &args))
+	if (!cost_arguments(fcinfo, false, &cost))
 		PG_RETURN_NULL();
-	result = cost_by_name(args.book, args.name, &args.call, false);
-	if (result.unpriced != PRICED)
-		PG_RETURN_NULL();
-	PG_RETURN_NUMERIC(money_to_numeric(result.cost));
+	PG_RETURN_NUMERIC(money_to_numeric(cost));
 }
 
 Datum
 price_book_list_cost(PG_FUNCTION_ARGS)
 {
-	CallArguments args;
-	CallCost	result;
+	Money		cost;
 
-	if (!call_arguments(fcinfo, &args))
+	if (!cost_arguments(fcinfo, true, &cost))
 		PG_RETURN_NULL();
-	result = cost_by_name(args.book, args.name, &args.call, args.book->n_layers > 1);
-	if (result.unpriced != PRICED)
-		PG_RETURN_NULL();
-	PG_RETURN_NUMERIC(money_to_numeric(result.cost));
+	PG_RETURN_NUMERIC(money_to_numeric(cost));
 }
 
 /* 1 - cost / list cost: NULL where there is nothing to save from. */
@@ -1292,6 +1302,7 @@ price_book_price_row(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(6) || !call_arguments(fcinfo, &args))
 		PG_RETURN_NULL();
+	token_counts_read(PG_GETARG_DATUM(4), &args.counts);
 	price_band(args.book, args.name, &args.call, PG_GETARG_INT64(6), false, &band);
 	if (band.row == NULL)
 		PG_RETURN_NULL();

@@ -165,7 +165,7 @@ sub cells { my @rows; for (split /\n/, $_[0]) { push @rows, join "\x1f", map { s
 is_deeply([ map { join "\x1f", @$_ } map { @$_ } @{ $seen{report}{1400}{tables} } ], cells($markdown), 'every figure of every table is that of report_markdown()');
 my ($movers) = grep { $_->[0][0] eq 'Team' } @{ $seen{report}{1400}{tables} };
 is(join('|', @{ $movers->[1] }[0 .. 3]), psql(q(
-    SELECT owner, to_char(now, 'FM$999,990.00'), to_char(before, 'FM$999,990.00'), '+' || to_char(round(now - before, 2), 'FM$999,990.00')
+    SELECT owner, to_char(now, 'FM$999,990.00'), to_char(before, 'FM$999,990.00'), '+' || to_char(round(now, 2) - round(before, 2), 'FM$999,990.00')
     FROM (SELECT owner, sum(total_spend_converted) FILTER (WHERE month = '2026-06-01') AS now, sum(total_spend_converted) FILTER (WHERE month = '2026-05-01') AS before
           FROM spend_by_owner WHERE dimension = 'team' GROUP BY owner) AS o ORDER BY abs(now - before) DESC LIMIT 1)), 'the first of the top movers');
 my ($unpriced) = grep { $_->[0][3] && $_->[0][3] eq 'Nearest priced model' } @{ $seen{report}{1400}{tables} };

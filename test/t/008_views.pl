@@ -77,25 +77,25 @@ for my $what (sort keys %hostile) {
 psql('DROP SCHEMA evil CASCADE');
 
 # ---- an owner and a reader who are nobody special ----
-psql("DROP ROLE IF EXISTS tap_owner; DROP ROLE IF EXISTS tap_reader; CREATE ROLE tap_owner; CREATE ROLE tap_reader; GRANT CREATE ON DATABASE $database TO tap_owner;
-      SET ROLE tap_owner; CALL tokenomics.install('mine');
+psql("DROP ROLE IF EXISTS views_owner; DROP ROLE IF EXISTS views_reader; CREATE ROLE views_owner; CREATE ROLE views_reader; GRANT CREATE ON DATABASE $database TO views_owner;
+      SET ROLE views_owner; CALL tokenomics.install('mine');
       SELECT mine.correct_price('v', 'm', '{\"currency\": \"USD\", \"input\": 1}', '(,)', 'x');
       INSERT INTO mine.usage (at, provider, model, tokens, team) VALUES ('2025-01-05', 'v', 'm', '{\"input\": 1000000}', 'search'), ('2025-01-06', 'v', 'm', '{\"input\": 3000000}', 'ads');
-      GRANT USAGE ON SCHEMA mine TO tap_reader; GRANT SELECT ON mine.cost_per_token, mine.unit_price_trend, mine.total_spend_trend, mine.daily_spend, mine.spend_by_owner, mine.unpriced_usage, mine.reconciliation, mine.price_change_log TO tap_reader");
-is(psql('SET ROLE tap_owner; SELECT sum(total_spend) FROM mine.total_spend_trend'), '4', 'the owner reads');
-my $read = 'SET ROLE tap_reader; ' . join '; ', map { "SELECT count(*) FROM mine.$_" } @views, 'price_change_log';
+      GRANT USAGE ON SCHEMA mine TO views_reader; GRANT SELECT ON mine.cost_per_token, mine.unit_price_trend, mine.total_spend_trend, mine.daily_spend, mine.spend_by_owner, mine.unpriced_usage, mine.reconciliation, mine.price_change_log TO views_reader");
+is(psql('SET ROLE views_owner; SELECT sum(total_spend) FROM mine.total_spend_trend'), '4', 'the owner reads');
+my $read = 'SET ROLE views_reader; ' . join '; ', map { "SELECT count(*) FROM mine.$_" } @views, 'price_change_log';
 my @tables = qw(usage charge setting price model_alias index_item fx_rate);
 for my $table (@tables) {
-    psql(join '; ', map { ($_ eq $table ? 'REVOKE' : 'GRANT') . " SELECT ON mine.$_ " . ($_ eq $table ? 'FROM' : 'TO') . ' tap_reader' } @tables);
+    psql(join '; ', map { ($_ eq $table ? 'REVOKE' : 'GRANT') . " SELECT ON mine.$_ " . ($_ eq $table ? 'FROM' : 'TO') . ' views_reader' } @tables);
     # where nothing is to be converted, a server may see that before it asks for the table
     like(psql_error("$read; SELECT mine.convert_currency(1, 'EUR', 'USD', '2025-01-05')"), qr/permission denied for table $table\b/, "a reader needs SELECT on $table");
 }
-psql('GRANT SELECT ON mine.fx_rate TO tap_reader');
+psql('GRANT SELECT ON mine.fx_rate TO views_reader');
 is(psql($read), "1\n2\n1\n2\n4\n0\n2\n0", 'and on no more');
-psql("ALTER TABLE mine.usage ENABLE ROW LEVEL SECURITY; CREATE POLICY own_team ON mine.usage TO tap_reader USING (team = 'search')");
-is(psql('SET ROLE tap_reader; SELECT sum(total_spend) FROM mine.total_spend_trend; SELECT owner, sum(total_spend) FROM mine.spend_by_owner WHERE dimension = $$team$$ GROUP BY 1; SELECT computed FROM mine.reconciliation WHERE scope = $$model$$'),
+psql("ALTER TABLE mine.usage ENABLE ROW LEVEL SECURITY; CREATE POLICY own_team ON mine.usage TO views_reader USING (team = 'search')");
+is(psql('SET ROLE views_reader; SELECT sum(total_spend) FROM mine.total_spend_trend; SELECT owner, sum(total_spend) FROM mine.spend_by_owner WHERE dimension = $$team$$ GROUP BY 1; SELECT computed FROM mine.reconciliation WHERE scope = $$model$$'),
     "1\nsearch|1\n1", 'row security is the reader\'s');
-is(psql('SET ROLE tap_owner; SELECT sum(total_spend) FROM mine.total_spend_trend'), '4', 'not the owner\'s');
+is(psql('SET ROLE views_owner; SELECT sum(total_spend) FROM mine.total_spend_trend'), '4', 'not the owner\'s');
 
 # ---- the extension stays while an install stands ----
 for my $drop ('DROP EXTENSION tokenomics', 'DROP SCHEMA tokenomics') {
@@ -103,7 +103,7 @@ for my $drop ('DROP EXTENSION tokenomics', 'DROP SCHEMA tokenomics') {
 }
 psql("CALL tokenomics.uninstall('llm')");
 like(psql_error('DROP EXTENSION tokenomics'), qr/cannot drop extension tokenomics because other objects depend on it/, 'by each install');
-psql("SET ROLE tap_owner; CALL tokenomics.uninstall('mine')");
+psql("SET ROLE views_owner; CALL tokenomics.uninstall('mine')");
 is(psql('DROP EXTENSION tokenomics; SELECT count(*) FROM pg_extension WHERE extname = $$tokenomics$$'), '0', 'and gone without one');
-psql('DROP OWNED BY tap_reader; DROP OWNED BY tap_owner CASCADE; DROP ROLE tap_reader; DROP ROLE tap_owner');
+psql('DROP OWNED BY views_reader; DROP OWNED BY views_owner CASCADE; DROP ROLE views_reader; DROP ROLE views_owner');
 done_testing();

@@ -95,12 +95,12 @@ like(psql_error("SET ROLE tap_logger; SELECT * FROM ensure_partitions()"), qr/pe
 like(psql_error("SET ROLE tap_nobody; SELECT log_call('openai', '{\"prompt_tokens\": 1}', 'm')"), qr/permission denied for table usage/, 'nobody logs without INSERT');
 like(psql_error("SET ROLE tap_nobody; SELECT * FROM load_usage('source')"), qr/permission denied for table usage/, 'or loads');
 # what a superuser makes belongs to the owner of the table
-psql("CREATE ROLE tap_owner; GRANT CREATE ON DATABASE $database TO tap_owner; SET ROLE tap_owner; CALL tokenomics.install('owned')");
+psql("CREATE ROLE usage_owner; GRANT CREATE ON DATABASE $database TO usage_owner; SET ROLE usage_owner; CALL tokenomics.install('owned')");
 psql("INSERT INTO owned.usage (at, provider, model) VALUES ('2019-05-05', 'p', 'm'); SELECT owned.ensure_partitions()");
 is(psql("SELECT count(DISTINCT relowner), count(*) > 5 FROM pg_class WHERE relnamespace = 'owned'::regnamespace AND relname LIKE 'usage%' AND relkind IN ('r', 'p')"), '1|t', 'one owner of all partitions');
 # a view shows a reader what the reader may see
-psql("CREATE TABLE public.my_calls (at timestamptz, provider text, model text, team text); INSERT INTO public.my_calls VALUES ('2026-01-01', 'p', 'm', 'a'), ('2026-01-01', 'p', 'm', 'b'); GRANT SELECT ON my_calls TO tap_owner;
-      SET ROLE tap_owner; CALL tokenomics.install('view_of', usage => 'public.my_calls')");
+psql("CREATE TABLE public.my_calls (at timestamptz, provider text, model text, team text); INSERT INTO public.my_calls VALUES ('2026-01-01', 'p', 'm', 'a'), ('2026-01-01', 'p', 'm', 'b'); GRANT SELECT ON my_calls TO usage_owner;
+      SET ROLE usage_owner; CALL tokenomics.install('view_of', usage => 'public.my_calls')");
 psql("GRANT USAGE ON SCHEMA view_of TO tap_nobody; GRANT SELECT ON view_of.usage TO tap_nobody");
 like(psql_error('SET ROLE tap_nobody; SELECT * FROM view_of.usage'), qr/permission denied for table my_calls/, 'the view has the rights of who reads it');
 psql("GRANT SELECT ON my_calls TO tap_nobody; ALTER TABLE my_calls ENABLE ROW LEVEL SECURITY; CREATE POLICY own_team ON my_calls FOR SELECT TO tap_nobody USING (team = 'a')");
@@ -113,5 +113,5 @@ is(psql(q(SET search_path = evil, pg_catalog, tokenomics; CALL tokenomics.instal
     CALL tokenomics.install('safe_view', usage => 'public.my_calls', mapping => '{"team": "upper(team)"}'); SELECT team FROM safe_view.usage ORDER BY team LIMIT 1; CALL tokenomics.uninstall('safe_view'); CALL tokenomics.uninstall('safe'))),
     "{\"input\": 1}\n2018-01-01|1\nA", 'a hostile search_path changes nothing');
 
-psql("DROP OWNED BY tap_owner CASCADE; DROP OWNED BY tap_logger, tap_nobody; DROP ROLE tap_owner; DROP ROLE tap_logger; DROP ROLE tap_nobody");
+psql("DROP OWNED BY usage_owner CASCADE; DROP OWNED BY tap_logger, tap_nobody; DROP ROLE usage_owner; DROP ROLE tap_logger; DROP ROLE tap_nobody");
 done_testing();

@@ -128,7 +128,7 @@ sub check {
 sub change {
     my ($me, $repeatable) = @_;
     my $insert = sub { sprintf("INSERT INTO usage (at, provider, model, agent, team, tags, tokens, user_id, session_id, turn_id, calls) SELECT %s::timestamptz + i * interval '%d seconds', 'v', 'm%d', '%s', 't%d', '{\"feature\": \"f%d\"}', tokens(input => %d + i, cache_read => i %% 7, output => %d, reasoning => i %% 5), 'u%d', 's%d', 't%d' || i %% 5, %d FROM generate_series(1, %d) i;", at(), pick(1, 60, 40000), rand(4), $me, rand(3), rand(2), rand(1000), rand(100), rand(3), rand(9), rand(99), pick(1, 1, 1, 5), pick(1, 1, 1, 3, 50)) };
-    my @mine = ("agent = '$me'", "at >= '2026-02-20Z' AND ctid IN (SELECT ctid FROM usage WHERE agent = '$me' LIMIT " . int(rand(20)) . ")");
+    my @mine = ("agent = '$me'", "agent = '$me' AND at >= '2026-02-20Z' AND ctid IN (SELECT ctid FROM usage WHERE agent = '$me' LIMIT " . int(rand(20)) . ")");
     my $mine = "$mine[0] AND request_id IS NULL AND extract(minute FROM at)::int % 10 = " . int(rand(10));
     my @kinds = (
         [20, $insert],

@@ -198,20 +198,21 @@ BEGIN
         behind timestamptz := coalesce(to_at, 'infinity');
         own_zone text := (SELECT t.zone FROM setting t);
         what text := CASE WHEN resolution = 'minute' THEN 'profile' ELSE 'seconds' END;
-        covered tstzmultirange;
+        covered tstzmultirange := '{}';
+        month record;
         part tstzrange;
     BEGIN
         IF first >= behind THEN
             RETURN;
         END IF;
         -- settled months as they are stored: minutes are the same in every zone
-        covered := (SELECT range_agg(tstzrange(s.starts, s.ends)) FROM tokenomics.stored_measures('usage', what, own_zone, first, behind, NULL) s);
-        IF covered IS NOT NULL THEN
-            RETURN QUERY
-            SELECT CASE WHEN profile_parts.zone = own_zone THEN s.profile ELSE tokenomics.in_zone(s.profile, profile_parts.zone) END, s.calls
-            FROM tokenomics.stored_measures('usage', what, own_zone, first, behind, NULL) s;
-        END IF;
-        FOR part IN SELECT r FROM unnest(tstzmultirange(tstzrange(first, behind)) - coalesce(covered, '{}')) r LOOP
+        FOR month IN SELECT s.starts, s.ends, s.calls, s.profile FROM tokenomics.stored_measures('usage', what, own_zone, first, behind, NULL) s LOOP
+            covered := covered + tstzmultirange(tstzrange(month.starts, month.ends));
+            profile := CASE WHEN profile_parts.zone = own_zone THEN month.profile ELSE tokenomics.in_zone(month.profile, profile_parts.zone) END;
+            calls := month.calls;
+            RETURN NEXT;
+        END LOOP;
+        FOR part IN SELECT r FROM unnest(tstzmultirange(tstzrange(first, behind)) - covered) r LOOP
             RETURN QUERY SELECT c.profile, c.calls FROM count_profile(lower(part), upper(part), profile_parts.zone, resolution) c;
         END LOOP;
     END

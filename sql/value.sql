@@ -82,6 +82,10 @@ SELECT label, model, tokens, unsold_tokens, unpriced_tokens, revenue, cost, marg
 FROM token_margin('sell', dimension => 'project');
 INSERT INTO dimension VALUES ('first_letter', 'left(model, 1)');
 SELECT label, model, revenue, cost FROM token_margin('sell', dimension => 'first_letter');
+-- of any type
+INSERT INTO dimension VALUES ('is_first', 'provider = ''a'' -- or not'), ('n_calls', 'calls');
+SELECT label, model, revenue, cost FROM token_margin('sell', dimension => 'is_first');
+SELECT label, model, revenue, cost FROM token_margin('sell', dimension => 'n_calls');
 SELECT * FROM token_margin('sell', dimension => 'planet');
 SELECT * FROM token_margin('no such book');
 

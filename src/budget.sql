@@ -279,12 +279,9 @@ BEGIN
                 ERRCODE = 'null_value_not_allowed',
                 MESSAGE = 'a budget has a name and a first day';
         END IF;
-        IF set_budget.amount IS NOT NULL AND set_budget.dimension NOT IN ('team', 'project')
-           AND NOT EXISTS (SELECT FROM dimension d WHERE d.name = set_budget.dimension) THEN
-            RAISE EXCEPTION USING
-                ERRCODE = 'invalid_parameter_value',
-                MESSAGE = format('there is no dimension "%s"', set_budget.dimension),
-                HINT = 'The dimensions are team, project and those of table "dimension".';
+        -- one of a dimension that was dropped can be ended
+        IF set_budget.amount IS NOT NULL THEN
+            PERFORM dimension_expression(set_budget.dimension);
         END IF;
         -- one at a time, so that each closes the one before
         LOCK TABLE budget IN SHARE ROW EXCLUSIVE MODE;
@@ -341,7 +338,7 @@ BEGIN
                tokenomics.sum(l.tokens) FILTER (WHERE l.contracted_cost IS NOT NULL), sum(l.calls)::bigint,
                coalesce(sum(tokenomics.total(l.tokens)) FILTER (WHERE l.unpriced IS NOT NULL), 0)::bigint
         FROM (SELECT DISTINCT b.dimension FROM budget b
-              WHERE upper_inf(b.recorded) AND (b.dimension IS NULL OR b.dimension IN ('team', 'project', (SELECT x.name FROM dimension x WHERE x.name = b.dimension)))) d,
+              WHERE upper_inf(b.recorded) AND (b.dimension IS NULL OR b.dimension IN (SELECT x.name FROM dimensions() x))) d,
              (VALUES (true, 'day', days_from::timestamp AT TIME ZONE in_zone, as_of),
                      (false, 'month', first_day::timestamp AT TIME ZONE in_zone, least(as_of, days_from::timestamp AT TIME ZONE in_zone))) g(is_day, grain, first, behind),
              LATERAL spend_lines(g.grain, g.first, g.behind, in_zone, d.dimension) l
@@ -400,7 +397,7 @@ BEGIN
         WITH wanted AS MATERIALIZED (
             SELECT b.*, row_number() OVER (ORDER BY b.period_start, b.name)::integer AS n, b.period_start <= today AND today < b.period_end AS is_running,
                    -- of a dimension that was dropped nothing is known
-                   b.dimension IS NULL OR b.dimension IN ('team', 'project') OR EXISTS (SELECT FROM dimension x WHERE x.name = b.dimension) AS is_known
+                   b.dimension IS NULL OR b.dimension IN (SELECT x.name FROM dimensions() x) AS is_known
             FROM budget b WHERE upper_inf(b.recorded)
         ), spent AS MATERIALIZED (
             SELECT s.*, CASE WHEN s.is_day THEN 'day' ELSE 'month' END AS grain
@@ -588,7 +585,7 @@ BEGIN
         SELECT (l.period AT TIME ZONE in_zone)::date, d.dimension, o.owner, l.provider, l.model, l.currency,
                sum(l.calls)::bigint, sum(tokenomics.total(l.tokens))::bigint, sum(l.effective_cost)
         FROM (SELECT DISTINCT b.dimension FROM budget b
-              WHERE upper_inf(b.recorded) AND (b.dimension IS NULL OR b.dimension IN ('team', 'project', (SELECT x.name FROM dimension x WHERE x.name = b.dimension)))) d,
+              WHERE upper_inf(b.recorded) AND (b.dimension IS NULL OR b.dimension IN (SELECT x.name FROM dimensions() x))) d,
              LATERAL spend_lines('month', from_at, to_at, in_zone, d.dimension) l,
              LATERAL (SELECT CASE WHEN d.dimension IS NOT NULL THEN coalesce(l.label, 'unallocated') END AS owner) o
         WHERE NOT EXISTS (

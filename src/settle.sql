@@ -232,6 +232,36 @@ BEGIN
         END IF;
     END IF;
 
+    CREATE OR REPLACE FUNCTION dimensions() RETURNS TABLE (name text, expression text)
+        LANGUAGE sql STABLE PARALLEL SAFE ROWS 5 SET search_path FROM CURRENT
+    AS $$
+        -- team and project are, also where they are not stored
+        SELECT d.name, d.expression FROM dimension d
+        UNION
+        SELECT c, c FROM unnest('{team,project}'::text[]) c
+    $$;
+    COMMENT ON FUNCTION dimensions() IS
+        'part of the views: by what calls can be labelled: team, project and those of table "dimension"';
+
+    CREATE OR REPLACE FUNCTION dimension_expression(dimension text) RETURNS text
+        LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT
+    AS $$
+    DECLARE
+        by_expression text := (SELECT d.expression FROM dimensions() d WHERE d.name = dimension_expression.dimension);
+    BEGIN
+        IF by_expression IS NULL AND dimension_expression.dimension IS NOT NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('there is no dimension "%s"', dimension_expression.dimension),
+                HINT = 'The dimensions are team, project and those of table "dimension".';
+        END IF;
+        -- of any type; and it may end in a comment
+        RETURN format(E'(%s\n)::text', coalesce(by_expression, 'NULL'));
+    END
+    $$;
+    COMMENT ON FUNCTION dimension_expression(text) IS
+        'part of the views: the SQL expression, a text, that labels calls by a dimension; NULL: by none';
+
     CREATE OR REPLACE FUNCTION settled_units(from_at timestamptz, to_at timestamptz, book tokenomics.price_book)
         RETURNS TABLE (zone text, grain text, starts timestamptz, ends timestamptz, calls bigint, is_archived boolean, problem text)
         LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
@@ -932,7 +962,9 @@ BEGIN
         settle_lock(timestamptz, timestamptz),
         count_day(timestamptz, timestamptz, text, tokenomics.price_book),
         settled_ledger(text, text, timestamptz, timestamptz, text, tokenomics.price_book),
-        settled_units(timestamptz, timestamptz, tokenomics.price_book);
+        settled_units(timestamptz, timestamptz, tokenomics.price_book),
+        dimension_expression(text),
+        dimensions();
     DROP PROCEDURE IF EXISTS refresh(interval);
     IF EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass('usage') AND c.relkind = 'p') THEN
         DROP TRIGGER IF EXISTS mark_usage ON usage;

@@ -24,7 +24,7 @@ BEGIN
         in_zone text := coalesce(usage_ledger.zone, (SELECT s.zone FROM setting s));
         first timestamptz := coalesce(from_at, '-infinity');
         behind timestamptz := coalesce(to_at, 'infinity');
-        label text := CASE WHEN dimension IN ('team', 'project') THEN dimension ELSE (SELECT d.expression FROM dimension d WHERE d.name = dimension) END;
+        label text := dimension_expression(dimension);
         prices tokenomics.price_book;
         stored record;
         stamps text;
@@ -33,12 +33,6 @@ BEGIN
         counted tokenomics.ledger;
         parts tokenomics.ledger[];
     BEGIN
-        IF dimension IS NOT NULL AND label IS NULL THEN
-            RAISE EXCEPTION USING
-                ERRCODE = 'invalid_parameter_value',
-                MESSAGE = format('there is no dimension "%s"', dimension),
-                HINT = 'The dimensions are team, project and those of table "dimension".';
-        END IF;
         IF first >= behind THEN
             RETURN NULL;
         END IF;
@@ -54,8 +48,8 @@ BEGIN
             LOOP
                 -- By EXECUTE, for which the planner sees the limits each time, and which
                 -- runs in parallel: a SELECT INTO is for one row, and does not.
-                EXECUTE format('SELECT tokenomics.ledger((SELECT $5), $1, $2, u.at, u.provider, u.model, u.service_tier, u.tokens, (%s' || E'\n' || ')::text, u.calls)
-                                FROM usage u WHERE u.at >= $3 AND u.at < $4' || CASE WHEN NOT all_seen AND stored.covered IS NOT NULL THEN ' AND NOT u.at <@ $6' ELSE '' END, coalesce(label, 'NULL'))
+                EXECUTE format('SELECT tokenomics.ledger((SELECT $5), $1, $2, u.at, u.provider, u.model, u.service_tier, u.tokens, %s, u.calls)
+                                FROM usage u WHERE u.at >= $3 AND u.at < $4' || CASE WHEN NOT all_seen AND stored.covered IS NOT NULL THEN ' AND NOT u.at <@ $6' ELSE '' END, label)
                 INTO counted USING grain, in_zone, lower(part), upper(part), prices, stored.covered;
                 IF stored.covered IS NULL THEN
                     RETURN counted;
@@ -841,7 +835,7 @@ BEGIN
                      sum(tokenomics.total(l.tokens))::bigint AS tokens,
                      coalesce(sum(tokenomics.total(l.tokens)) FILTER (WHERE l.unpriced IS NOT NULL), 0)::bigint AS unpriced_tokens,
                      sum(l.effective_cost) AS total_spend
-              FROM (SELECT name FROM dimension UNION SELECT unnest('{team,project}'::text[])) d(dimension), spend_parts('day', from_at, to_at, in_zone, d.dimension) p,
+              FROM (SELECT name FROM dimensions()) d(dimension), spend_parts('day', from_at, to_at, in_zone, d.dimension) p,
                    spend_lines_by('{label}', 'day', from_at, to_at, in_zone, d.dimension, p.cuts, p.ledgers) l
               GROUP BY 1, 2, 3, 4) g
         ORDER BY g.dimension, g.day, g.label, g.currency;

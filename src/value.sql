@@ -470,17 +470,11 @@ BEGIN
     DECLARE
         in_zone text := coalesce(token_margin.zone, (SELECT s.zone FROM setting s));
         reporting text := (SELECT s.currency FROM setting s);
-        label text := CASE WHEN dimension IN ('team', 'project') THEN dimension ELSE (SELECT d.expression FROM dimension d WHERE d.name = dimension) END;
+        label text := dimension_expression(dimension);
         sold tokenomics.ledger;
     BEGIN
-        IF dimension IS NOT NULL AND label IS NULL THEN
-            RAISE EXCEPTION USING
-                ERRCODE = 'invalid_parameter_value',
-                MESSAGE = format('there is no dimension "%s"', dimension),
-                HINT = 'The dimensions are team, project and those of table "dimension".';
-        END IF;
         EXECUTE format('SELECT tokenomics.ledger((SELECT book($4)), ''month'', $1, u.at, u.provider, u.model, u.service_tier, u.tokens, %s, u.calls)
-                        FROM usage u WHERE u.at >= $2 AND u.at < $3', coalesce('(' || label || E'\n)', 'NULL'))
+                        FROM usage u WHERE u.at >= $2 AND u.at < $3', label)
         INTO sold USING in_zone, coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity'), sell_book;
 
         RETURN QUERY

@@ -149,6 +149,24 @@ DROP TABLE app.setting, app.price;
 CREATE TABLE app.report (id integer);
 CALL tokenomics.install('app');
 DROP TABLE app.report;
+-- also where it has rates of our type
+CREATE TABLE app.price (id integer, rates tokenomics.rates);
+CALL tokenomics.install('app');
+CALL tokenomics.uninstall('app');
+DROP TABLE app.price;
+-- each table that an install makes is looked for, and nothing else
+CALL tokenomics.install('app');
+WITH made AS (
+    SELECT c.relname::text AS name FROM pg_class c WHERE c.relnamespace = 'app'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname !~ '^usage_y\d{4}m\d\d$'
+), looked_for AS (
+    SELECT m[1] AS name
+    FROM pg_proc p, regexp_matches(substring(p.prosrc FROM 'relname IN \(([^)]*)\)'), '''(\w+)''', 'g') m
+    WHERE p.oid = 'tokenomics.check_names'::regproc
+)
+SELECT name, made.name IS NOT NULL AS is_made, looked_for.name IS NOT NULL AS is_looked_for
+FROM made FULL JOIN looked_for USING (name)
+WHERE made.name IS NULL OR looked_for.name IS NULL OR name = 'usage_default';
+CALL tokenomics.uninstall('app');
 DROP SCHEMA app;
 
 -- a name that is cut off is not that of another schema

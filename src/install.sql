@@ -32,14 +32,13 @@ END
 $$;
 COMMENT ON PROCEDURE check_owner(regnamespace) IS 'part of install(): refuses a schema that holds objects of others';
 
--- Names say nothing: a schema of somebody else's may have a table "setting" or
--- "price" too.  Ours have a column that no other table has.
+-- A name says nothing: a schema of somebody else's may have a table "setting"
+-- too.  Ours has a column that no other table has.
 CREATE FUNCTION is_install(schema text) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
 RETURN EXISTS (SELECT FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
                WHERE n.nspname::text = schema AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
-                 AND ((c.relname = 'price' AND a.attname = 'rates' AND a.atttypid = 'rates'::regtype)
-                      OR (c.relname = 'setting' AND a.attname = 'only_row')));
+                 AND c.relname = 'setting' AND a.attname = 'only_row');
 COMMENT ON FUNCTION is_install(text) IS 'part of install() and uninstall(): whether a schema holds what install() makes';
 
 -- Fails where tables of the caller's own have the names of ours.
@@ -57,7 +56,7 @@ BEGIN
       AND c.relname IN ('setting', 'price', 'model_alias', 'fx_rate', 'usage', 'charge', 'dimension', 'usage_mark', 'settled',
                         'stored_ledger', 'seen_partition', 'settle_rule', 'seat', 'index_item', 'quote', 'operating_point',
                         'workload', 'model_quality', 'turn_outcome', 'budget', 'budget_alert', 'report',
-                        'usage_id_mark', 'stored_measure')
+                        'usage_id_mark', 'stored_measure', 'usage_blank_mark', 'usage_default')
       AND NOT (c.relname = 'usage' AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tokens'
                                                                            AND a.atttypid = 'tokenomics.tokens'::regtype))
     ORDER BY c.relname LIMIT 1;

@@ -14,7 +14,8 @@ SELECT report_table('{"A","B:"}', '{x,1,y,NULL}'), report_table('{"A"}', '{}');
 
 -- to the cent, and adding up; more than rounding can leave is not hidden
 SELECT report_cents('{0.004,0.004,0.004}', 0.012), report_cents('{1.005,-2.005,NULL,0}', -1), report_cents('{1,2}', 3.05), report_cents('{NULL,NULL}', NULL), report_cents('{}', 0);
-SELECT report_alert(a::jsonb) FROM (VALUES ('{"kind": "amount", "threshold": 0.8, "value": 81, "currency": "USD"}'), ('{"kind": "forecast", "threshold": 1, "value": 300, "currency": "USD"}'),
+SELECT report_alert(a::jsonb) FROM (VALUES ('{"kind": "amount", "threshold": 1, "value": 107.9, "amount": 100, "currency": "USD"}'),
+    ('{"kind": "amount", "threshold": 0.8, "value": 80, "amount": 100, "currency": "USD"}'), ('{"kind": "forecast", "threshold": 1, "value": 300, "amount": 250, "currency": "USD"}'),
     ('{"kind": "cost_per_mtok", "threshold": 1.5, "value": 2, "currency": "EUR"}'), ('{"kind": "reasoning_per_call", "threshold": 500, "value": 1234.5, "currency": "USD"}'),
     ('{"kind": "unpriced", "threshold": 0, "value": 7000, "currency": "USD"}')) v(a);
 

@@ -44,8 +44,14 @@ COMMENT ON FUNCTION report_table(text[], text[]) IS 'part of report_markdown(): 
 CREATE FUNCTION report_alert(alert jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE alert ->> 'kind'
-    WHEN 'amount' THEN format('has spent %s of its amount', tokenomics.report_percent((alert ->> 'threshold')::numeric))
-    WHEN 'forecast' THEN format('will spend %s of its amount', tokenomics.report_percent((alert ->> 'threshold')::numeric))
+    WHEN 'amount' THEN format('has %s %s of its amount (spent %s of %s)',
+                              CASE WHEN (alert ->> 'value')::numeric > (alert ->> 'threshold')::numeric * (alert ->> 'amount')::numeric THEN 'passed' ELSE 'reached' END,
+                              tokenomics.report_percent((alert ->> 'threshold')::numeric),
+                              tokenomics.report_amount((alert ->> 'value')::numeric, alert ->> 'currency'), tokenomics.report_amount((alert ->> 'amount')::numeric, alert ->> 'currency'))
+    WHEN 'forecast' THEN format('will %s %s of its amount (forecast %s of %s)',
+                                CASE WHEN (alert ->> 'value')::numeric > (alert ->> 'threshold')::numeric * (alert ->> 'amount')::numeric THEN 'pass' ELSE 'reach' END,
+                                tokenomics.report_percent((alert ->> 'threshold')::numeric),
+                                tokenomics.report_amount((alert ->> 'value')::numeric, alert ->> 'currency'), tokenomics.report_amount((alert ->> 'amount')::numeric, alert ->> 'currency'))
     WHEN 'cost_per_mtok' THEN format('pays %s for a million tokens, more than %s', tokenomics.report_amount((alert ->> 'value')::numeric, alert ->> 'currency', 4), tokenomics.report_amount((alert ->> 'threshold')::numeric, alert ->> 'currency', 4))
     WHEN 'reasoning_per_call' THEN format('has %s reasoning tokens a call, more than %s', tokenomics.report_amount((alert ->> 'value')::numeric, NULL, 0), tokenomics.report_amount((alert ->> 'threshold')::numeric, NULL, 0))
     WHEN 'unpriced' THEN format('has %s tokens without a price', tokenomics.report_amount((alert ->> 'value')::numeric, NULL, 0)) END;
@@ -493,7 +499,7 @@ BEGIN
             SELECT jsonb_build_object(
                 'budgets', (SELECT coalesce(jsonb_agg(to_jsonb(s) ORDER BY s.period_start, s.name), '[]') FROM status s),
                 -- what stands at its end, not what was found on the way: published again, it is the same
-                'alerts', (SELECT coalesce(jsonb_agg(jsonb_build_object('name', s.name, 'period_start', s.period_start, 'kind', t.kind, 'threshold', t.threshold, 'value', t.value, 'currency', s.currency)
+                'alerts', (SELECT coalesce(jsonb_agg(jsonb_build_object('name', s.name, 'period_start', s.period_start, 'kind', t.kind, 'threshold', t.threshold, 'value', t.value, 'amount', s.amount, 'currency', s.currency)
                                                      ORDER BY s.actual - s.amount DESC NULLS LAST, s.name, s.period_start, t.kind, t.threshold), '[]')
                            FROM status s JOIN budget b ON b.name = s.name AND b.period_start = s.period_start AND b.version = s.version,
                                 tokenomics.budget_thresholds(b.alert_at, b.alert_forecast_at, b.alert_cost_per_mtok, b.alert_reasoning_per_call, s.amount, s.actual,

@@ -175,10 +175,11 @@ BEGIN
         CONSTRAINT budget_tokens_priced CHECK (planned_tokens IS NULL OR planned_rates IS NULL OR tokenomics.cost(planned_rates, planned_tokens) IS NOT NULL),
         CONSTRAINT budget_thresholds_positive
             CHECK (0 < ALL (alert_at) AND 0 < ALL (alert_forecast_at) AND alert_cost_per_mtok > 0 AND alert_reasoning_per_call > 0),
-        -- one that nothing can cross would be silent for ever
+        -- one that nothing can cross would be silent for ever; those of versions of before stay
         CONSTRAINT budget_thresholds_finite
-            CHECK (array_position(alert_at, NULL) IS NULL AND array_position(alert_forecast_at, NULL) IS NULL
-                   AND 'infinity' > ALL (alert_at) AND 'infinity' > ALL (alert_forecast_at) AND alert_cost_per_mtok < 'infinity' AND alert_reasoning_per_call < 'infinity'),
+            CHECK (NOT upper_inf(recorded)
+                   OR (array_position(alert_at, NULL) IS NULL AND array_position(alert_forecast_at, NULL) IS NULL
+                       AND 'infinity' > ALL (alert_at) AND 'infinity' > ALL (alert_forecast_at) AND alert_cost_per_mtok < 'infinity' AND alert_reasoning_per_call < 'infinity')),
         CONSTRAINT budget_periods_apart EXCLUDE USING gist (name WITH =, daterange(period_start, period_end) WITH &&) WHERE (upper_inf(recorded))
     );
     COMMENT ON TABLE budget IS 'tokenomics: what may be spent in months, on what; every version is kept, the one with no end of "recorded" counts; filled by set_budget()';

@@ -34,6 +34,24 @@ END
 $$;
 COMMENT ON PROCEDURE drop_retired_object(text, text) IS 'part of install(): drops what an older version made';
 
+-- Adds a constraint, or says which row it does not allow.
+CREATE PROCEDURE add_constraint(relation name, name name, definition text) LANGUAGE plpgsql
+AS $$
+DECLARE
+    bad text;
+BEGIN
+    EXECUTE format('ALTER TABLE %I ADD CONSTRAINT %I %s', relation, name, definition);
+EXCEPTION WHEN check_violation THEN
+    EXECUTE format('SELECT to_jsonb(x)::text FROM %I x WHERE NOT %s LIMIT 1', relation, substr(definition, length('CHECK ') + 1)) INTO bad;
+    RAISE EXCEPTION USING
+        ERRCODE = 'check_violation',
+        MESSAGE = format('table "%s" holds what this version refuses', relation),
+        DETAIL = format('Constraint "%s" does not allow the row %s.', name, bad),
+        HINT = 'Correct such rows, or end what they are of, and CALL tokenomics.install() again.';
+END
+$$;
+COMMENT ON PROCEDURE add_constraint(name, name, text) IS 'part of install(): adds what an older version did not ask of a table';
+
 CREATE PROCEDURE renew(INOUT privileges jsonb) LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -59,16 +77,19 @@ BEGIN
             CALL tokenomics.drop_retired_object('FUNCTION', reader.oid::regprocedure::text);
         END LOOP;
         privileges := privileges || coalesce((
-            SELECT jsonb_agg(jsonb_build_object('kind', 'view', 'name', old.relname, 'role', a.grantee::regrole, 'right', a.privilege_type, 'may_grant', a.is_grantable))
-            FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = old.oid AND a.grantee <> c.relowner), '[]');
+            SELECT jsonb_agg(jsonb_build_object('kind', 'view', 'name', old.relname, 'column', x.of_column, 'role', a.grantee::regrole, 'right', a.privilege_type, 'may_grant', a.is_grantable))
+            FROM pg_class c, LATERAL (SELECT NULL::name AS of_column, c.relacl AS acl
+                                      UNION ALL
+                                      SELECT t.attname, t.attacl FROM pg_attribute t WHERE t.attrelid = c.oid) x, aclexplode(x.acl) a
+            WHERE c.oid = old.oid AND a.grantee <> c.relowner), '[]');
         CALL tokenomics.drop_retired_object('VIEW', old.oid::regclass::text);
     END LOOP;
 
     FOR old IN
-        SELECT p.oid, p.proname, p.prokind FROM tokenomics.retired() r
-        JOIN pg_proc p ON p.pronamespace = target_id AND p.proname = split_part(r.object, '(', 1)::name
-                      AND format('(%s)', array_to_string(p.proargtypes::oid[]::regtype[], ', ')) = '(' || substr(r.object, strpos(r.object, '(') + 1)
-        WHERE r.kind = 'function' AND r.was = tokenomics.shape('pg_proc', p.oid, r.becomes IS NULL)
+        SELECT p.oid, p.proname, p.proargtypes, p.prokind, t.argument_types FROM tokenomics.retired() r
+        JOIN pg_proc p ON p.pronamespace = target_id AND p.proname = split_part(r.object, '(', 1)::name,
+             LATERAL (SELECT array_to_string(p.proargtypes::oid[]::regtype[], ', ') AS argument_types) t
+        WHERE format('%s(%s)', p.proname, t.argument_types) = r.object AND r.kind = 'function' AND r.was = tokenomics.shape('pg_proc', p.oid, r.becomes IS NULL)
     LOOP
         -- Its view stands for a moment on nothing, with the same columns, so that
         -- what is over the view stays.
@@ -82,10 +103,17 @@ BEGIN
         IF FOUND THEN
             EXECUTE stand_in;
         END IF;
+        -- a copy for readers has the columns of what it is of; that of a view has the view's
+        FOR reader IN
+            SELECT p.oid FROM pg_proc p JOIN pg_type t ON t.oid = p.prorettype
+            WHERE p.pronamespace = readers AND p.proname = old.proname AND p.proargtypes = old.proargtypes AND t.typrelid = 0
+        LOOP
+            CALL tokenomics.drop_retired_object('FUNCTION', reader.oid::regprocedure::text);
+        END LOOP;
         privileges := privileges || (
-            SELECT coalesce(jsonb_agg(jsonb_build_object('kind', 'routine', 'name', old.proname, 'role', a.grantee::regrole, 'right', a.privilege_type, 'may_grant', a.is_grantable))
+            SELECT coalesce(jsonb_agg(jsonb_build_object('kind', 'routine', 'name', old.proname, 'argument_types', old.argument_types, 'role', a.grantee::regrole, 'right', a.privilege_type, 'may_grant', a.is_grantable))
                             FILTER (WHERE a.grantee NOT IN (0, p.proowner)), '[]')
-                   || CASE WHEN bool_or(a.grantee = 0) THEN '[]' ELSE jsonb_build_array(jsonb_build_object('kind', 'routine', 'name', old.proname)) END
+                   || CASE WHEN bool_or(a.grantee = 0) THEN '[]' ELSE jsonb_build_array(jsonb_build_object('kind', 'routine', 'name', old.proname, 'argument_types', old.argument_types)) END
             FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE p.oid = old.oid GROUP BY p.oid);
         CALL tokenomics.drop_retired_object(CASE old.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, old.oid::regprocedure::text);
     END LOOP;
@@ -107,7 +135,7 @@ BEGIN
                 EXECUTE format('ALTER TABLE %I DROP CONSTRAINT %I', old.relname, old.part);
             END IF;
             IF old.becomes IS NOT NULL AND NOT EXISTS (SELECT FROM pg_constraint o WHERE o.conrelid = old.oid AND o.conname = old.part) THEN
-                EXECUTE format('ALTER TABLE %I ADD CONSTRAINT %I %s', old.relname, old.part, old.becomes);
+                CALL tokenomics.add_constraint(old.relname, old.part, old.becomes);
             END IF;
         ELSIF old.kind = 'index' AND old.was = (SELECT replace(pg_get_indexdef(x.oid), format(' ON %I.', target), ' ON ') FROM pg_class x WHERE x.relnamespace = target_id AND x.relname = old.part) THEN
             EXECUTE format('DROP INDEX %I', old.part);
@@ -124,19 +152,27 @@ DECLARE
     kept record;
 BEGIN
     FOR kept IN
-        SELECT k.*, CASE k.kind WHEN 'view' THEN 'TABLE ' ELSE 'ROUTINE ' END || o.name AS object
-        FROM jsonb_to_recordset(privileges) AS k(kind text, name name, role text, "right" text, may_grant boolean)
-        JOIN (SELECT 'view' AS kind, c.relname, c.oid::regclass::text FROM pg_class c WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relkind = 'v'
-              UNION ALL
-              SELECT 'routine', p.proname, p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace = quote_ident(current_schema())::regnamespace
-             ) AS o(kind, relname, name) ON o.kind = k.kind AND o.relname = k.name
+        WITH object AS (
+            SELECT 'view' AS kind, c.relname AS name, NULL AS argument_types, c.oid AS view, c.oid::regclass::text AS object
+            FROM pg_class c WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relkind = 'v'
+            UNION ALL
+            SELECT 'routine', p.proname, array_to_string(p.proargtypes::oid[]::regtype[], ', '), NULL, p.oid::regprocedure::text
+            FROM pg_proc p WHERE p.pronamespace = quote_ident(current_schema())::regnamespace
+        ), privilege AS (
+            SELECT k.*, EXISTS (SELECT FROM object o WHERE o.kind = k.kind AND o.name = k.name AND o.argument_types = k.argument_types) AS is_there
+            FROM jsonb_to_recordset(privileges) AS k(kind text, name name, argument_types text, "column" name, role text, "right" text, may_grant boolean)
+        )
+        SELECT k.*, CASE k.kind WHEN 'view' THEN 'TABLE ' ELSE 'ROUTINE ' END || o.object AS object
+        -- a routine with other arguments than it had is found by its name
+        FROM privilege k JOIN object o ON o.kind = k.kind AND o.name = k.name AND (o.argument_types = k.argument_types OR NOT k.is_there)
+        WHERE k."column" IS NULL OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = o.view AND a.attname = k."column")
     LOOP
         IF kept.role IS NULL THEN
             EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', kept.object);
         ELSE
-            EXECUTE format('GRANT %s ON %s TO %s%s', kept."right", kept.object, CASE kept.role WHEN '-' THEN 'PUBLIC' ELSE kept.role END, CASE WHEN kept.may_grant THEN ' WITH GRANT OPTION' ELSE '' END);
+            EXECUTE format('GRANT %s%s ON %s TO %s%s', kept."right", coalesce(' (' || quote_ident(kept."column") || ')', ''), kept.object, CASE kept.role WHEN '-' THEN 'PUBLIC' ELSE kept.role END, CASE WHEN kept.may_grant THEN ' WITH GRANT OPTION' ELSE '' END);
         END IF;
     END LOOP;
 END
 $$;
-COMMENT ON PROCEDURE regrant(jsonb) IS 'part of install(): gives again the privileges on what renew() dropped, to what has the same name';
+COMMENT ON PROCEDURE regrant(jsonb) IS 'part of install(): gives again the privileges on what renew() dropped, to what has the same name, and the same arguments where there is one that has';

@@ -127,6 +127,15 @@ SELECT name, actual, due, calls, tokens, forecast, unpriced_tokens, note FROM bu
 SELECT check_budgets('2026-06-16 12:00');
 SELECT count(*) FROM unbudgeted_spend WHERE dimension = 'feature';
 
+-- what is within scopes: a line in each that holds it, and one that none holds; none at all
+SELECT n, actual, is_lost, tokens, calls, first_day, amounts
+FROM budget_totals(ARRAY[ROW(NULL, NULL, NULL, NULL, 'USD', '2026-06-01', '2026-07-01'), ROW('team', 'search', 'a', NULL, 'USD', '2026-01-01', '2026-06-01'), ROW(NULL, NULL, NULL, NULL, 'EUR', '2026-06-01', '2026-07-01')]::budget_scope[],
+                   ARRAY[ROW(NULL, NULL, 'a', 'm', 'USD', '2026-06-14', true, 1.5, 1.5, false, '{"input": 3}', 1, 0), ROW(NULL, NULL, 'a', 'm', 'USD', '2026-06-12', true, 2, 2, false, '{"input": 4}', 1, 0),
+                         ROW('team', 'other', 'a', 'm', 'USD', '2026-06-14', true, 9, 9, false, NULL, 9, 0), ROW(NULL, NULL, 'a', 'm', 'EUR', '2026-06-14', true, NULL, NULL, true, NULL, 1, 0)]::budget_line[], '2026-06-15');
+SELECT count(*) FROM budget_totals('{}', '{}', '2026-06-15');
+SELECT * FROM budget_totals(ARRAY[NULL]::budget_scope[], '{}', '2026-06-15');
+SELECT * FROM budget_totals('{}', ARRAY[ROW(NULL, NULL, 'a', 'm', 'USD', 'infinity', true, 1, 1, false, NULL, 1, 0)]::budget_line[], '2026-06-15');
+
 RESET search_path;
 DROP VIEW plan.alerts;
 CALL tokenomics.uninstall('plan');

@@ -446,7 +446,7 @@ projected_exhaustion(PG_FUNCTION_ARGS)
  * What was spent within scopes
  */
 
-/* How far back the days go that tell what a weekday spends. */
+/* How far back the days go that tell what a weekday spends; budget_spend() reads them. */
 #define PROFILE_DAYS 56
 
 /* The columns of a budget_scope. */

@@ -330,7 +330,8 @@ BEGIN
     DECLARE
         in_zone text := (SELECT s.zone FROM setting s);
         today date := (as_of AT TIME ZONE in_zone)::date;
-        -- days of the running month and of the 8 weeks before today, months before
+        -- days of the running month and of the 8 weeks before today (PROFILE_DAYS of
+        -- budget.c), months before
         days_from date := least(date_trunc('month', today::timestamp), date_trunc('month', (today - 56)::timestamp))::date;
     BEGIN
         RETURN QUERY
@@ -401,23 +402,25 @@ BEGIN
                    b.dimension IS NULL OR b.dimension IN (SELECT x.name FROM dimensions() x) AS is_known
             FROM budget b WHERE upper_inf(b.recorded)
         ), spent AS MATERIALIZED (
-            SELECT s.*, CASE WHEN s.is_day THEN 'day' ELSE 'month' END AS grain
+            -- once for each currency of the budgets of who spent it
+            SELECT s.*, CASE WHEN s.is_day THEN 'day' ELSE 'month' END AS grain, o.currency AS in_currency
             FROM budget_spend(as_of, (SELECT min(w.period_start) FROM wanted w)) s
+            JOIN (SELECT DISTINCT coalesce(w.dimension, '') AS dimension, coalesce(w.owner, '') AS owner, w.currency FROM wanted w) o
+                ON o.dimension = coalesce(s.dimension, '') AND o.owner = coalesce(s.owner, '')
         ), rate AS MATERIALIZED (
             -- a month that is over has the rate that it keeps, where there is one: else
             -- what was spent in it would change when it is read by months
-            SELECT s.currency, c.currency AS in_currency, s.grain, s.day, coalesce(m.rate, r.rate) AS rate, CASE WHEN m.rate IS NULL THEN r.is_inverse ELSE m.is_inverse END AS is_inverse
-            FROM (SELECT DISTINCT s.currency, s.grain, s.day FROM spent s) s JOIN (SELECT DISTINCT w.currency FROM wanted w) c ON c.currency <> s.currency,
-                 LATERAL exchange_rate(s.currency, c.currency, s.day, s.grain) r,
-                 LATERAL exchange_rate(s.currency, c.currency, CASE WHEN s.day < date_trunc('month', today::timestamp) THEN s.day END, 'month') m
+            SELECT s.currency, s.in_currency, s.grain, s.day, coalesce(m.rate, r.rate) AS rate, CASE WHEN m.rate IS NULL THEN r.is_inverse ELSE m.is_inverse END AS is_inverse
+            FROM (SELECT DISTINCT s.currency, s.in_currency, s.grain, s.day FROM spent s WHERE s.in_currency <> s.currency) s,
+                 LATERAL exchange_rate(s.currency, s.in_currency, s.day, s.grain) r,
+                 LATERAL exchange_rate(s.currency, s.in_currency, CASE WHEN s.grain = 'day' AND s.day < date_trunc('month', today::timestamp) THEN s.day END, 'month') m
         ), line AS MATERIALIZED (
             -- what is converted is, as convert_currency() does, and what cannot be is seen
-            SELECT array_agg(ROW(s.dimension, s.owner, s.provider, s.model, c.currency, s.day, s.is_day, x.cost, x.usage_cost,
+            SELECT array_agg(ROW(s.dimension, s.owner, s.provider, s.model, s.in_currency, s.day, s.is_day, x.cost, x.usage_cost,
                                  s.cost IS NOT NULL AND x.cost IS NULL, s.tokens, s.calls, s.unpriced_tokens)::tokenomics.budget_line) AS lines
-            FROM spent s CROSS JOIN (SELECT DISTINCT w.currency FROM wanted w) c
-            LEFT JOIN rate r ON r.currency = s.currency AND r.in_currency = c.currency AND r.grain = s.grain AND r.day = s.day,
-                 LATERAL (SELECT CASE WHEN s.currency = c.currency OR s.cost = 0 THEN s.cost ELSE tokenomics.exchanged(s.cost, r.rate, r.is_inverse) END AS cost,
-                                 CASE WHEN s.currency = c.currency OR s.usage_cost = 0 THEN s.usage_cost ELSE tokenomics.exchanged(s.usage_cost, r.rate, r.is_inverse) END AS usage_cost) x
+            FROM spent s LEFT JOIN rate r ON r.currency = s.currency AND r.in_currency = s.in_currency AND r.grain = s.grain AND r.day = s.day,
+                 LATERAL (SELECT CASE WHEN s.currency = s.in_currency OR s.cost = 0 THEN s.cost ELSE tokenomics.exchanged(s.cost, r.rate, r.is_inverse) END AS cost,
+                                 CASE WHEN s.currency = s.in_currency OR s.usage_cost = 0 THEN s.usage_cost ELSE tokenomics.exchanged(s.usage_cost, r.rate, r.is_inverse) END AS usage_cost) x
         ), total AS MATERIALIZED (
             SELECT t.*
             FROM (SELECT array_agg(ROW(w.dimension, w.owner, w.provider, w.model, w.currency, w.period_start, w.period_end)::tokenomics.budget_scope ORDER BY w.n) AS scopes FROM wanted w) w,

@@ -136,7 +136,7 @@ help:
 	@echo "make bench         a year by month and model, against count(*), plain SQL, DuckDB and ClickHouse [CALLS=2000000 ROUNDS=5 BUFFERS=2GB]"
 	@echo "make bench-settle  its last part: settled days, refresh, marks     [CALLS=2000000 ROUNDS=5 BUFFERS=2GB]"
 	@echo "make bench-cost    pricing against a no-op, as ratios            [CALLS=2000000]"
-	@echo "make bench-growth  each view of growth, 36 settled months of 200 models, milliseconds [ROUNDS=5]"
+	@echo "make bench-growth  each view of growth, 36 settled months of 200 models, and 1,000 budgets, milliseconds [ROUNDS=5]"
 	@echo "make sanitize      the pg_regress tests under AddressSanitizer and UBSan"
 	@echo "make fuzz          the parsers under libFuzzer                   [SECONDS_EACH=60]"
 	@echo "make lint, indent  check or rewrite the style of the C code"

@@ -51,3 +51,12 @@ ORDER BY v.n;
 INSERT INTO index_item SELECT 'provider-' || m % 5, 'model-' || m, 'provider-' || (m - 1) % 5 || '/model-' || m - 1 FROM generate_series(3, 200, 3) m;
 SELECT 'unit_price_trend, index_item' AS view, m.n_rows AS rows, round(m.ms, 1) AS ms, m.ms < 200 AS is_under_200
 FROM pg_temp.milliseconds('SELECT * FROM unit_price_trend', :rounds) m;
+-- 1,000 budgets of the last year, of 200 models in total, by team and by project
+SELECT count(set_budget('budget-' || n, '2024-01-01', '2025-01-01', 100000 + n, dimension => dimension, owner => CASE dimension WHEN 'team' THEN 'team-' || n % 8 WHEN 'project' THEN 'project-' || n % 12 END,
+                        provider => 'provider-' || m % 5, model => 'model-' || m)) AS budgets
+FROM generate_series(0, 999) n, LATERAL (SELECT 1 + n % 200 AS m, ('{team,project,NULL}'::text[])[1 + n / 200 % 3] AS dimension) x;
+ANALYZE budget;
+SELECT v.name AS "1,000 budgets", m.n_rows AS rows, round(m.ms, 1) AS ms, CASE v.n WHEN 1 THEN m.ms < 200 END AS is_under_200
+FROM (VALUES (1, 'budget_status', 'SELECT * FROM budget_status_at(''2024-12-20'')'), (2, 'monthly_report', 'SELECT * FROM monthly_report(''2024-12-01'')')) v(n, name, query),
+     LATERAL pg_temp.milliseconds(v.query, :rounds) m
+ORDER BY v.n;

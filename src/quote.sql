@@ -655,6 +655,20 @@ BEGIN
     COMMENT ON FUNCTION price_workload(text, text, text, text, timestamptz, text, numeric, numeric, numeric) IS
         'what a workload costs by a book at the prices of a time, as if all of it were calls of one model; rates: what a million of each meter costs in it on average; is_exact is false where calls cannot be told apart as finely as the price does (thresholds of a stated workload, graduated or uncached ones, or one that tokenizer_factor moves); reason: why it has no cost';
 
+    CREATE OR REPLACE FUNCTION check_workload(workload text) RETURNS void
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    BEGIN
+        IF NOT EXISTS (SELECT FROM workload w WHERE w.name = check_workload.workload) THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'undefined_object',
+                MESSAGE = format('there is no workload "%s"', check_workload.workload),
+                HINT = 'The workloads are: ' || coalesce((SELECT string_agg(format('"%s"', x.name), ', ' ORDER BY x.name) FROM workload x), 'none') || '.';
+        END IF;
+    END
+    $$;
+    COMMENT ON FUNCTION check_workload(text) IS 'part of evaluate_quote() and compare_quotes(): an error where there is no such workload';
+
     -- The one place where a quote meets a workload: compare_quotes() shows the
     -- result, explain_quote() the steps, and break-even asks for the curve.
     CREATE OR REPLACE FUNCTION evaluate_quote(
@@ -716,13 +730,8 @@ BEGIN
                 MESSAGE = format('there is no quote "%s"', evaluate_quote.quote),
                 HINT = 'The quotes are: ' || coalesce((SELECT string_agg(format('"%s"', x.name), ', ' ORDER BY x.name) FROM quote x), 'none') || '.';
         END IF;
+        PERFORM check_workload(evaluate_quote.workload);
         SELECT * INTO w FROM workload x WHERE x.name = evaluate_quote.workload;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION USING
-                ERRCODE = 'undefined_object',
-                MESSAGE = format('there is no workload "%s"', evaluate_quote.workload),
-                HINT = 'The workloads are: ' || coalesce((SELECT string_agg(format('"%s"', x.name), ', ' ORDER BY x.name) FROM workload x), 'none') || '.';
-        END IF;
         IF evaluate_quote.interactivity <= 0 OR evaluate_quote.interactivity >= 'infinity' OR evaluate_quote.ttft < 0 OR evaluate_quote.percentile IS NULL
             OR NOT (evaluate_quote.percentile > 0 AND evaluate_quote.percentile <= 1) THEN
             RAISE EXCEPTION USING
@@ -1054,12 +1063,7 @@ BEGIN
         one tokenomics.quoted_cost;
         rows tokenomics.quoted_cost[] := '{}';
     BEGIN
-        IF NOT EXISTS (SELECT FROM workload w WHERE w.name = compare_quotes.workload) THEN
-            RAISE EXCEPTION USING
-                ERRCODE = 'undefined_object',
-                MESSAGE = format('there is no workload "%s"', compare_quotes.workload),
-                HINT = 'The workloads are: ' || coalesce((SELECT string_agg(format('"%s"', x.name), ', ' ORDER BY x.name) FROM workload x), 'none') || '.';
-        END IF;
+        PERFORM check_workload(compare_quotes.workload);
         FOR name IN SELECT DISTINCT n FROM unnest(coalesce(compare_quotes.quotes, ARRAY(SELECT q.name FROM quote q))) n LOOP
             BEGIN
                 one := (SELECT e.result FROM evaluate_quote(compare_quotes.workload, name, compare_quotes.interactivity, compare_quotes.ttft, compare_quotes.percentile, compare_quotes.baseline) e);
@@ -1174,6 +1178,7 @@ BEGIN
         explain_quote(text, text, numeric, integer, numeric, text),
         compare_quotes(text, text[], numeric, integer, numeric, text),
         evaluate_quote(text, text, numeric, integer, numeric, text),
+        check_workload(text),
         price_workload(text, text, text, text, timestamptz, text, numeric, numeric, numeric),
         state_workload(text, tokenomics.tokens, bigint, numeric, numeric, bigint, bigint, bigint, text),
         measure_workload(text, timestamptz, timestamptz, text, text, text, text, text, text, text, jsonb, text);

@@ -377,7 +377,7 @@ BEGIN
             SELECT m.provider, m.model, q.output_factor, q.tokenizer_factor, q.output_factor IS NOT NULL AND q.tokenizer_factor IS NOT NULL AS is_known
             FROM (SELECT DISTINCT c.provider, c.model FROM called c) m, LATERAL latest_quality(m.provider, m.model, today) q
             WHERE q.task = overspend.task AND (overspend.version IS NULL OR q.version = overspend.version)
-        ), call AS MATERIALIZED (
+        ), call AS NOT MATERIALIZED (
             SELECT c.*, coalesce(f.output_factor, 1) AS output_factor, coalesce(f.tokenizer_factor, 1) AS tokenizer_factor, f.is_known
             FROM called c LEFT JOIN factor f ON f.provider = c.provider AND f.model = c.model
         ), speed AS MATERIALIZED (

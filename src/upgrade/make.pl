@@ -142,7 +142,7 @@ sub scripts {
         my $name = database($version);
         psql($name, '-c', $shape) if psql($name, '-c', "SELECT count(*) FROM pg_proc WHERE oid = to_regproc('tokenomics.shape')") == 0;
         $old = objects($name);
-        push @retired, map { [@$_] } retired($version, $old, $new);
+        push @retired, retired($version, $old, $new);
         psql('postgres', '-c', "DROP DATABASE \"$name\"") if $version ne $released[-1];
     }
     my %seen;
@@ -155,7 +155,6 @@ sub scripts {
     $retired_sql =~ s/(BEGIN ATOMIC\n).*?(\nEND;\nCOMMENT)/$1$rows$2/s;
     psql($new_database, '-c', "SET search_path = tokenomics; " . $retired_sql =~ s/^CREATE FUNCTION/CREATE OR REPLACE FUNCTION/mr);
     $new = objects($new_database);
-    delete $old->{extension}{$_} for grep { /tokenomics\.shape\(/ && !defined $old->{extension}{$_}{comment} } keys %{ $old->{extension} };
     my $script = upgrade($old, $new);
     psql('postgres', '-c', "DROP DATABASE \"upgrade_$_\"") for $released[-1], $this;
     if (@problems) {
@@ -188,7 +187,6 @@ sub retired {
             push @problems, "table $table of version $version is made no more: it holds data; go on making it, or move the data in its install procedure and drop it there";
             next;
         }
-        my (%was, @rest) = map { $_->[0] => $_ } @{ $was->{columns} };
         my @columns = @{ $is->{columns} };
         for my $i (0 .. $#{ $was->{columns} }) {
             my ($one, $other) = ($was->{columns}[$i], $columns[$i]);

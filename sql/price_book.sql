@@ -20,9 +20,10 @@ INSERT INTO b VALUES ('{}'), ('{"books": [{"book": "empty"}], "aliases": []}'),
        "tier_basis": "uncached", "tier_mode": "graduated", "service_tier": "batch", "above_input_tokens": 5, "off_peak": [[0, 5], [100, 10080]], "off_peak_zone": "Asia/Kolkata", "source": "s"}]}],
       "aliases": [{"alias": "^x(.*)$", "is_pattern": true, "to_model": "\\1"}, {"alias": "b", "provider": "a", "to_provider": "c", "to_model": "d"}]}');
 SELECT book::text::price_book = book AS text_form, book::text = book::text::price_book::text AS same_text FROM b;
-COPY b TO PROGRAM 'cat > /tmp/tokenomics_regress_book.bin' (FORMAT binary);
+-- the name is the session's own: servers side by side share the folder
+COPY b TO PROGRAM 'cat > /tmp/tokenomics_regress_book.$PPID.bin' (FORMAT binary);
 CREATE TABLE c (book price_book);
-COPY c FROM PROGRAM 'cat /tmp/tokenomics_regress_book.bin; rm /tmp/tokenomics_regress_book.bin' (FORMAT binary);
+COPY c FROM PROGRAM 'cat /tmp/tokenomics_regress_book.$PPID.bin; rm /tmp/tokenomics_regress_book.$PPID.bin' (FORMAT binary);
 SELECT count(*) FROM b JOIN c ON b.book = c.book;
 SELECT book FROM c WHERE books(book) = '{c}';
 

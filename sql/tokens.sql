@@ -53,9 +53,10 @@ SELECT '{"input": true}'::jsonb::tokens;
 SELECT tokens_send('{"input": 1200, "cache_read": 800, "output": 300}');
 CREATE TEMP TABLE b (t tokens);
 INSERT INTO b VALUES ('{}'), ('{"input": 0}'), ('{"input": 9223372036854775807, "cache_storage": 1}'), (NULL);
-COPY b TO PROGRAM 'cat > /tmp/tokenomics_regress_tokens.bin' (FORMAT binary);
+-- the name is the session's own: servers side by side share the folder
+COPY b TO PROGRAM 'cat > /tmp/tokenomics_regress_tokens.$PPID.bin' (FORMAT binary);
 CREATE TEMP TABLE c (t tokens);
-COPY c FROM PROGRAM 'cat /tmp/tokenomics_regress_tokens.bin; rm /tmp/tokenomics_regress_tokens.bin' (FORMAT binary);
+COPY c FROM PROGRAM 'cat /tmp/tokenomics_regress_tokens.$PPID.bin; rm /tmp/tokenomics_regress_tokens.$PPID.bin' (FORMAT binary);
 SELECT count(*) FROM b JOIN c ON b.t = c.t OR (b.t IS NULL AND c.t IS NULL);
 
 -- a typical call takes less than 20 bytes in a row

@@ -46,7 +46,7 @@ psql(qq(SET search_path = $odd, tokenomics, public;) . q(
     push @pages, page('report', 'report-single', ''), page('dashboard', 'dashboard-single', '2026-03'), page('report', 'report-other-month', '2024-01');
 }
 like(qx('$run' report.mjs 2026-13 2>&1), qr/^report: "2026-13" is no month/, 'what is no month is an error that says so');
-like(qx(PGDATABASE=template1 '$run' report.mjs 2>&1), qr/^report: this database has no install of tokenomics/, 'and so is a database without an install');
+like(qx(PGDATABASE=postgres '$run' report.mjs 2>&1), qr/^report: this database has no install of tokenomics/, 'and so is a database without an install');
 like(qx(PGPORT=1 '$run' report.mjs 2>&1), qr/^report: .*ENOENT|^report: connect/, 'and no server');
 
 my $company = company_database();

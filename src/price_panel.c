@@ -1104,6 +1104,9 @@ price_panel_fixed_base(PG_FUNCTION_ARGS)
 /* Three tables of so many pairs of periods are 800 MB: 5,792 periods without a window. */
 #define MAX_PAIRS (1 << 25)
 
+/* Least squares of a window take the third power of its length: 4,096 periods without one. */
+#define MAX_SOLVING (INT64CONST(1) << 36)
+
 /* Logarithms of the indices between the periods of a window; NaN: not defined. */
 typedef struct PairTable
 {
@@ -1164,6 +1167,12 @@ pair_weight(const PairTable *pairs, int a, int b)
  * with all comparisons, by weighted least squares of the logarithms; NaN where
  * no comparison links a period to it.  With equal weights, and every two
  * periods compared, these are the means that GEKS takes.
+ *
+ * Periods are taken out one by one.  The comparisons that go by way of one make
+ * a comparison of each two of the others, as resistors of a star make those of
+ * a mesh: sums of weights and means by weight, and never a difference, so that
+ * what hangs by a weight of 1e-8 is as exact as all else (Grassmann, Taksar and
+ * Heyman 1985).
  */
 static void
 weighted_levels(const PairTable *pairs, int from, int first, int last, double *level)
@@ -1187,48 +1196,57 @@ weighted_levels(const PairTable *pairs, int from, int first, int last, double *l
 				node[n_nodes++] = i;
 			}
 
-	/* the normal equations, without the one that all are counted from */
+	/* of i and an earlier j: the weight, and by how much i is above j */
 	width = n_nodes;
-	matrix = MemoryContextAllocExtended(CurrentMemoryContext, width * width * sizeof(double),
-										MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-#define CELL(i, j) matrix[(Size) (i) * width + (j)]
+	matrix = MemoryContextAllocHuge(CurrentMemoryContext, width * width * sizeof(double));
+#define WEIGHT(i, j) matrix[(Size) (i) * width + (j)]
+#define ABOVE(i, j) matrix[(Size) (j) * width + (i)]
 	for (int i = 1; i < n_nodes; i++)
-		for (int j = 0; j < n_nodes; j++)
+		for (int j = 0; j < i; j++)
 		{
-			double		weight = pair_weight(pairs, first + node[i], first + node[j]);
-
-			if (weight <= 0)
-				continue;
-			CELL(i, i) += weight;
-			if (j > 0)
-				CELL(i, j) -= weight;
-			CELL(i, 0) += weight * pair_log(pairs, first + node[j], first + node[i]);
+			WEIGHT(i, j) = pair_weight(pairs, first + node[i], first + node[j]);
+			ABOVE(i, j) = WEIGHT(i, j) > 0 ? pair_log(pairs, first + node[j], first + node[i]) : 0;
 		}
 
-	/* symmetric and positive definite: no pivot needs to be looked for */
+	/* each is linked to an earlier one, and stays so: no total is zero */
+	for (int k = n_nodes - 1; k > 0; k--)
+	{
+		double		total = 0;
+
+		CHECK_FOR_INTERRUPTS();
+		for (int j = 0; j < k; j++)
+			total += WEIGHT(k, j);
+		for (int i = 1; i < k; i++)
+		{
+			double		share = WEIGHT(k, i) / total;
+
+			if (share == 0)
+				continue;
+			for (int j = 0; j < i; j++)
+			{
+				double		weight = share * WEIGHT(k, j);
+
+				if (weight == 0)
+					continue;
+				WEIGHT(i, j) += weight;
+				ABOVE(i, j) += weight / WEIGHT(i, j) * (ABOVE(k, j) - ABOVE(k, i) - ABOVE(i, j));
+			}
+		}
+	}
 	for (int k = 1; k < n_nodes; k++)
 	{
-		CHECK_FOR_INTERRUPTS();
-		for (int i = k + 1; i < n_nodes; i++)
+		double		total = 0;
+		double		sum = 0;
+
+		for (int j = 0; j < k; j++)
 		{
-			double		factor = CELL(i, k) / CELL(k, k);
-
-			if (factor == 0)
-				continue;
-			for (int j = k + 1; j < n_nodes; j++)
-				CELL(i, j) -= factor * CELL(k, j);
-			CELL(i, 0) -= factor * CELL(k, 0);
+			total += WEIGHT(k, j);
+			sum += WEIGHT(k, j) * (level[node[j]] + ABOVE(k, j));
 		}
+		level[node[k]] = sum / total;
 	}
-	for (int i = n_nodes - 1; i > 0; i--)
-	{
-		double		rest = CELL(i, 0);
-
-		for (int j = i + 1; j < n_nodes; j++)
-			rest -= CELL(i, j) * level[node[j]];
-		level[node[i]] = rest / CELL(i, i);
-	}
-#undef CELL
+#undef WEIGHT
+#undef ABOVE
 	pfree(matrix);
 	pfree(node);
 }
@@ -1283,10 +1301,11 @@ check_geks(IndexMethod method, int window)
 }
 
 static PairTable
-compare_pairs(const Market *market, IndexMethod method, int window)
+compare_pairs(const Market *market, IndexMethod method, int window, bool is_weighted)
 {
 	PairTable	pairs;
 	Size		n_pairs;
+	int64		solving;
 
 	pairs.n_periods = market->n_periods;
 	pairs.window = Min(window, market->n_periods);
@@ -1296,6 +1315,14 @@ compare_pairs(const Market *market, IndexMethod method, int window)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("there are too many periods: %d in windows of %d", pairs.n_periods, pairs.window),
 				 errdetail("At most %d pairs of periods are compared.", MAX_PAIRS),
+				 errhint("Give a shorter window, or take longer periods.")));
+	/* no window that has so few pairs overflows it */
+	solving = (int64) pairs.window * pairs.window * pairs.window * (pairs.n_periods - pairs.window + 1);
+	if (is_weighted && solving > MAX_SOLVING)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("there are too many periods: %d in windows of %d", pairs.n_periods, pairs.window),
+				 errdetail("A weighted index takes at most " INT64_FORMAT " steps, the third power of its window for each.", MAX_SOLVING),
 				 errhint("Give a shorter window, or take longer periods.")));
 	pairs.log_index = MemoryContextAllocHuge(CurrentMemoryContext, n_pairs * sizeof(double));
 	for (int s = 0; s < 2; s++)
@@ -1328,11 +1355,10 @@ compare_pairs(const Market *market, IndexMethod method, int window)
 static void
 put_geks(ReturnSetInfo *rsinfo, const Market *market, IndexMethod method, int window, bool is_weighted, const Scope *scope)
 {
-	PairTable	pairs = compare_pairs(market, method, window);
+	PairTable	pairs = compare_pairs(market, method, window, is_weighted);
 	double	   *levels = is_weighted ? palloc(Max(pairs.window, 1) * sizeof(double)) : NULL;
-	int			solved = -1;	/* from which period levels count, and in
-								 * which */
-	int			solved_first = -1;	/* window */
+	int			solved = -1;	/* the period that levels count from */
+	int			solved_first = -1;	/* and the window that they are of */
 	double		level = 0;
 	int			base = 0;
 

@@ -863,9 +863,9 @@ market_of_panel(FunctionCallInfo fcinfo)
 	return market;
 }
 
-/* All that the methods need of two periods. */
+/* All that the methods need of two periods; their matched items too, where there is room for them. */
 static void
-compare_periods(const Market *market, int base, int current, int needs, IndexSums *sums)
+compare_periods(const Market *market, int base, int current, int needs, IndexSums *sums, MatchedItem *matched)
 {
 	const Offer *a = &market->offers[market->first[base]];
 	const Offer *a_end = &market->offers[market->first[base + 1]];
@@ -881,44 +881,16 @@ compare_periods(const Market *market, int base, int current, int needs, IndexSum
 		else if (a == a_end || b->item < a->item)
 			index_sums_item(sums, NULL, &(b++)->side, needs);
 		else
+		{
+			if (matched != NULL && a->side.price > 0 && b->side.price > 0)
+			{
+				matched->side[0] = a->side;
+				(matched++)->side[1] = b->side;
+			}
 			index_sums_item(sums, &(a++)->side, &(b++)->side, needs);
+		}
 	}
 	index_sums_check(sums);
-}
-
-/* The index of Sato and Vartia of two periods, in a form; false where it is not defined. */
-static bool
-sato_vartia_of(const Market *market, int base, int current, IndexForm form, double *result)
-{
-	const Offer *a = &market->offers[market->first[base]];
-	const Offer *a_end = &market->offers[market->first[base + 1]];
-	const Offer *b = &market->offers[market->first[current]];
-	const Offer *b_end = &market->offers[market->first[current + 1]];
-	MatchedItem *items = palloc_extended(Max(a_end - a, 1) * sizeof(MatchedItem), MCXT_ALLOC_HUGE);
-	uint32		n = 0;
-	bool		is_defined;
-
-	while (a < a_end && b < b_end)
-	{
-		if (a->item != b->item)
-		{
-			if (a->item < b->item)
-				a++;
-			else
-				b++;
-			continue;
-		}
-		if (a->side.price > 0 && b->side.price > 0)
-		{
-			items[n].side[0] = a->side;
-			items[n++].side[1] = b->side;
-		}
-		a++;
-		b++;
-	}
-	is_defined = sato_vartia_value(items, n, form, result);
-	pfree(items);
-	return is_defined;
 }
 
 static IndexMethod
@@ -999,18 +971,23 @@ or_nan(bool is_defined, double value)
 static Comparison
 comparison_of(const Market *market, int base, int current, IndexMethod method)
 {
+	bool		of_items = method == METHOD_SATO_VARTIA;
+	Size		n_base = market->first[base + 1] - market->first[base];
+	MatchedItem *items = of_items ? palloc_extended(n_base * sizeof(MatchedItem), MCXT_ALLOC_HUGE) : NULL;
 	IndexSums	sums;
 	Comparison	c;
 	bool		is_defined;
 	double		total;
 
-	compare_periods(market, base, current, index_method_needs[method], &sums);
-	is_defined = method == METHOD_SATO_VARTIA ? sato_vartia_of(market, base, current, FORM_PRICE, &c.price) :
+	compare_periods(market, base, current, index_method_needs[method], &sums, items);
+	is_defined = of_items ? sato_vartia_value(items, (uint32) sums.matched, FORM_PRICE, &c.price) :
 		index_value(&sums, method, FORM_PRICE, &c.price);
 	c.price = or_nan(is_defined, c.price);
-	is_defined = method == METHOD_SATO_VARTIA ? sato_vartia_of(market, base, current, FORM_QUANTITY, &c.quantity) :
+	is_defined = of_items ? sato_vartia_value(items, (uint32) sums.matched, FORM_QUANTITY, &c.quantity) :
 		index_value(&sums, method, FORM_QUANTITY, &c.quantity);
 	c.quantity = or_nan(is_defined, c.quantity);
+	if (of_items)
+		pfree(items);
 	is_defined = index_coverage(&sums, 0, &c.base_coverage);
 	c.base_coverage = or_nan(is_defined, c.base_coverage);
 	is_defined = index_coverage(&sums, 1, &c.coverage);
@@ -1340,7 +1317,7 @@ compare_pairs(const Market *market, IndexMethod method, int window, bool is_weig
 				pairs.log_index[at] = 0;
 				continue;
 			}
-			compare_periods(market, t, t + d, index_method_needs[method], &sums);
+			compare_periods(market, t, t + d, index_method_needs[method], &sums, NULL);
 			is_defined = index_value(&sums, method, FORM_PRICE, &value) && value > 0;
 			pairs.log_index[at] = is_defined ? log(value) : get_float8_nan();
 			for (int s = 0; s < 2; s++)

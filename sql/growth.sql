@@ -130,6 +130,18 @@ SELECT * FROM underuse_between(months => 0);
 SELECT * FROM underuse_between(threshold => -1);
 SELECT prices_at(book(), 'infinity');
 
+-- lines that nobody wants apart are one; those that a purchase may carry stay, and those without a price
+CREATE TEMP TABLE fine AS
+SELECT tokenomics.ledger(book(), 'month', 'UTC', '2025-03-05', v.provider, v.model, v.tier, '{"input": 1000000}', v.label) AS l
+FROM (VALUES ('acme', 'big', 'standard', 'a'), ('acme', 'big', 'standard', 'b'), ('acme', 'small', 'standard', 'a'), ('acme', 'big', 'batch', 'a'), ('euro', 'dur', 'standard', 'a'), ('acme', 'none', 'standard', 'a')) v(provider, model, tier, label);
+SELECT c.carried, i.provider, i.model, i.service_tier, i.label, i.currency, i.tokens, i.cost, i.unpriced
+FROM fine, (VALUES ('none', '{}'::text[], '{}'::text[]), ('acme standard', '{acme,acme,nobody}', '{nothing,standard,standard}'), ('not those', '{euro,standard,"",acme}', '{batch,acme,"",""}')) c(carried, providers, tiers),
+     LATERAL tokenomics.lines(tokenomics.condense(l, '{provider}', c.providers, c.tiers)) i ORDER BY c.carried, i.provider, i.model, i.service_tier, i.label;
+SELECT count(*) FROM tokenomics.lines(tokenomics.condense('{"grain": "day", "zone": "UTC"}', '{}', '{acme}', '{batch}'));
+SELECT tokenomics.condense(l, '{colour}', '{}', '{}') FROM fine;
+SELECT tokenomics.condense(l, '{}', '{acme,NULL}', '{a,b}') FROM fine;
+SELECT tokenomics.condense(l, '{}', '{acme}', '{a,b}') FROM fine;
+
 -- of calls that are archived and gone: tokens and turns of teams as they were counted; users, and who has not used a seat, nobody can tell
 SET client_min_messages = warning;
 TRUNCATE usage, seat;

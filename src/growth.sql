@@ -851,19 +851,19 @@ BEGIN
         HAVING bool_and(t.total_spend_converted IS NOT NULL OR t.currency IS NULL);
 
         -- Users are counted from calls: an error where those of archived days are
-        -- gone, as of a slice of them.  Seats are looked for in them.
+        -- gone.  Seats are looked for in them.
         IF 'user' = ANY (scopes) THEN
-            PERFORM tokenomics.stored_measures('usage', 'slice', in_zone, greatest(first, from_at), behind, NULL);
+            PERFORM tokenomics.stored_measures('usage', 'calls', in_zone, greatest(first, from_at), behind, NULL);
         END IF;
         IF 'seat' = ANY (scopes) AND EXISTS (SELECT FROM seat) THEN
             BEGIN
-                PERFORM tokenomics.stored_measures('usage', 'slice', in_zone, coalesce(from_at, '-infinity'), behind, NULL);
+                PERFORM tokenomics.stored_measures('usage', 'calls', in_zone, coalesce(from_at, '-infinity'), behind, NULL);
             EXCEPTION WHEN object_not_in_prerequisite_state THEN
                 are_gone := true;
             END;
             IF are_gone THEN
                 BEGIN
-                    PERFORM tokenomics.stored_measures('usage', 'slice', in_zone, greatest(middle, from_at), behind, NULL);
+                    PERFORM tokenomics.stored_measures('usage', 'calls', in_zone, greatest(middle, from_at), behind, NULL);
                 EXCEPTION WHEN object_not_in_prerequisite_state THEN
                     is_known := false;
                 END;
@@ -920,10 +920,17 @@ BEGIN
             WHERE c.scope = ANY (scopes) AND c.is_compared AND c.owner IS NOT NULL = (c.scope <> 'company')
               AND CASE WHEN c.scope = 'company' THEN c.cost_before > 0 AND c.cost <= c.cost_before * (1 + threshold)
                   ELSE c.tokens_growth < -threshold AND (c.quantity IS NULL OR c.quantity < 1 - threshold) AND c.others_growth > 0 END
+        ), measured AS MATERIALIZED (
+            -- what has calls and no facts cannot be counted: the turns of all are not known
+            SELECT m.starts < middle AS is_before, m.facts, m.facts IS NULL AND m.starts IN (SELECT l.period FROM tokenomics.lines(by_team) l) AS is_lacking
+            FROM measured_parts('demand', greatest(first, from_at), behind, in_zone) m
+            WHERE EXISTS (SELECT FROM listed l WHERE l.scope IN ('company', 'team'))
+        ), lacking AS (
+            SELECT coalesce(bool_or(m.is_lacking) FILTER (WHERE m.is_before), false) AS before, coalesce(bool_or(m.is_lacking) FILTER (WHERE NOT m.is_before), false) AS after FROM measured m
         ), turned AS (
-            SELECT CASE f.scope WHEN 'total' THEN 'company' ELSE f.scope END AS scope, f.owner, sum(f.turns) FILTER (WHERE m.starts < middle)::bigint AS turns_before, sum(f.turns) FILTER (WHERE m.starts >= middle)::bigint AS turns
-            FROM measured_parts('demand', greatest(first, from_at), behind, in_zone) m, jsonb_to_recordset(m.facts) f(scope text, owner text, turns bigint)
-            WHERE EXISTS (SELECT FROM listed l WHERE l.scope IN ('company', 'team')) AND f.scope IN ('total', 'team')
+            SELECT CASE f.scope WHEN 'total' THEN 'company' ELSE f.scope END AS scope, f.owner, sum(f.turns) FILTER (WHERE m.is_before)::bigint AS turns_before, sum(f.turns) FILTER (WHERE NOT m.is_before)::bigint AS turns
+            FROM measured m, jsonb_to_recordset(m.facts) f(scope text, owner text, turns bigint)
+            WHERE f.scope IN ('total', 'team')
             GROUP BY 1, 2
         ), day AS MATERIALIZED (
             -- days are in the ledgers too: the last call is looked for in one
@@ -953,11 +960,12 @@ BEGIN
                           to_char(100 * tokenomics.growth_rate(c.cost, c.cost_before), 'FMSG999990.0'), to_char(100 * c.tokens_growth, 'FMSG999990.0'))
                ELSE format('tokens %s %%, turns %s, while tokens of others rose %s %%', to_char(100 * c.tokens_growth, 'FMSG999990.0'),
                            coalesce(to_char(100 * n.turns_growth, 'FMSG999990.0') || ' %', 'not known'), to_char(100 * c.others_growth, 'FMSG999990.0')) END
-        FROM (SELECT l.*, coalesce(u.turns_before, l.turns_before, 0) AS all_before, coalesce(u.turns, l.turns, 0) AS all_turns, coalesce(e.at, l.last_used_at) AS last_at
-              FROM listed l LEFT JOIN turned u ON u.scope = l.scope AND coalesce(u.owner, '') = coalesce(l.owner, '')
+        FROM (SELECT l.*, CASE WHEN l.scope = 'user' OR NOT k.before THEN coalesce(u.turns_before, l.turns_before, 0) END AS all_before,
+                     CASE WHEN l.scope = 'user' OR NOT k.after THEN coalesce(u.turns, l.turns, 0) END AS all_turns, coalesce(e.at, l.last_used_at) AS last_at
+              FROM listed l CROSS JOIN lacking k LEFT JOIN turned u ON u.scope = l.scope AND coalesce(u.owner, '') = coalesce(l.owner, '')
                    LEFT JOIN last_call e ON e.scope = l.scope AND coalesce(e.owner, '') = coalesce(l.owner, '')) c,
              LATERAL (SELECT c.all_before AS turns_before, c.all_turns AS turns, tokenomics.growth_rate(c.all_turns, c.all_before) AS turns_growth, c.last_at AS last_used_at) n
-        WHERE c.scope = 'company' OR n.turns_before = 0 OR n.turns_growth < -threshold
+        WHERE c.scope = 'company' OR n.turns_growth IS NULL OR n.turns_growth < -threshold
         UNION ALL
         SELECT 'seat', h.user_id, h.team, (middle AT TIME ZONE in_zone)::date, (local_behind - interval '1 month')::date, NULL, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, 0, reporting, NULL, NULL, h.last_used_at,
                CASE WHEN h.last_used_at IS NULL AND NOT are_gone THEN 'a seat that was never used' ELSE format('a seat without use in the last %s months', n) END
@@ -1020,9 +1028,9 @@ BEGIN
     COMMENT ON COLUMN underuse.tokens_before IS 'tokens of the months before';
     COMMENT ON COLUMN underuse.tokens IS 'tokens of the months';
     COMMENT ON COLUMN underuse.tokens_growth IS 'their growth, a fraction';
-    COMMENT ON COLUMN underuse.turns_before IS 'turns of the months before; of a team or the company as in demand_drivers: those of calls with all ids, by the team of their first call, in the month of that; of a user all that he had a call of';
+    COMMENT ON COLUMN underuse.turns_before IS 'turns of the months before; of a team or the company as in demand_drivers: those of calls with all ids, by the team of their first call, in the month of that; NULL where a month cannot be counted; of a user all that he had a call of';
     COMMENT ON COLUMN underuse.turns IS 'turns of the months';
-    COMMENT ON COLUMN underuse.turns_growth IS 'their growth, a fraction; NULL where none were before';
+    COMMENT ON COLUMN underuse.turns_growth IS 'their growth, a fraction; NULL where none were before, or they are not known';
     COMMENT ON COLUMN underuse.matched_quantity IS 'quantity index (Fisher) of what was used in both, by item at its price: 0.5 is half; NULL where nothing is the same';
     COMMENT ON COLUMN underuse.others_tokens_growth IS 'growth of the tokens of all others, a fraction';
     COMMENT ON COLUMN underuse.token_share_before IS 'share of all tokens before, a fraction';

@@ -159,6 +159,7 @@ DROP TABLE usage_y2025m05, usage_y2025m06, usage_y2025m07;
 SELECT scope, owner, tokens_before, tokens, turns_before, turns, last_used_at, reason FROM underuse_of('{company,team,seat}', NULL, '2025-10-01', NULL, 2);
 SELECT scope FROM underuse_between(NULL, '2025-10-01', months => 2);
 SELECT scope, owner, tokens, reason FROM underuse_of('{seat}', NULL, '2025-09-01', NULL, 2);
+SELECT r -> 'underuse' AS underuse, substring(report_markdown(r) from 'not known which seats[^.;|]*') AS said, report_markdown(r) ~ 'seats? of|uses less than' AS is_of_seats FROM monthly_report('2025-08-15') r;
 
 -- all of it goes
 CALL tokenomics.uninstall('llm');

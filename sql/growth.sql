@@ -130,6 +130,37 @@ SELECT * FROM underuse_between(months => 0);
 SELECT * FROM underuse_between(threshold => -1);
 SELECT prices_at(book(), 'infinity');
 
+-- lines that nobody wants apart are one; those that a purchase may carry stay, and those without a price
+CREATE TEMP TABLE fine AS
+SELECT tokenomics.ledger(book(), 'month', 'UTC', '2025-03-05', v.provider, v.model, v.tier, '{"input": 1000000}', v.label) AS l
+FROM (VALUES ('acme', 'big', 'standard', 'a'), ('acme', 'big', 'standard', 'b'), ('acme', 'small', 'standard', 'a'), ('acme', 'big', 'batch', 'a'), ('euro', 'dur', 'standard', 'a'), ('acme', 'none', 'standard', 'a')) v(provider, model, tier, label);
+SELECT c.carried, i.provider, i.model, i.service_tier, i.label, i.currency, i.tokens, i.cost, i.unpriced
+FROM fine, (VALUES ('none', '{}'::text[], '{}'::text[]), ('acme standard', '{acme,acme,nobody}', '{nothing,standard,standard}'), ('not those', '{euro,standard,"",acme}', '{batch,acme,"",""}')) c(carried, providers, tiers),
+     LATERAL tokenomics.lines(tokenomics.condense(l, '{provider}', c.providers, c.tiers)) i ORDER BY c.carried, i.provider, i.model, i.service_tier, i.label;
+SELECT count(*) FROM tokenomics.lines(tokenomics.condense('{"grain": "day", "zone": "UTC"}', '{}', '{acme}', '{batch}'));
+SELECT tokenomics.condense(l, '{colour}', '{}', '{}') FROM fine;
+SELECT tokenomics.condense(l, '{}', '{acme,NULL}', '{a,b}') FROM fine;
+SELECT tokenomics.condense(l, '{}', '{acme}', '{a,b}') FROM fine;
+
+-- of calls that are archived and gone: tokens and turns of teams as they were counted; users, and who has not used a seat, nobody can tell
+SET client_min_messages = warning;
+TRUNCATE usage, seat;
+INSERT INTO seat VALUES ('ann', 'down', '(,)');
+SELECT count(*) FROM ensure_partitions('2025-05-01', '2025-09-30') WHERE month < '2025-10-01';
+INSERT INTO usage (at, provider, model, tokens, team, user_id, session_id, turn_id) VALUES ('2025-05-10', 'acme', 'big', '{"input": 1}', 'down', 'ann', 's', 't');
+INSERT INTO usage (at, provider, model, tokens, team, user_id, session_id, turn_id)
+SELECT '2025-06-01'::timestamptz + make_interval(months => m, days => d), 'acme', 'big', '{"input": 1000000}', team, team, team, format('%s %s %s', team, m, d / 2)
+FROM generate_series(0, 3) m, generate_series(1, 20) d, unnest('{up,down}'::text[]) team WHERE d <= CASE team WHEN 'up' THEN 10 + 3 * m ELSE 16 - 4 * m END;
+CREATE TEMP TABLE seen AS SELECT * FROM underuse_between(NULL, '2025-10-01', months => 2);
+SELECT scope, owner, tokens_before, tokens, turns_before, turns, last_used_at, reason FROM seen;
+CALL refresh();
+SELECT archive('2025-05-01'), archive('2025-06-01'), archive('2025-07-01');
+DROP TABLE usage_y2025m05, usage_y2025m06, usage_y2025m07;
+SELECT scope, owner, tokens_before, tokens, turns_before, turns, last_used_at, reason FROM underuse_of('{company,team,seat}', NULL, '2025-10-01', NULL, 2);
+SELECT scope FROM underuse_between(NULL, '2025-10-01', months => 2);
+SELECT scope, owner, tokens, reason FROM underuse_of('{seat}', NULL, '2025-09-01', NULL, 2);
+SELECT r -> 'underuse' AS underuse, substring(report_markdown(r) from 'not known which seats[^.;|]*') AS said, report_markdown(r) ~ 'seats? of|uses less than' AS is_of_seats FROM monthly_report('2025-08-15') r;
+
 -- all of it goes
 CALL tokenomics.uninstall('llm');
 SELECT count(*) FROM pg_class WHERE relnamespace = 'llm'::regnamespace;

@@ -53,6 +53,13 @@ INSERT INTO charge (provider, charge_period_start, charge_period_end, charge_cat
 SELECT * FROM unit WHERE scope = 'total' AND currency = 'USD';
 SELECT * FROM spend WHERE currency = 'USD';
 ROLLBACK;
+-- a month of another model, then both: the matched index begins anew, GEKS links the month to January by way of March; what counts from two months is not compared
+BEGIN;
+TRUNCATE usage;
+INSERT INTO price (provider, model, rates, valid) VALUES ('acme', 'back', '{"currency": "USD", "input": 4}', '(,2024-03-01)'), ('acme', 'back', '{"currency": "USD", "input": 2}', '[2024-03-01,)');
+INSERT INTO usage (at, provider, model, tokens) SELECT at, 'acme', model, '{"input": 1000000}' FROM (VALUES ('2024-01-10'::timestamptz, 'back'), ('2024-02-10', 'old'), ('2024-03-10', 'old'), ('2024-03-10', 'back'), ('2024-04-10', 'back')) v(at, model);
+SELECT month, matched, geks, index_base, note FROM unit WHERE scope = 'total';
+ROLLBACK;
 DROP VIEW unit, spend;
 CALL tokenomics.uninstall('llm');
 RESET search_path;

@@ -55,6 +55,15 @@ INSERT INTO price (provider, model, rates, valid, off_peak) VALUES
     ('acme', 'small', '{"currency": "USD", "input": 0.3}', '(,)', '{[60,120)}');
 SELECT off_peak, meter, old_rate, new_rate, tokens, effect, note FROM price_change_log WHERE off_peak;
 ROLLBACK;
+-- a correction of a half year of which a contract is in force from March on: two months are what the list prices
+BEGIN;
+INSERT INTO price (provider, model, rates, valid) VALUES ('acme', 'half', '{"currency": "USD", "input": 2}', '[2024-01-01,2024-07-01)');
+INSERT INTO price (book, provider, model, rates, valid) VALUES ('contract', 'acme', 'half', '{"currency": "USD", "input": 1}', '[2024-03-01,)');
+INSERT INTO usage (at, provider, model, tokens) SELECT make_timestamptz(2024, m, 10, 0, 0, 0), 'acme', 'half', '{"input": 1000000}' FROM generate_series(1, 6) m;
+SELECT correct_price('acme', 'half', '{"currency": "USD", "input": 3}', '[2024-01-01,2024-07-01)', 'misread');
+UPDATE setting SET book = 'contract';
+SELECT change, book, counted_from, counted_to, old_rate, new_rate, tokens, effect, note FROM price_change_log WHERE model = 'half' ORDER BY book, changed_at;
+ROLLBACK;
 -- limits the wrong way round hold nothing
 SELECT count(*) FROM price_change_log_between('2024-03-01', '2024-02-01');
 CALL tokenomics.uninstall('llm');

@@ -1403,14 +1403,6 @@ bill_driver_effects(PG_FUNCTION_ARGS)
  * Ledgers with fewer lines
  */
 
-static inline bool
-is_string(const LedgerString *string, Datum text)
-{
-	Bytes		bytes = packed_bytes(text);
-
-	return string->data != NULL && same_string(string->data, string->len, bytes.data, bytes.len);
-}
-
 /*
  * condense(ledger, columns, providers, service_tiers): adds up the priced lines
  * that differ in nothing but what is not asked for.  Those that a purchase may
@@ -1428,13 +1420,26 @@ bill_condense(PG_FUNCTION_ARGS)
 	Datum	   *tiers;
 	bool	   *nulls[3];
 	int			n_columns = array_arg(fcinfo, 1, &columns, &nulls[0]);
-	int			n_carried = array_arg(fcinfo, 2, &providers, &nulls[1]);
+	int			n_arg = array_arg(fcinfo, 2, &providers, &nulls[1]);
+	uint32		(*carried)[2] = palloc(Max(n_arg, 1) * sizeof(*carried));
+	int			n_carried = 0;	/* of them, those that are in the ledger */
 	bool		keep[lengthof(column_name)] = {false};
 
-	check_lengths(array_arg(fcinfo, 3, &tiers, &nulls[2]), n_carried);
-	for (int i = 0; i < n_carried; i++)
+	check_lengths(array_arg(fcinfo, 3, &tiers, &nulls[2]), n_arg);
+	for (int i = 0; i < n_arg; i++)
+	{
+		uint32		provider;
+		uint32		tier;
+
 		if (nulls[1][i] || nulls[2][i])
 			null_element();
+		provider = ledger_string_number(from, packed_bytes(providers[i]));
+		tier = ledger_string_number(from, packed_bytes(tiers[i]));
+		if (provider == 0 || tier == 0)
+			continue;
+		carried[n_carried][0] = provider;
+		carried[n_carried++][1] = tier;
+	}
 	for (int i = 0; i < n_columns; i++)
 	{
 		int			c = 0;
@@ -1457,8 +1462,7 @@ bill_condense(PG_FUNCTION_ARGS)
 
 		CHECK_FOR_INTERRUPTS();
 		for (int p = 0; p < n_carried && !stays; p++)
-			stays = is_string(&from->strings[key.provider], providers[p]) &&
-				is_string(&from->strings[key.service_tier], tiers[p]);
+			stays = key.provider == carried[p][0] && key.service_tier == carried[p][1];
 		if (!stays)
 		{
 			key.provider = keep[0] ? key.provider : 0;

@@ -1699,14 +1699,6 @@ time_series_forecast_backtest(PG_FUNCTION_ARGS)
  * From forecast tokens to what they will cost
  */
 
-static bool
-is_string(const Ledger *ledger, uint32 number, Bytes wanted)
-{
-	const LedgerString *string = &ledger->strings[number];
-
-	return number != 0 && string->len == wanted.len && memcmp(string->data, wanted.data, wanted.len) == 0;
-}
-
 /* cost * count / of, cut off. */
 static Money
 scaled_cost(Money cost, int64 count, int64 of)
@@ -1736,6 +1728,7 @@ ledger_project(PG_FUNCTION_ARGS)
 	Bytes		provider = packed_bytes(PG_GETARG_DATUM(1));
 	Bytes		model = packed_bytes(PG_GETARG_DATUM(2));
 	Bytes		tier = packed_bytes(PG_GETARG_DATUM(3));
+	uint32		number[3] = {ledger_string_number(mix, provider), ledger_string_number(mix, model), ledger_string_number(mix, tier)};
 	TimestampTz at = PG_GETARG_TIMESTAMPTZ(4);
 	TokenCounts tokens;
 	Ledger	   *into = ledger_make(CurrentMemoryContext, mix->grain, mix->zone_name, mix->zone_len);
@@ -1754,8 +1747,8 @@ ledger_project(PG_FUNCTION_ARGS)
 	{
 		const LedgerLine *line = &mix->lines[sorted[i]];
 
-		if (!is_string(mix, line->key.provider, provider) || !is_string(mix, line->key.model, model) ||
-			!is_string(mix, line->key.service_tier, tier) || line->key.side[CONTRACTED].unpriced == NO_TOKENS_REPORTED)
+		if (number[0] == 0 || line->key.provider != number[0] || number[1] == 0 || line->key.model != number[1] ||
+			number[2] == 0 || line->key.service_tier != number[2] || line->key.side[CONTRACTED].unpriced == NO_TOKENS_REPORTED)
 			continue;
 		chosen[n_chosen++] = sorted[i];
 		rest = line->tokens.reported;

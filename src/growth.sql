@@ -266,11 +266,11 @@ BEGIN
                  LATERAL (SELECT m.month, greatest(m.month, from_at AT TIME ZONE in_zone) AS counted_from, least(m.month + interval '1 month', to_at AT TIME ZONE in_zone, today) AS counted_to
                           FROM (SELECT make_timestamp(n / 12, n % 12 + 1, 1, 0, 0, 0) AS month) m) e
         ), unpriced AS (
-            SELECT c.n, c.owner, sum(c.tokens_1) FILTER (WHERE c.distance = 0 AND c.currency IS NULL)::bigint AS tokens FROM contribution c GROUP BY 1, 2
+            SELECT c.n, c.owner, sum(c.tokens_1)::bigint AS tokens FROM contribution c WHERE c.distance = 0 AND c.currency IS NULL GROUP BY 1, 2
         ), payer AS (
             SELECT g.owner, g.currency, min(g.n) FILTER (WHERE g.spend <> 0 OR g.tokens > 0) AS since FROM grouped g WHERE g.has_month GROUP BY 1, 2
             UNION ALL
-            SELECT u.owner, NULL, NULL FROM unpriced u WHERE u.tokens IS NOT NULL AND NOT EXISTS (SELECT FROM grouped) GROUP BY 1
+            SELECT u.owner, NULL, NULL FROM unpriced u WHERE NOT EXISTS (SELECT FROM grouped) GROUP BY 1
         ), since AS (
             SELECT p.currency, min(p.since) AS since FROM payer p GROUP BY 1
         )
@@ -826,6 +826,8 @@ BEGIN
         spend_before numeric;
         spend numeric;
         by_team tokenomics.ledger;
+        are_gone boolean := false;   -- whether calls of archived days are here no more
+        is_known boolean := true;    -- whether those behind "middle" are: who has used a seat
     BEGIN
         IF n IS NULL OR n NOT BETWEEN 1 AND 12 OR threshold IS NULL OR threshold < 0 OR threshold > 1 THEN
             RAISE EXCEPTION USING
@@ -848,21 +850,40 @@ BEGIN
         FROM total_spend_trend_between(first, behind, in_zone) t
         HAVING bool_and(t.total_spend_converted IS NOT NULL OR t.currency IS NULL);
 
-        -- Teams are in the ledgers; turns of those alone are counted from calls that
-        -- may be listed, and users where they are asked for.
+        -- Users are counted from calls: an error where those of archived days are
+        -- gone.  Seats are looked for in them.
+        IF 'user' = ANY (scopes) THEN
+            PERFORM tokenomics.stored_measures('usage', 'calls', in_zone, greatest(first, from_at), behind, NULL);
+        END IF;
+        IF 'seat' = ANY (scopes) AND EXISTS (SELECT FROM seat) THEN
+            BEGIN
+                PERFORM tokenomics.stored_measures('usage', 'calls', in_zone, coalesce(from_at, '-infinity'), behind, NULL);
+            EXCEPTION WHEN object_not_in_prerequisite_state THEN
+                are_gone := true;
+            END;
+            IF are_gone THEN
+                BEGIN
+                    PERFORM tokenomics.stored_measures('usage', 'calls', in_zone, greatest(middle, from_at), behind, NULL);
+                EXCEPTION WHEN object_not_in_prerequisite_state THEN
+                    is_known := false;
+                END;
+            END IF;
+        END IF;
+
+        -- Teams are in the ledgers, and turns of theirs in what is measured of months.
         by_team := usage_ledger('month', greatest(first, from_at), behind, in_zone, 'team');
 
         RETURN QUERY
         WITH counted AS (
             SELECT CASE WHEN grouping(l.owner) = 0 THEN 'team' ELSE 'company' END AS scope, l.owner, NULL::text AS team,
                    coalesce(sum(l.tokens) FILTER (WHERE l.period < middle), 0)::bigint AS tokens_before, coalesce(sum(l.tokens) FILTER (WHERE l.period >= middle), 0)::bigint AS tokens,
-                   NULL::bigint AS turns_before, NULL::bigint AS turns, NULL::timestamptz AS last_used_at, coalesce(bool_or(l.period < middle), false) AS has_before
+                   NULL::bigint AS turns_before, NULL::bigint AS turns, NULL::timestamptz AS last_used_at, coalesce(bool_or(l.period < middle), false) AS has_before, max(l.period) AS last_month
             FROM (SELECT coalesce(l.label, 'unallocated') AS owner, l.period, tokenomics.total(l.tokens) AS tokens FROM tokenomics.lines(by_team) l) l
             GROUP BY GROUPING SETS ((), (l.owner))
             UNION ALL
             SELECT 'user', u.user_id, max(u.team),
                    coalesce(sum(tokenomics.total(u.tokens)) FILTER (WHERE u.at < middle), 0)::bigint, coalesce(sum(tokenomics.total(u.tokens)) FILTER (WHERE u.at >= middle), 0)::bigint,
-                   count(DISTINCT u.turn_id) FILTER (WHERE u.at < middle), count(DISTINCT u.turn_id) FILTER (WHERE u.at >= middle), max(u.at), false
+                   count(DISTINCT u.turn_id) FILTER (WHERE u.at < middle), count(DISTINCT u.turn_id) FILTER (WHERE u.at >= middle), max(u.at), false, NULL
             FROM usage u WHERE 'user' = ANY (scopes) AND u.at >= first AND u.at < behind AND u.at >= coalesce(from_at, '-infinity') AND u.user_id IS NOT NULL
             GROUP BY u.user_id
         ), labelled AS MATERIALIZED (
@@ -899,11 +920,30 @@ BEGIN
             WHERE c.scope = ANY (scopes) AND c.is_compared AND c.owner IS NOT NULL = (c.scope <> 'company')
               AND CASE WHEN c.scope = 'company' THEN c.cost_before > 0 AND c.cost <= c.cost_before * (1 + threshold)
                   ELSE c.tokens_growth < -threshold AND (c.quantity IS NULL OR c.quantity < 1 - threshold) AND c.others_growth > 0 END
+        ), measured AS MATERIALIZED (
+            -- what has calls and no facts cannot be counted: the turns of all are not known
+            SELECT m.starts < middle AS is_before, m.facts, m.facts IS NULL AND m.starts IN (SELECT l.period FROM tokenomics.lines(by_team) l) AS is_lacking
+            FROM measured_parts('demand', greatest(first, from_at), behind, in_zone) m
+            WHERE EXISTS (SELECT FROM listed l WHERE l.scope IN ('company', 'team'))
+        ), lacking AS (
+            SELECT coalesce(bool_or(m.is_lacking) FILTER (WHERE m.is_before), false) AS before, coalesce(bool_or(m.is_lacking) FILTER (WHERE NOT m.is_before), false) AS after FROM measured m
         ), turned AS (
-            SELECT c.scope, c.owner, count(DISTINCT u.turn_id) FILTER (WHERE u.at < middle) AS turns_before, count(DISTINCT u.turn_id) FILTER (WHERE u.at >= middle) AS turns, max(u.at) AS last_used_at
-            FROM listed c JOIN usage u ON c.scope = 'company' OR c.owner = coalesce(u.team, 'unallocated')
-            WHERE c.scope IN ('company', 'team') AND u.at >= first AND u.at < behind AND u.at >= coalesce(from_at, '-infinity')
+            SELECT CASE f.scope WHEN 'total' THEN 'company' ELSE f.scope END AS scope, f.owner, sum(f.turns) FILTER (WHERE m.is_before)::bigint AS turns_before, sum(f.turns) FILTER (WHERE NOT m.is_before)::bigint AS turns
+            FROM measured m, jsonb_to_recordset(m.facts) f(scope text, owner text, turns bigint)
+            WHERE f.scope IN ('total', 'team')
             GROUP BY 1, 2
+        ), day AS MATERIALIZED (
+            -- days are in the ledgers too: the last call is looked for in one
+            SELECT coalesce(d.label, 'unallocated') AS owner, max(d.period) AS starts
+            FROM (SELECT min(l.last_month) AS starts FROM listed l WHERE l.scope IN ('company', 'team') HAVING count(*) > 0) m,
+                 LATERAL tokenomics.lines(usage_ledger('day', greatest(m.starts, from_at), behind, in_zone, 'team')) d
+            GROUP BY 1
+        ), last_call AS (
+            SELECT l.scope, l.owner, c.at
+            FROM listed l, LATERAL (SELECT max(d.starts) AS starts FROM day d WHERE l.scope = 'company' OR d.owner = l.owner) d,
+                 LATERAL (SELECT max(u.at) AS at FROM usage u WHERE u.at >= greatest(d.starts, from_at) AND u.at < tokenomics.period_end('day', in_zone, d.starts)
+                          AND (l.scope = 'company' OR coalesce(u.team, 'unallocated') = l.owner)) c
+            WHERE l.scope IN ('company', 'team')
         ), held AS (
             SELECT s.user_id, s.team, l.last_used_at
             FROM seat s LEFT JOIN (SELECT u.user_id, max(u.at) AS last_used_at FROM usage u
@@ -918,21 +958,27 @@ BEGIN
                CASE WHEN c.scope = 'company' THEN
                    format('the bill %s: %s %%, with tokens %s %%', CASE WHEN c.cost < c.cost_before * (1 - threshold) THEN 'fell' ELSE 'is flat' END,
                           to_char(100 * tokenomics.growth_rate(c.cost, c.cost_before), 'FMSG999990.0'), to_char(100 * c.tokens_growth, 'FMSG999990.0'))
-               ELSE format('tokens %s %%, turns %s %%, while tokens of others rose %s %%', to_char(100 * c.tokens_growth, 'FMSG999990.0'),
-                           coalesce(to_char(100 * n.turns_growth, 'FMSG999990.0'), 'not known,'), to_char(100 * c.others_growth, 'FMSG999990.0')) END
-        FROM (SELECT l.*, coalesce(u.turns_before, l.turns_before, 0) AS all_before, coalesce(u.turns, l.turns, 0) AS all_turns, coalesce(u.last_used_at, l.last_used_at) AS last_at
-              FROM listed l LEFT JOIN turned u ON u.scope = l.scope AND u.owner IS NOT DISTINCT FROM l.owner) c,
+               ELSE format('tokens %s %%, turns %s, while tokens of others rose %s %%', to_char(100 * c.tokens_growth, 'FMSG999990.0'),
+                           coalesce(to_char(100 * n.turns_growth, 'FMSG999990.0') || ' %', 'not known'), to_char(100 * c.others_growth, 'FMSG999990.0')) END
+        FROM (SELECT l.*, CASE WHEN l.scope = 'user' OR NOT k.before THEN coalesce(u.turns_before, l.turns_before, 0) END AS all_before,
+                     CASE WHEN l.scope = 'user' OR NOT k.after THEN coalesce(u.turns, l.turns, 0) END AS all_turns, coalesce(e.at, l.last_used_at) AS last_at
+              FROM listed l CROSS JOIN lacking k LEFT JOIN turned u ON u.scope = l.scope AND coalesce(u.owner, '') = coalesce(l.owner, '')
+                   LEFT JOIN last_call e ON e.scope = l.scope AND coalesce(e.owner, '') = coalesce(l.owner, '')) c,
              LATERAL (SELECT c.all_before AS turns_before, c.all_turns AS turns, tokenomics.growth_rate(c.all_turns, c.all_before) AS turns_growth, c.last_at AS last_used_at) n
-        WHERE c.scope = 'company' OR n.turns_before = 0 OR n.turns_growth < -threshold
+        WHERE c.scope = 'company' OR n.turns_growth IS NULL OR n.turns_growth < -threshold
         UNION ALL
         SELECT 'seat', h.user_id, h.team, (middle AT TIME ZONE in_zone)::date, (local_behind - interval '1 month')::date, NULL, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, 0, reporting, NULL, NULL, h.last_used_at,
-               CASE WHEN h.last_used_at IS NULL THEN 'a seat that was never used' ELSE format('a seat without use in the last %s months', n) END
-        FROM held h WHERE h.last_used_at IS NULL OR h.last_used_at < middle
+               CASE WHEN h.last_used_at IS NULL AND NOT are_gone THEN 'a seat that was never used' ELSE format('a seat without use in the last %s months', n) END
+        FROM held h WHERE is_known AND (h.last_used_at IS NULL OR h.last_used_at < middle)
+        UNION ALL
+        SELECT 'seat', NULL, NULL, (middle AT TIME ZONE in_zone)::date, (local_behind - interval '1 month')::date, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, reporting, NULL, NULL, NULL,
+               'not known which seats are used: calls of archived days are gone'
+        WHERE NOT is_known
         ORDER BY 1, 6 DESC NULLS LAST, 2;
     END
     $$;
     COMMENT ON FUNCTION underuse_of(text[], timestamptz, timestamptz, text, integer, numeric) IS
-        'part of underuse_between(): its rows of some scopes; but for users, calls are read of settled months only of who is listed';
+        'part of underuse_between(): its rows of some scopes; of settled months calls are read for users and seats, and to find the last call of a team or the company that is listed';
 
     CREATE OR REPLACE FUNCTION underuse_between(
         from_at timestamptz DEFAULT NULL,
@@ -975,16 +1021,16 @@ BEGIN
     COMMENT ON VIEW underuse IS
         'tokenomics: who stops using what is paid for: teams and users whose tokens, turns and matched quantity fell by more than 10 % in the last three complete months, on the three before, while others'' tokens rose; seats without use; and a bill of the company that did not rise by 10 %';
     COMMENT ON COLUMN underuse.scope IS 'company, team, user or seat';
-    COMMENT ON COLUMN underuse.owner IS 'the team or user; NULL: the company';
+    COMMENT ON COLUMN underuse.owner IS 'the team or user; NULL: the company, or all seats';
     COMMENT ON COLUMN underuse.team IS 'the team; of a user that of the seat, or of the calls';
     COMMENT ON COLUMN underuse.first_month IS 'first of the months that are looked at';
     COMMENT ON COLUMN underuse.last_month IS 'last of them; as many before the first are what they are compared with';
     COMMENT ON COLUMN underuse.tokens_before IS 'tokens of the months before';
     COMMENT ON COLUMN underuse.tokens IS 'tokens of the months';
     COMMENT ON COLUMN underuse.tokens_growth IS 'their growth, a fraction';
-    COMMENT ON COLUMN underuse.turns_before IS 'turns of the months before';
+    COMMENT ON COLUMN underuse.turns_before IS 'turns of the months before; of a team or the company as in demand_drivers: those of calls with all ids, by the team of their first call, in the month of that; NULL where a month cannot be counted; of a user all that he had a call of';
     COMMENT ON COLUMN underuse.turns IS 'turns of the months';
-    COMMENT ON COLUMN underuse.turns_growth IS 'their growth, a fraction; NULL where none were before';
+    COMMENT ON COLUMN underuse.turns_growth IS 'their growth, a fraction; NULL where none were before, or they are not known';
     COMMENT ON COLUMN underuse.matched_quantity IS 'quantity index (Fisher) of what was used in both, by item at its price: 0.5 is half; NULL where nothing is the same';
     COMMENT ON COLUMN underuse.others_tokens_growth IS 'growth of the tokens of all others, a fraction';
     COMMENT ON COLUMN underuse.token_share_before IS 'share of all tokens before, a fraction';
@@ -992,7 +1038,7 @@ BEGIN
     COMMENT ON COLUMN underuse.currency IS 'currency of the amounts';
     COMMENT ON COLUMN underuse.cost_before IS 'cost of the calls of the months before, at exchange rates of the months; of the company: total spend; NULL where there is no rate or no price';
     COMMENT ON COLUMN underuse.cost IS 'the same of the months';
-    COMMENT ON COLUMN underuse.last_used_at IS 'the last call; NULL: never';
+    COMMENT ON COLUMN underuse.last_used_at IS 'the last call; NULL: never, or its archived calls are gone';
     COMMENT ON COLUMN underuse.reason IS 'why it is listed';
 END
 $install$;

@@ -326,6 +326,8 @@ sato_vartia_value(const MatchedItem *items, uint32 n, IndexForm form, double *re
 			if (isnan(side->quantity) || (form == FORM_QUANTITY && side->quantity <= 0))
 				return false;
 			sum_add(&total[t], side->price * side->quantity);
+			if (isinf(total[t].high))
+				float_overflow_error();
 		}
 	if (n == 0 || !(sum_value(&total[0]) > 0) || !(sum_value(&total[1]) > 0))
 		return false;

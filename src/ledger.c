@@ -207,11 +207,34 @@ rehash_strings(Ledger *ledger, uint32 n_slots)
 	}
 }
 
+/* The slot that a string has, or would have. */
+static inline uint32
+string_slot(const Ledger *ledger, const char *data, int len)
+{
+	uint32		slot = hash_bytes((const unsigned char *) data, len) & (ledger->n_string_slots - 1);
+
+	while (ledger->string_slots[slot] != 0)
+	{
+		const LedgerString *string = &ledger->strings[ledger->string_slots[slot]];
+
+		if (same_string(string->data, string->len, data, len))
+			break;
+		slot = (slot + 1) & (ledger->n_string_slots - 1);
+	}
+	return slot;
+}
+
+/* The number of a string; 0 where the ledger lacks it. */
+uint32
+ledger_string_number(const Ledger *ledger, Bytes string)
+{
+	return ledger->n_string_slots == 0 ? 0 : ledger->string_slots[string_slot(ledger, string.data, string.len)];
+}
+
 /* The number of a string, which is added where the ledger lacks it; NULL is 0. */
 uint32
 ledger_string(Ledger *ledger, const char *data, int len)
 {
-	LedgerString *string;
 	char	   *copy;
 	uint32		slot;
 
@@ -219,14 +242,9 @@ ledger_string(Ledger *ledger, const char *data, int len)
 		return 0;
 	if (ledger->n_strings * 2 >= ledger->n_string_slots)
 		rehash_strings(ledger, Max(ledger->n_string_slots * 2, 64));
-	slot = hash_bytes((const unsigned char *) data, len) & (ledger->n_string_slots - 1);
-	while (ledger->string_slots[slot] != 0)
-	{
-		string = &ledger->strings[ledger->string_slots[slot]];
-		if (same_string(string->data, string->len, data, len))
-			return ledger->string_slots[slot];
-		slot = (slot + 1) & (ledger->n_string_slots - 1);
-	}
+	slot = string_slot(ledger, data, len);
+	if (ledger->string_slots[slot] != 0)
+		return ledger->string_slots[slot];
 	if (ledger->n_strings >= ledger->max_strings)
 	{
 		ledger->max_strings *= 2;

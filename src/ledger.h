@@ -127,6 +127,7 @@ extern Ledger *ledger_arg(FunctionCallInfo fcinfo, int argno);
 extern Ledger *ledger_state_copy(Datum datum, MemoryContext aggcontext);
 extern NO_RETURN void ledger_outside_aggregate(const char *caller);
 extern uint32 ledger_string(Ledger *ledger, const char *data, int len);
+extern uint32 ledger_string_number(const Ledger *ledger, Bytes string);
 extern LineKey ledger_key(Ledger *into, const Ledger *from, const LineKey *key);
 extern LedgerLine *ledger_line(Ledger *ledger, const LineKey *key);
 extern void ledger_line_add(LedgerLine *into, const LedgerLine *line);

@@ -80,17 +80,17 @@ BEGIN
             SELECT s.counted_from, s.counted_to, usage_ledger('month', s.counted_from, s.counted_to, in_zone) AS counted
             FROM (SELECT DISTINCT c.counted_from, c.counted_to FROM changed c WHERE c.counted_from < c.counted_to) s
         ), used AS MATERIALIZED (
-            SELECT s.counted_from, s.counted_to, l.provider, l.model, l.service_tier, l.above_input_tokens, l.off_peak, l.currency, l.meter, sum(l.tokens) AS tokens,
-                   min(l.period) AS period
+            SELECT s.counted_from, s.counted_to, l.provider, l.model, l.service_tier, l.above_input_tokens, l.off_peak, l.currency, l.period, l.meter, sum(l.tokens) AS tokens
             FROM span s, tokenomics.meter_lines(s.counted) l
             WHERE l.currency IS NOT NULL
-            GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+            GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
         ), asked AS (
-            -- all meters of a line are of one row of prices: asked for once
+            -- all meters of a line are of one row of prices: asked for once, and each
+            -- month anew: a contract may begin
             SELECT u.counted_from, u.counted_to, u.provider, u.model, u.service_tier, u.above_input_tokens, u.off_peak, u.currency,
-                   greatest(min(u.period), u.counted_from) AS at, jsonb_object_agg(u.meter, u.tokens) AS tokens,
+                   greatest(u.period, u.counted_from) AS at, jsonb_object_agg(u.meter, u.tokens) AS tokens,
                    jsonb_object_agg(u.meter, 1) || CASE WHEN u.above_input_tokens > 0 THEN jsonb_build_object('input', u.above_input_tokens + 1) ELSE '{}' END AS call
-            FROM used u GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+            FROM used u GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
         ), counted AS MATERIALIZED (
             -- under which names the calls of a span found their price
             SELECT a.counted_from, a.counted_to, e.book, e.provider AS by_provider, e.model AS by_model, e.service_tier AS by_tier, a.above_input_tokens, a.off_peak, a.currency, e.meter, sum(e.tokens) AS tokens
@@ -158,7 +158,7 @@ BEGIN
     COMMENT ON COLUMN price_change_log.rate_growth IS 'growth of the rate, a fraction';
     COMMENT ON COLUMN price_change_log.counted_from IS 'from when on tokens are counted; NULL: from the first';
     COMMENT ON COLUMN price_change_log.counted_to IS 'until when: the end of the month; of a correction, of the time that was wrong; NULL: to the last';
-    COMMENT ON COLUMN price_change_log.tokens IS 'tokens priced by it from then until then, by the book of "setting"';
+    COMMENT ON COLUMN price_change_log.tokens IS 'tokens priced by it from then until then, by the book of "setting" as it is when each month begins';
     COMMENT ON COLUMN price_change_log.effect IS '(new_rate - old_rate) * tokens / 1000000: what the change did to the bill of that time, exact; NULL where note says why';
     COMMENT ON COLUMN price_change_log.note IS 'why there is no effect to be told';
 END

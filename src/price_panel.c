@@ -863,9 +863,9 @@ market_of_panel(FunctionCallInfo fcinfo)
 	return market;
 }
 
-/* All that the methods need of two periods. */
+/* All that the methods need of two periods; their matched items too, where there is room for them. */
 static void
-compare_periods(const Market *market, int base, int current, int needs, IndexSums *sums)
+compare_periods(const Market *market, int base, int current, int needs, IndexSums *sums, MatchedItem *matched)
 {
 	const Offer *a = &market->offers[market->first[base]];
 	const Offer *a_end = &market->offers[market->first[base + 1]];
@@ -881,44 +881,16 @@ compare_periods(const Market *market, int base, int current, int needs, IndexSum
 		else if (a == a_end || b->item < a->item)
 			index_sums_item(sums, NULL, &(b++)->side, needs);
 		else
+		{
+			if (matched != NULL && a->side.price > 0 && b->side.price > 0)
+			{
+				matched->side[0] = a->side;
+				(matched++)->side[1] = b->side;
+			}
 			index_sums_item(sums, &(a++)->side, &(b++)->side, needs);
+		}
 	}
 	index_sums_check(sums);
-}
-
-/* The index of Sato and Vartia of two periods, in a form; false where it is not defined. */
-static bool
-sato_vartia_of(const Market *market, int base, int current, IndexForm form, double *result)
-{
-	const Offer *a = &market->offers[market->first[base]];
-	const Offer *a_end = &market->offers[market->first[base + 1]];
-	const Offer *b = &market->offers[market->first[current]];
-	const Offer *b_end = &market->offers[market->first[current + 1]];
-	MatchedItem *items = palloc_extended(Max(a_end - a, 1) * sizeof(MatchedItem), MCXT_ALLOC_HUGE);
-	uint32		n = 0;
-	bool		is_defined;
-
-	while (a < a_end && b < b_end)
-	{
-		if (a->item != b->item)
-		{
-			if (a->item < b->item)
-				a++;
-			else
-				b++;
-			continue;
-		}
-		if (a->side.price > 0 && b->side.price > 0)
-		{
-			items[n].side[0] = a->side;
-			items[n++].side[1] = b->side;
-		}
-		a++;
-		b++;
-	}
-	is_defined = sato_vartia_value(items, n, form, result);
-	pfree(items);
-	return is_defined;
 }
 
 static IndexMethod
@@ -999,18 +971,23 @@ or_nan(bool is_defined, double value)
 static Comparison
 comparison_of(const Market *market, int base, int current, IndexMethod method)
 {
+	bool		of_items = method == METHOD_SATO_VARTIA;
+	Size		n_base = market->first[base + 1] - market->first[base];
+	MatchedItem *items = of_items ? palloc_extended(n_base * sizeof(MatchedItem), MCXT_ALLOC_HUGE) : NULL;
 	IndexSums	sums;
 	Comparison	c;
 	bool		is_defined;
 	double		total;
 
-	compare_periods(market, base, current, index_method_needs[method], &sums);
-	is_defined = method == METHOD_SATO_VARTIA ? sato_vartia_of(market, base, current, FORM_PRICE, &c.price) :
+	compare_periods(market, base, current, index_method_needs[method], &sums, items);
+	is_defined = of_items ? sato_vartia_value(items, (uint32) sums.matched, FORM_PRICE, &c.price) :
 		index_value(&sums, method, FORM_PRICE, &c.price);
 	c.price = or_nan(is_defined, c.price);
-	is_defined = method == METHOD_SATO_VARTIA ? sato_vartia_of(market, base, current, FORM_QUANTITY, &c.quantity) :
+	is_defined = of_items ? sato_vartia_value(items, (uint32) sums.matched, FORM_QUANTITY, &c.quantity) :
 		index_value(&sums, method, FORM_QUANTITY, &c.quantity);
 	c.quantity = or_nan(is_defined, c.quantity);
+	if (of_items)
+		pfree(items);
 	is_defined = index_coverage(&sums, 0, &c.base_coverage);
 	c.base_coverage = or_nan(is_defined, c.base_coverage);
 	is_defined = index_coverage(&sums, 1, &c.coverage);
@@ -1104,6 +1081,9 @@ price_panel_fixed_base(PG_FUNCTION_ARGS)
 /* Three tables of so many pairs of periods are 800 MB: 5,792 periods without a window. */
 #define MAX_PAIRS (1 << 25)
 
+/* Least squares of a window take the third power of its length: 4,096 periods without one. */
+#define MAX_SOLVING (INT64CONST(1) << 36)
+
 /* Logarithms of the indices between the periods of a window; NaN: not defined. */
 typedef struct PairTable
 {
@@ -1164,6 +1144,12 @@ pair_weight(const PairTable *pairs, int a, int b)
  * with all comparisons, by weighted least squares of the logarithms; NaN where
  * no comparison links a period to it.  With equal weights, and every two
  * periods compared, these are the means that GEKS takes.
+ *
+ * Periods are taken out one by one.  The comparisons that go by way of one make
+ * a comparison of each two of the others, as resistors of a star make those of
+ * a mesh: sums of weights and means by weight, and never a difference, so that
+ * what hangs by a weight of 1e-8 is as exact as all else (Grassmann, Taksar and
+ * Heyman 1985).
  */
 static void
 weighted_levels(const PairTable *pairs, int from, int first, int last, double *level)
@@ -1187,48 +1173,57 @@ weighted_levels(const PairTable *pairs, int from, int first, int last, double *l
 				node[n_nodes++] = i;
 			}
 
-	/* the normal equations, without the one that all are counted from */
+	/* of i and an earlier j: the weight, and by how much i is above j */
 	width = n_nodes;
-	matrix = MemoryContextAllocExtended(CurrentMemoryContext, width * width * sizeof(double),
-										MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-#define CELL(i, j) matrix[(Size) (i) * width + (j)]
+	matrix = MemoryContextAllocHuge(CurrentMemoryContext, width * width * sizeof(double));
+#define WEIGHT(i, j) matrix[(Size) (i) * width + (j)]
+#define ABOVE(i, j) matrix[(Size) (j) * width + (i)]
 	for (int i = 1; i < n_nodes; i++)
-		for (int j = 0; j < n_nodes; j++)
+		for (int j = 0; j < i; j++)
 		{
-			double		weight = pair_weight(pairs, first + node[i], first + node[j]);
-
-			if (weight <= 0)
-				continue;
-			CELL(i, i) += weight;
-			if (j > 0)
-				CELL(i, j) -= weight;
-			CELL(i, 0) += weight * pair_log(pairs, first + node[j], first + node[i]);
+			WEIGHT(i, j) = pair_weight(pairs, first + node[i], first + node[j]);
+			ABOVE(i, j) = WEIGHT(i, j) > 0 ? pair_log(pairs, first + node[j], first + node[i]) : 0;
 		}
 
-	/* symmetric and positive definite: no pivot needs to be looked for */
+	/* each is linked to an earlier one, and stays so: no total is zero */
+	for (int k = n_nodes - 1; k > 0; k--)
+	{
+		double		total = 0;
+
+		CHECK_FOR_INTERRUPTS();
+		for (int j = 0; j < k; j++)
+			total += WEIGHT(k, j);
+		for (int i = 1; i < k; i++)
+		{
+			double		share = WEIGHT(k, i) / total;
+
+			if (share == 0)
+				continue;
+			for (int j = 0; j < i; j++)
+			{
+				double		weight = share * WEIGHT(k, j);
+
+				if (weight == 0)
+					continue;
+				WEIGHT(i, j) += weight;
+				ABOVE(i, j) += weight / WEIGHT(i, j) * (ABOVE(k, j) - ABOVE(k, i) - ABOVE(i, j));
+			}
+		}
+	}
 	for (int k = 1; k < n_nodes; k++)
 	{
-		CHECK_FOR_INTERRUPTS();
-		for (int i = k + 1; i < n_nodes; i++)
+		double		total = 0;
+		double		sum = 0;
+
+		for (int j = 0; j < k; j++)
 		{
-			double		factor = CELL(i, k) / CELL(k, k);
-
-			if (factor == 0)
-				continue;
-			for (int j = k + 1; j < n_nodes; j++)
-				CELL(i, j) -= factor * CELL(k, j);
-			CELL(i, 0) -= factor * CELL(k, 0);
+			total += WEIGHT(k, j);
+			sum += WEIGHT(k, j) * (level[node[j]] + ABOVE(k, j));
 		}
+		level[node[k]] = sum / total;
 	}
-	for (int i = n_nodes - 1; i > 0; i--)
-	{
-		double		rest = CELL(i, 0);
-
-		for (int j = i + 1; j < n_nodes; j++)
-			rest -= CELL(i, j) * level[node[j]];
-		level[node[i]] = rest / CELL(i, i);
-	}
-#undef CELL
+#undef WEIGHT
+#undef ABOVE
 	pfree(matrix);
 	pfree(node);
 }
@@ -1283,10 +1278,11 @@ check_geks(IndexMethod method, int window)
 }
 
 static PairTable
-compare_pairs(const Market *market, IndexMethod method, int window)
+compare_pairs(const Market *market, IndexMethod method, int window, bool is_weighted)
 {
 	PairTable	pairs;
 	Size		n_pairs;
+	int64		solving;
 
 	pairs.n_periods = market->n_periods;
 	pairs.window = Min(window, market->n_periods);
@@ -1296,6 +1292,14 @@ compare_pairs(const Market *market, IndexMethod method, int window)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("there are too many periods: %d in windows of %d", pairs.n_periods, pairs.window),
 				 errdetail("At most %d pairs of periods are compared.", MAX_PAIRS),
+				 errhint("Give a shorter window, or take longer periods.")));
+	/* no window that has so few pairs overflows it */
+	solving = (int64) pairs.window * pairs.window * pairs.window * (pairs.n_periods - pairs.window + 1);
+	if (is_weighted && solving > MAX_SOLVING)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("there are too many periods: %d in windows of %d", pairs.n_periods, pairs.window),
+				 errdetail("A weighted index takes at most " INT64_FORMAT " steps, the third power of its window for each.", MAX_SOLVING),
 				 errhint("Give a shorter window, or take longer periods.")));
 	pairs.log_index = MemoryContextAllocHuge(CurrentMemoryContext, n_pairs * sizeof(double));
 	for (int s = 0; s < 2; s++)
@@ -1313,7 +1317,7 @@ compare_pairs(const Market *market, IndexMethod method, int window)
 				pairs.log_index[at] = 0;
 				continue;
 			}
-			compare_periods(market, t, t + d, index_method_needs[method], &sums);
+			compare_periods(market, t, t + d, index_method_needs[method], &sums, NULL);
 			is_defined = index_value(&sums, method, FORM_PRICE, &value) && value > 0;
 			pairs.log_index[at] = is_defined ? log(value) : get_float8_nan();
 			for (int s = 0; s < 2; s++)
@@ -1328,11 +1332,10 @@ compare_pairs(const Market *market, IndexMethod method, int window)
 static void
 put_geks(ReturnSetInfo *rsinfo, const Market *market, IndexMethod method, int window, bool is_weighted, const Scope *scope)
 {
-	PairTable	pairs = compare_pairs(market, method, window);
+	PairTable	pairs = compare_pairs(market, method, window, is_weighted);
 	double	   *levels = is_weighted ? palloc(Max(pairs.window, 1) * sizeof(double)) : NULL;
-	int			solved = -1;	/* from which period levels count, and in
-								 * which */
-	int			solved_first = -1;	/* window */
+	int			solved = -1;	/* the period that levels count from */
+	int			solved_first = -1;	/* and the window that they are of */
 	double		level = 0;
 	int			base = 0;
 

@@ -100,7 +100,7 @@ CREATE TYPE geks_point AS (
 COMMENT ON TYPE geks_point IS 'a period of a GEKS index, from geks_index()';
 COMMENT ON COLUMN geks_point.period IS 'the period';
 COMMENT ON COLUMN geks_point.index IS 'price index, 1 in base_period; NULL where no period of the window links the two';
-COMMENT ON COLUMN geks_point.bridges IS 'periods of the window by way of which the comparison is made';
+COMMENT ON COLUMN geks_point.bridges IS 'periods of the window that have a comparison with both: of geks_index(), by way of which it is made; a weighted index is made by way of several at once too, and is there without any';
 COMMENT ON COLUMN geks_point.coverage IS 'matched share of the period''s value, the mean over the other periods of the window';
 COMMENT ON COLUMN geks_point.base_period IS 'the period whose index counts as 1';
 

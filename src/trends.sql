@@ -526,7 +526,7 @@ BEGIN
         ), indexed AS MATERIALIZED (
             SELECT * FROM index_trend(parts.counted, from_at, to_at, in_zone)
         ), geks AS MATERIALIZED (
-            SELECT (g.period AT TIME ZONE in_zone)::date AS month, g.provider, g.currency, g.index, g.coverage
+            SELECT (g.period AT TIME ZONE in_zone)::date AS month, g.provider, g.currency, g.index, g.coverage, (g.base_period AT TIME ZONE in_zone)::date AS base
             FROM tokenomics.weighted_geks_index(parts.counted, 'fisher', 25) g
         ), generation AS MATERIALIZED (
             SELECT (c.period AT TIME ZONE in_zone)::date AS month, c.provider, c.currency, c.index
@@ -549,7 +549,8 @@ BEGIN
                i.coverage, i.base_coverage, i.matched_items, i.index_base,
                CASE WHEN i.month IS NULL THEN 'no usage with a price'
                     -- it has drifted if much is matched; else few items last
-                    ELSE nullif(concat_ws('; ', i.note, CASE WHEN abs(ln(k.index / i.price_index)) > 0.05 THEN
+                    -- and only what is counted from the same month is compared
+                    ELSE nullif(concat_ws('; ', i.note, CASE WHEN k.base = i.index_base AND abs(ln(k.index / i.price_index)) > 0.05 THEN
                         format('GEKS is %s %% from it, with %s %% of spend matched', to_char(100 * (k.index / i.price_index - 1), 'FMSG999990'), to_char(100 * k.coverage, 'FM990')) END), '') END
         FROM price p
         LEFT JOIN indexed i ON i.month = p.month AND i.currency = p.currency AND coalesce(i.provider, '') = coalesce(p.provider, '')
@@ -582,7 +583,7 @@ BEGIN
     COMMENT ON COLUMN unit_price_trend.generation_index IS
         'the same index with the models of index_item matched as it says: a cheaper successor is a price cut; the matched index where it says nothing';
     COMMENT ON COLUMN unit_price_trend.geks_index IS
-        'GEKS index of Fisher indices over windows of 25 months, weighted by matched shares of spend, by movement splice: where the matched index is far from it, which note says, that has drifted if nearly all is matched; else few items last for long';
+        'GEKS index of Fisher indices over windows of 25 months, weighted by matched shares of spend, by movement splice: where the matched index is far from it, which note says, that has drifted if nearly all is matched; else few items last for long. It links months that the matched index does not, and then counts from an earlier one than index_base: the two are not to be compared there';
     COMMENT ON COLUMN unit_price_trend.mix_index IS
         'blended price since index_base over the matched index: what cheaper or dearer models, meters and tiers, new and retired items, purchases and idle capacity did';
     COMMENT ON COLUMN unit_price_trend.coverage IS 'matched share of the month''s cost of calls';

@@ -89,6 +89,30 @@ fact('an unpriced model is tokens, in no amount', q(SELECT month, unpriced_token
         2026-05-01|3392839
         2026-06-01|4464764));
 
+# ---- what the README says of it, in its words ----
+open my $readme, '<:encoding(UTF-8)', project_file('README.md') or die "README.md: $!";
+my ($said) = do { local $/; <$readme> } =~ /^(The demo's company \(`make demo`\).*?)^## /ms;
+is(join("\n", $said =~ /^\| (\d{4}-\d\d \|.*) \|$/mg), psql(q(
+    SELECT concat_ws(' | ', to_char(p.month, 'YYYY-MM'), round(p.cost_per_mtok, 2), round(100 * p.matched_index::numeric, 1), round(g.spend),
+                     (SELECT string_agg(coalesce(CASE WHEN round(e) > 0 THEN '+' END || round(e), round(e)::text, ''), ' | ' ORDER BY n)
+                      FROM unnest(ARRAY[g.change, g.price_effect, g.mix_effect, g.volume_effect, g.new_effect + g.discontinued_effect, g.purchase_effect + g.other_effect]) WITH ORDINALITY x(e, n)))
+    FROM unit_price_trend p JOIN bill_growth g USING (month, currency) WHERE p.scope = 'total' AND p.currency = 'USD' AND g.comparison = 'month on month' ORDER BY p.month)), 'the table of README');
+my $figure = qr/([\d.]+)/;
+is(join(' ', $said =~ /ends at $figure \($figure if each .*, not at $figure, and `note` says so.*\(OpenAI $figure and $figure, Anthropic $figure and $figure\)\..* $figure % of the spend of May 2025 and $figure % of that of June 2026.*of which $figure % or more was there before but in December 2025 \($figure %/s),
+    psql(q(
+    WITH price AS (SELECT * FROM unit_price_trend WHERE currency = 'USD'), last AS (SELECT * FROM price WHERE month = '2026-06-01'),
+    counted AS (SELECT usage_ledger('month', '2025-05-01', '2026-07-01', 'Europe/Berlin') AS l),
+    item AS (SELECT m.period < '2026-01-01' AS is_first, (m.provider, m.model, m.service_tier, m.above_input_tokens, m.off_peak, m.meter) AS item, sum(m.cost) AS cost
+             FROM counted, meter_lines(l) m WHERE m.currency = 'USD' AND m.period IN ('2025-05-01', '2026-06-01') GROUP BY 1, 2)
+    SELECT concat_ws(' ', (SELECT round(100 * geks_index::numeric) FROM last WHERE scope = 'total' AND note LIKE 'GEKS is %'),
+        (SELECT round(100 * g.index::numeric) FROM counted, geks_index(l, 'fisher', 25) g WHERE g.provider IS NULL AND g.currency = 'USD' AND g.period = '2026-06-01'),
+        (SELECT round(100 * matched_index::numeric, 1) FROM last WHERE scope = 'total'),
+        (SELECT string_agg(concat_ws(' ', round(100 * matched_index::numeric, 1), round(100 * geks_index::numeric, 1)), ' ' ORDER BY provider DESC) FROM last WHERE provider IN ('openai', 'anthropic')),
+        (SELECT string_agg(share, ' ' ORDER BY is_first DESC) FROM (
+            SELECT i.is_first, round(100 * sum(i.cost) FILTER (WHERE o.cost > 0) / sum(i.cost))::text AS share FROM item i LEFT JOIN item o ON o.item = i.item AND o.is_first <> i.is_first GROUP BY 1) x),
+        (SELECT round(100 * min(least(coverage, base_coverage))::numeric) FROM price WHERE scope = 'total' AND month <> '2025-12-01'),
+        (SELECT round(100 * coverage::numeric) FROM price WHERE scope = 'total' AND month = '2025-12-01')))), 'what GEKS says, and why it is no drift');
+
 # ---- at other prices ----
 fact('June 2025 at its own prices, and at those of a year later: what each call would cost', q(
     SELECT r.currency, r.old_cost = t.usage_cost, r.new_cost = c.cost, r.new_cost - r.old_cost = r.difference, r.difference

@@ -58,8 +58,8 @@ expanded_size(ExpandedObjectHeader *eohptr)
 {
 	Ledger	   *ledger = (Ledger *) eohptr;
 
-	/* what is being booked may have changed since: no call says so */
-	if (ledger->booking != NULL && ledger->flat != NULL)
+	/* a call that is booked does not say so; a heap tuple asks twice */
+	if (ledger->flat != NULL && ledger->flat_calls != booking_calls(ledger))
 	{
 		pfree(ledger->flat);
 		ledger->flat = NULL;
@@ -73,6 +73,7 @@ expanded_size(ExpandedObjectHeader *eohptr)
 
 		ledger->flat = MemoryContextAllocHuge(ledger->hdr.eoh_context, VARSIZE(flat));
 		memcpy(ledger->flat, flat, VARSIZE(flat));
+		ledger->flat_calls = booking_calls(ledger);
 		MemoryContextSwitchTo(old);
 		MemoryContextDelete(scratch);
 	}

@@ -118,7 +118,9 @@ typedef struct Ledger
 	uint32		n_line_slots;
 
 	Booking    *booking;		/* NULL: no calls are being booked */
-	bytea	   *flat;			/* its stored form, once it was asked for */
+	bytea	   *flat;			/* its stored form, once it was asked for; kept
+								 * until a line is added to or a call booked */
+	uint128		flat_calls;		/* booking_calls() then */
 } Ledger;
 
 /* ledger.c */
@@ -197,6 +199,7 @@ typedef struct BookedLines
 
 /* booking.c */
 extern void booking_flush(Ledger *ledger);
+extern uint128 booking_calls(const Ledger *ledger);
 extern bool booked_lines_begin(BookedLines *booked, const Ledger *ledger);
 extern const LedgerLine *booked_lines_next(BookedLines *booked);
 

@@ -137,6 +137,14 @@ extern void ledger_rank_strings(const Ledger *ledger, uint32 *ranks);
 extern void ledger_order(LineOrder *order, uint32 n, const Ledger *ledger, const uint32 *ranks);
 extern uint32 *ledger_sorted(const Ledger *ledger, uint32 **ranks);
 extern NO_RETURN void ledger_corrupted(void);
+extern NO_RETURN void counts_out_of_range(void);
+
+/* Makes an array larger, or the first time. */
+static inline void *
+grow_array(MemoryContext mcxt, void *array, Size size)
+{
+	return array == NULL ? MemoryContextAllocHuge(mcxt, size) : repalloc_huge(array, size);
+}
 
 /*
  * The state of an aggregate, from argument 0, fit to be changed; NULL where

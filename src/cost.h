@@ -190,9 +190,9 @@ typedef struct NameCache
 } NameCache;
 
 extern void name_cache_init(NameCache *cache, MemoryContext parent);
-extern ModelName *name_cache_search(NameCache *cache, const PriceBook *book,
-									const char *provider, int provider_len,
-									const char *model, int model_len);
+extern ModelName *name_cache_add(NameCache *cache, const PriceBook *book,
+								 const char *provider, int provider_len,
+								 const char *model, int model_len);
 
 /* Whether two strings are the same; most have 4 to 24 bytes. */
 static pg_attribute_always_inline bool
@@ -246,7 +246,7 @@ name_cache_get(NameCache *cache, const PriceBook *book,
 			if (likely(model_name_is(name, &key, provider, provider_len, model, model_len)))
 				return name;
 	}
-	return name_cache_search(cache, book, provider, provider_len, model, model_len);
+	return name_cache_add(cache, book, provider, provider_len, model, model_len);
 }
 
 /* One way to price a call: by the book, or by its last layer alone. */
@@ -317,61 +317,12 @@ extern NO_RETURN void fallback_tokens_out_of_range(void);
 extern MeterSet price_meters(const PriceBook *book, const PriceBand *band, const Call *call,
 							 int64 n_calls, Money cost[N_METERS], int64 *fallback_tokens);
 
-/* Whether what priced the last call of a name would price this one. */
-static inline bool
-price_memo_holds(const PriceMemo *memo, const Call *call)
-{
-	return memo->from <= call->at && call->at < memo->to &&
-		same_string(memo->service_tier, memo->service_tier_len,
-					call->service_tier, call->service_tier_len);
-}
-
 /* What a call costs: all that an aggregate needs of a Priced. */
 typedef struct CallCost
 {
 	Unpriced	unpriced;
 	Money		cost;			/* where it is PRICED */
 } CallCost;
-
-extern CallCost cost_by_search(const PriceBook *book, ModelName *name, const Call *call,
-							   bool list_only);
-
-/* Whether the row of a memo prices so many tokens. */
-static pg_attribute_always_inline bool
-price_memo_row_holds(const PriceMemo *memo, const TokenCounts *counts)
-{
-	uint64		basis = 0;
-	bool		overflow = false;
-	int			m;
-
-	FOR_EACH_COMMON_METER(m)
-	{
-		uint64		count = counts->count[m];
-
-		if (!(meters_of_side(SIDE_INPUT) & METER_BIT(m)))
-			continue;
-		if (CACHED_METERS & METER_BIT(m))
-			count &= memo->basis_cached;
-		overflow |= __builtin_add_overflow(basis, count, &basis);
-	}
-	return basis - memo->basis_first <= memo->basis_last - memo->basis_first &&
-		(counts->reported & memo->basis_uncommon) == 0 && !overflow;
-}
-
-/* What a call costs by a book, or by its last layer alone. */
-static pg_attribute_always_inline CallCost
-cost_by_name(const PriceBook *book, ModelName *name, const Call *call, bool list_only)
-{
-	const PriceMemo *memo = &name->memo[list_only];
-	CallCost	result;
-
-	if (unlikely(memo->row == NO_ROW || !price_memo_holds(memo, call) ||
-				 !price_memo_row_holds(memo, call->counts)))
-		return cost_by_search(book, name, call, list_only);
-	result.unpriced = rates_cost(&memo->rates, call->counts, &result.cost) ?
-		PRICED : NO_RATE_FOR_METER;
-	return result;
-}
 
 /*
  * The cost of a call that goes where the last one of its name went, with few

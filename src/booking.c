@@ -82,8 +82,8 @@ typedef struct Cell
 {
 	TimestampTz from;
 	TimestampTz to;				/* not included */
-	TokenBand	band[2];		/* by TierBasis; empty where the pricing is
-								 * not simple */
+	TokenBand	band[2];		/* by TierBasis; that of BASIS_INPUT_TOTAL is
+								 * empty where the pricing is not simple */
 	MeterSet	unrated;		/* a call that used one of these needs a look */
 	MeterSet	reported;
 	int64		calls;

@@ -10,6 +10,8 @@
 
 #include "price_book.h"
 
+#include "common/hashfn.h"
+
 /* Why a call has no price. */
 typedef enum Unpriced
 {
@@ -36,7 +38,9 @@ extern const char *unpriced_reason(Unpriced unpriced);
  * A provider and model as words, which are hashed and compared without a branch
  * for every length, as the processor would mispredict it.  The words have all
  * of a provider of up to 16 bytes and of a model of up to 32; in a shorter one
- * they overlap.  A longer name has other bytes between them: its key is marked.
+ * they overlap.  A longer name has other bytes between them: its key is marked,
+ * and the words in the middle are hashes of all of it, so that names that differ
+ * there are still told apart.
  */
 typedef struct NameKey
 {
@@ -44,7 +48,9 @@ typedef struct NameKey
 	uint64		model[4];		/* its first and last 8 bytes, and between
 								 * them the 8 behind and before those */
 	uint32		lengths;		/* of both, or NAME_KEY_LONG */
-	uint32		label;			/* for a ledger; not compared */
+	uint32		label;			/* fills the last word: a ledger has the string
+								 * number of a call's label here, so that its
+								 * slot is a cache line; not compared */
 } NameKey;
 
 #define NAME_KEY_PROVIDER_MAX 16
@@ -94,7 +100,11 @@ name_key(const char *provider, int provider_len, const char *model, int model_le
 	else
 		key.model[0] = key.model[1] = key.model[2] = key.model[3] = short_word(model, model_len);
 	if (unlikely(provider_len > NAME_KEY_PROVIDER_MAX || model_len > NAME_KEY_MODEL_MAX))
+	{
 		key.lengths = NAME_KEY_LONG;
+		key.model[1] = hash_bytes_extended((const unsigned char *) model, model_len, 0);
+		key.model[2] = hash_bytes_extended((const unsigned char *) provider, provider_len, 0);
+	}
 	return key;
 }
 

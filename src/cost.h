@@ -48,9 +48,9 @@ typedef struct NameKey
 	uint64		model[4];		/* its first and last 8 bytes, and between
 								 * them the 8 behind and before those */
 	uint32		lengths;		/* of both, or NAME_KEY_LONG */
-	uint32		label;			/* fills the last word: a ledger has the string
-								 * number of a call's label here, so that its
-								 * slot is a cache line; not compared */
+	uint32		label;			/* fills the last word: a ledger has the
+								 * string number of a call's label here, so
+								 * that its slot is a cache line; not compared */
 } NameKey;
 
 #define NAME_KEY_PROVIDER_MAX 16

@@ -118,8 +118,9 @@ typedef struct Ledger
 	uint32		n_line_slots;
 
 	Booking    *booking;		/* NULL: no calls are being booked */
-	bytea	   *flat;			/* its stored form, once it was asked for; kept
-								 * until a line is added to or a call booked */
+	bytea	   *flat;			/* its stored form, once it was asked for;
+								 * kept until a line is added to or a call
+								 * booked */
 	uint128		flat_calls;		/* booking_calls() then */
 } Ledger;
 

@@ -249,7 +249,7 @@ CREATE TABLE many AS SELECT i, 'label ' || md5(i::text) AS label, tokens(input =
 CREATE TABLE many_l AS SELECT ledger(book, 'month', 'UTC', '2026-01-05', 'v', 'flat', NULL, tokens, label) AS l FROM many, b;
 SELECT (SELECT merge(part) FROM (SELECT ledger(book, 'month', 'UTC', '2026-01-05', 'v', 'flat', NULL, tokens, label) AS part FROM many, b GROUP BY i <= 35000) x) = l AS parts,
        (SELECT ledger(book, 'month', 'UTC', '2026-01-05', 'v', 'flat', NULL, tokens, label ORDER BY label DESC) FROM many, b) = l AS backwards,
-       spend(l) = (SELECT sum(i) * 1e-6 FROM many) AS spend, l::text::ledger = l AS text
+       spend(l) = (SELECT sum(i) * 1e-6 FROM many) AS spend
 FROM many_l;
 SELECT count(*), bool_and(x.label = m.label AND x.cost = m.i * 1e-6) AS in_order FROM (SELECT label, cost, ordinality FROM many_l, lines(l) WITH ORDINALITY) x
 JOIN (SELECT i, label, row_number() OVER (ORDER BY label COLLATE "C") AS ordinality FROM many) m USING (ordinality);

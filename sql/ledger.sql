@@ -190,6 +190,8 @@ END $$;
 -- as a window aggregate
 SELECT n, calls(ledger(book, 'month', 'UTC', at, provider, model, service_tier, tokens) OVER (ORDER BY n)), calls(ledger(book, 'month', 'UTC', at, provider, model, service_tier, tokens) OVER (ORDER BY n ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING)) AS three,
        calls(merge(l.l) OVER (ORDER BY n)) AS merged FROM call, b, l WHERE n <= 5;
+-- of two books, one after the other: what was booked by the last one, and what before
+SELECT n, calls(ledger(CASE n % 2 WHEN 0 THEN b.book ELSE two.book END, 'month', 'UTC', at, provider, model, service_tier, tokens) OVER (ORDER BY n)) FROM call, b, two WHERE n <= 4;
 -- who calls them is an aggregate
 SELECT ledger_add(NULL, book, 'month', 'UTC', now(), 'v', 'flat', NULL, '{}') FROM b;
 SELECT ledger_add(l, book, 'month', 'UTC', now(), 'v', 'flat', NULL, '{}', NULL, 1) FROM b, l;
@@ -232,6 +234,25 @@ FROM (VALUES ('{"period": "2026-01-05T00:00:00+00:00", "provider": "v", "model":
 -- lines of one key are one line
 SELECT '{"grain": "day", "zone": "UTC", "lines": [{"period": "2026-01-05T00:00:00Z", "calls": 1, "tokens": {}, "contracted": {"unpriced": "unknown model"}}, {"period": "2026-01-05T00:00:00Z", "calls": 2, "tokens": {"input": 1}, "contracted": {"unpriced": "unknown model"}}]}'::ledger;
 SELECT refusal('{"grain": "day", "zone": "UTC", "lines": [{"period": "2026-01-05T00:00:00Z", "calls": 9223372036854775807, "tokens": {}, "contracted": {"unpriced": "unknown model"}}, {"period": "2026-01-05T00:00:00Z", "calls": 2, "tokens": {"input": 1}, "contracted": {"unpriced": "unknown model"}}]}');
+
+-- long names that differ in one byte in the middle are names of their own, call by call
+CREATE TABLE long_name AS SELECT v.*, 'many-bytes-of-a-name-' || letter || '-and-many-more-of-it' AS name FROM (VALUES ('a', 1), ('b', 20), ('c', 300)) v(letter, input);
+CREATE TABLE long_book AS SELECT format('{"books": [{"prices": [%s]}]}', string_agg(format('{"provider": %s, "model": %s, "rates": {"currency": "USD", "input": %s}}', provider, to_jsonb(model), rate), ','))::price_book AS book
+FROM (SELECT '"v"' AS provider, name AS model, input AS rate FROM long_name UNION ALL SELECT to_jsonb(name)::text, 'm', input FROM long_name) x;
+SELECT right(provider, 22) AS provider, right(model, 22) AS model, calls, tokens, cost, unpriced
+FROM (SELECT ledger(book, 'month', 'UTC', '2026-01-05', CASE n % 2 WHEN 0 THEN 'v' ELSE name END, CASE n % 2 WHEN 0 THEN name ELSE 'm' END, NULL, tokens(input => input) ORDER BY n / 2, letter, n) AS l
+      FROM long_book, long_name, generate_series(0, 199) n) x, lines(l);
+SELECT n % 2 AS long_provider, letter, sum(cost(book, CASE n % 2 WHEN 0 THEN 'v' ELSE name END, CASE n % 2 WHEN 0 THEN name ELSE 'm' END, '2026-01-05', tokens(input => input)))
+FROM long_book, long_name, generate_series(0, 199) n GROUP BY 1, 2 ORDER BY 1, 2;
+-- more strings than have ranks of 16 bits, the last of an odd rank: in any order, and in parts
+CREATE TABLE many AS SELECT i, 'label ' || md5(i::text) AS label, tokens(input => i) AS tokens FROM generate_series(1, 70001) i;
+CREATE TABLE many_l AS SELECT ledger(book, 'month', 'UTC', '2026-01-05', 'v', 'flat', NULL, tokens, label) AS l FROM many, b;
+SELECT (SELECT merge(part) FROM (SELECT ledger(book, 'month', 'UTC', '2026-01-05', 'v', 'flat', NULL, tokens, label) AS part FROM many, b GROUP BY i <= 35000) x) = l AS parts,
+       (SELECT ledger(book, 'month', 'UTC', '2026-01-05', 'v', 'flat', NULL, tokens, label ORDER BY label DESC) FROM many, b) = l AS backwards,
+       spend(l) = (SELECT sum(i) * 1e-6 FROM many) AS spend
+FROM many_l;
+SELECT count(*), bool_and(x.label = m.label AND x.cost = m.i * 1e-6) AS in_order FROM (SELECT label, cost, ordinality FROM many_l, lines(l) WITH ORDINALITY) x
+JOIN (SELECT i, label, row_number() OVER (ORDER BY label COLLATE "C") AS ordinality FROM many) m USING (ordinality);
 
 -- coarser periods, and those of other zones: as if the calls had been counted so
 CREATE TABLE spread AS
@@ -322,5 +343,5 @@ SELECT reprice(NULL, book), reprice(l, NULL), reprice(l, book, NULL) FROM l, b;
 -- no tokens stay none
 SELECT unpriced, calls, spend(r) FROM (SELECT reprice((SELECT ledger(NULL, 'month', 'UTC', '2026-01-05', 'v', 'flat', NULL, NULL)), book) AS r FROM b) x, lines(r);
 
-DROP TABLE p, b, call, l, dear, two, l2, ll, spread, books, c, guess, of_book;
+DROP TABLE p, b, call, l, dear, two, l2, ll, spread, long_name, long_book, many, many_l, books, c, guess, of_book;
 DROP FUNCTION refusal, try_reprice, one;

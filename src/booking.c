@@ -82,8 +82,8 @@ typedef struct Cell
 {
 	TimestampTz from;
 	TimestampTz to;				/* not included */
-	TokenBand	band[2];		/* by TierBasis; empty where the pricing is
-								 * not simple */
+	TokenBand	band[2];		/* by TierBasis; that of BASIS_INPUT_TOTAL is
+								 * empty where the pricing is not simple */
 	MeterSet	unrated;		/* a call that used one of these needs a look */
 	MeterSet	reported;
 	int64		calls;
@@ -261,14 +261,12 @@ grow_streams(Booking *booking)
 
 	booking->max_streams = Max(booking->max_streams * 2, 256);
 	booking->slots = alloc_lines(booking, booking->max_streams * sizeof(StreamSlot), 0, &booking->slots_memory);
-	if (old == NULL)
-		booking->streams = MemoryContextAllocHuge(booking->mcxt, booking->max_streams * sizeof(Stream));
-	else
+	if (old != NULL)
 	{
 		memcpy(booking->slots, old, booking->n_streams * sizeof(StreamSlot));
 		pfree(old_memory);
-		booking->streams = repalloc_huge(booking->streams, booking->max_streams * sizeof(Stream));
 	}
+	booking->streams = grow_array(booking->mcxt, booking->streams, booking->max_streams * sizeof(Stream));
 	/* three in four stay free: most streams lie at their own places */
 	booking->stream_places = grow_places(booking, booking->stream_places, &booking->n_stream_places);
 	for (uint32 i = 0; i < booking->n_streams; i++)
@@ -375,9 +373,7 @@ booking_period(Ledger *ledger, TimestampTz at, TimestampTz *to)
 		if (booking->n_periods == booking->max_periods)
 		{
 			booking->max_periods = Max(booking->max_periods * 2, 64);
-			booking->periods = booking->periods == NULL ?
-				MemoryContextAllocHuge(booking->mcxt, booking->max_periods * sizeof(Period)) :
-				repalloc_huge(booking->periods, booking->max_periods * sizeof(Period));
+			booking->periods = grow_array(booking->mcxt, booking->periods, booking->max_periods * sizeof(Period));
 		}
 		memmove(&booking->periods[low + 1], &booking->periods[low],
 				(booking->n_periods - low) * sizeof(Period));
@@ -398,9 +394,7 @@ find_chain(Booking *booking, uint32 stream, TimestampTz period)
 	if (booking->n_chains == booking->max_chains)
 	{
 		booking->max_chains = Max(booking->max_chains * 2, 512);
-		booking->chains = booking->chains == NULL ?
-			MemoryContextAllocHuge(booking->mcxt, booking->max_chains * sizeof(CellChain)) :
-			repalloc_huge(booking->chains, booking->max_chains * sizeof(CellChain));
+		booking->chains = grow_array(booking->mcxt, booking->chains, booking->max_chains * sizeof(CellChain));
 		booking->chain_places = grow_places(booking, booking->chain_places, &booking->n_chain_places);
 		for (uint32 i = 0; i < booking->n_chains; i++)
 			*free_place(booking->chain_places, booking->n_chain_places, booking->chains[i].hash) = i + 1;
@@ -599,9 +593,7 @@ find_pricing(Ledger *ledger, const PriceBook *book, const Stream *stream, const 
 		uint32		old = booking->max_pricings;
 
 		booking->max_pricings = Max(ledger->max_strings, stream->string[1] + 1);
-		booking->pricings = booking->pricings == NULL ?
-			MemoryContextAllocHuge(booking->mcxt, booking->max_pricings * sizeof(Pricing *)) :
-			repalloc_huge(booking->pricings, booking->max_pricings * sizeof(Pricing *));
+		booking->pricings = grow_array(booking->mcxt, booking->pricings, booking->max_pricings * sizeof(Pricing *));
 		memset(booking->pricings + old, 0, (booking->max_pricings - old) * sizeof(Pricing *));
 	}
 	first = &booking->pricings[stream->string[1]];
@@ -680,14 +672,6 @@ find_cell(Ledger *ledger, const PriceBook *book, uint32 stream, const Call *call
 	cell->next = chain->cells;
 	chain->cells = cell;
 	return cell;
-}
-
-static pg_noinline NO_RETURN void
-counts_out_of_range(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-			 errmsg("number of calls or tokens out of range")));
 }
 
 /* Prices the slices of a graduated call and adds their costs to its cell. */
@@ -823,6 +807,23 @@ booking_flush(Ledger *ledger)
 }
 
 /*
+ * How many calls were booked and are not in the lines yet: each adds to it, so
+ * that it tells whether there were more.  Wider than the counts of the cells,
+ * it never comes around.
+ */
+uint128
+booking_calls(const Ledger *ledger)
+{
+	const Booking *booking = ledger->booking;
+	uint128		calls = 0;
+
+	for (uint32 i = 0; booking != NULL && i < booking->n_chains; i++)
+		for (const Cell *cell = booking->chains[i].cells; cell != NULL; cell = cell->next)
+			calls += (uint64) cell->calls;
+	return calls;
+}
+
+/*
  * Begins to read what was counted as lines in their order, which are not made
  * lines of the ledger; false where the ledger has some already.
  */
@@ -855,12 +856,6 @@ booked_lines_begin(BookedLines *booked, const Ledger *ledger)
 	return true;
 }
 
-static int
-compare_booked(const void *a, const void *b, void *ranks)
-{
-	return ledger_compare_lines(a, b, ranks);
-}
-
 /* The next line, until the one after it is asked for; NULL: no more. */
 const LedgerLine *
 booked_lines_next(BookedLines *booked)
@@ -878,7 +873,9 @@ booked_lines_next(BookedLines *booked)
 		n_cells++;
 	if (n_cells > booked->max_lines)
 	{
-		booked->max_lines = Max(n_cells, 16);
+		if (booked->lines != NULL)
+			pfree(booked->lines);
+		booked->max_lines = Max(Max(n_cells, booked->max_lines * 2), 16);
 		booked->lines = palloc_extended(booked->max_lines * sizeof(LedgerLine), MCXT_ALLOC_HUGE);
 	}
 	booked->n_lines = 0;
@@ -896,7 +893,7 @@ booked_lines_next(BookedLines *booked)
 			booked->n_lines++;
 	}
 	if (booked->n_lines > 1)
-		qsort_arg(booked->lines, booked->n_lines, sizeof(LedgerLine), compare_booked, booked->ranks);
+		qsort_arg(booked->lines, booked->n_lines, sizeof(LedgerLine), ledger_compare_lines, booked->ranks);
 	booked->next_line = 1;
 	return booked->lines;
 }
@@ -992,6 +989,17 @@ booking_goes_on(FunctionCallInfo fcinfo, const Booking *booking, const PriceBook
 		same_string(booking->zone, booking->zone_len, zone.data, zone.len);
 }
 
+/* The cell of a call of a stream, to be added to; the slices of the call are. */
+static Cell *
+call_cell(Ledger *ledger, const PriceBook *book, StreamSlot *slot, const Call *call, int64 n_calls)
+{
+	if (slot->cell == NULL || !cell_takes(book, slot->cell, call, n_calls))
+		slot->cell = find_cell(ledger, book, slot - ledger->booking->slots, call, n_calls);
+	if (slot->cell->pricing->graduated[CONTRACTED] || slot->cell->pricing->graduated[LIST])
+		add_slices(book, slot->cell, call, n_calls);
+	return slot->cell;
+}
+
 /* The cell of a usual call, which is not that of the last one of its stream. */
 static pg_noinline Cell *
 usual_cell(Ledger *ledger, const PriceBook *book, StreamSlot *slot, TimestampTz at,
@@ -1002,11 +1010,7 @@ usual_cell(Ledger *ledger, const PriceBook *book, StreamSlot *slot, TimestampTz 
 
 	counts.reported = reported;
 	memcpy(counts.count, count, N_COMMON_METERS * sizeof(int64));
-	if (!cell_takes(book, slot->cell, &call, 1))
-		slot->cell = find_cell(ledger, book, slot - ledger->booking->slots, &call, 1);
-	if (slot->cell->pricing->graduated[CONTRACTED] || slot->cell->pricing->graduated[LIST])
-		add_slices(book, slot->cell, &call, 1);
-	return slot->cell;
+	return call_cell(ledger, book, slot, &call, 1);
 }
 
 /*
@@ -1108,7 +1112,7 @@ book_call(FunctionCallInfo fcinfo, Ledger *ledger, MemoryContext aggcontext)
 	CallName	name;
 	TokenCounts counts = {0};
 	Call		call;
-	StreamSlot *slot;
+	Cell	   *cell;
 	int64		n_calls = 1;
 
 	if (PG_ARGISNULL(ARG_BOOK))
@@ -1150,7 +1154,6 @@ book_call(FunctionCallInfo fcinfo, Ledger *ledger, MemoryContext aggcontext)
 		name.label_len = 0;
 		name.flags |= NAME_NO_LABEL;
 	}
-	slot = find_stream(ledger, &name);
 
 	call.at = PG_GETARG_TIMESTAMPTZ(ARG_AT);
 	call.counts = NULL;
@@ -1161,11 +1164,8 @@ book_call(FunctionCallInfo fcinfo, Ledger *ledger, MemoryContext aggcontext)
 		token_counts_read(PG_GETARG_DATUM(ARG_TOKENS), &counts);
 		call.counts = &counts;
 	}
-	if (slot->cell == NULL || !cell_takes(book, slot->cell, &call, n_calls))
-		slot->cell = find_cell(ledger, book, slot - ledger->booking->slots, &call, n_calls);
-	if (slot->cell->pricing->graduated[CONTRACTED] || slot->cell->pricing->graduated[LIST])
-		add_slices(book, slot->cell, &call, n_calls);
-	cell_add(ledger->booking, slot->cell, &counts, n_calls);
+	cell = call_cell(ledger, book, find_stream(ledger, &name), &call, n_calls);
+	cell_add(ledger->booking, cell, &counts, n_calls);
 	return ledger;
 }
 

@@ -303,6 +303,17 @@ name_cache_init(NameCache *cache, MemoryContext parent)
 	cache->mcxt = AllocSetContextCreate(parent, "model names", ALLOCSET_DEFAULT_SIZES);
 }
 
+/* The empty slot where a name belongs that the cache does not have. */
+static ModelName **
+name_cache_place(ModelName **slots, uint32 n_slots, uint32 hash)
+{
+	uint32		slot = hash & (n_slots - 1);
+
+	while (slots[slot] != NULL)
+		slot = (slot + 1) & (n_slots - 1);
+	return &slots[slot];
+}
+
 /* Empties the cache, or makes it larger. */
 static void
 name_cache_resize(NameCache *cache, uint32 n_slots)
@@ -313,31 +324,12 @@ name_cache_resize(NameCache *cache, uint32 n_slots)
 	for (uint32 i = 0; i < cache->n_slots; i++)
 	{
 		ModelName  *name = cache->slots[i];
-		uint32		slot;
 
-		if (name == NULL)
-			continue;
-		slot = name->hash & (n_slots - 1);
-		while (slots[slot] != NULL)
-			slot = (slot + 1) & (n_slots - 1);
-		slots[slot] = name;
+		if (name != NULL)
+			*name_cache_place(slots, n_slots, name->hash) = name;
 	}
 	cache->slots = slots;
 	cache->n_slots = n_slots;
-}
-
-/* The slot of a name, or the empty one where it would be. */
-static uint32
-name_cache_slot(const NameCache *cache, const NameKey *key, uint32 hash,
-				const char *provider, int provider_len, const char *model, int model_len)
-{
-	uint32		slot = hash & (cache->n_slots - 1);
-	const ModelName *name;
-
-	while ((name = cache->slots[slot]) != NULL &&
-		   !model_name_is(name, key, provider, provider_len, model, model_len))
-		slot = (slot + 1) & (cache->n_slots - 1);
-	return slot;
 }
 
 /*
@@ -366,10 +358,10 @@ name_cache_alloc(NameCache *cache, Size size)
 	return name;
 }
 
-/* Looks for a name in the whole cache, and resolves one that it does not have. */
+/* Resolves a name that name_cache_get() did not find. */
 ModelName *
-name_cache_search(NameCache *cache, const PriceBook *book,
-				  const char *provider, int provider_len, const char *model, int model_len)
+name_cache_add(NameCache *cache, const PriceBook *book,
+			   const char *provider, int provider_len, const char *model, int model_len)
 {
 	NameKey		key = name_key(provider, provider_len, model, model_len);
 	uint32		hash = name_key_hash(&key);
@@ -377,14 +369,6 @@ name_cache_search(NameCache *cache, const PriceBook *book,
 	MemoryContext scratch;
 	MemoryContext old;
 	ModelName  *name;
-	uint32		slot;
-
-	if (cache->fingerprint == book->fingerprint && cache->book_size == VARSIZE(book))
-	{
-		slot = name_cache_slot(cache, &key, hash, provider, provider_len, model, model_len);
-		if (cache->slots[slot] != NULL)
-			return cache->slots[slot];
-	}
 
 	if (cache->n_names >= MAX_CACHED_NAMES ||
 		cache->fingerprint != book->fingerprint || cache->book_size != VARSIZE(book))
@@ -414,8 +398,7 @@ name_cache_search(NameCache *cache, const PriceBook *book,
 	memcpy(MODEL_NAME_STRING(name), call.provider, call.provider_len);
 	memcpy(MODEL_NAME_STRING(name) + call.provider_len, call.model, call.model_len);
 
-	slot = name_cache_slot(cache, &key, hash, provider, provider_len, model, model_len);
-	cache->slots[slot] = name;
+	*name_cache_place(cache->slots, cache->n_slots, hash) = name;
 	cache->n_names++;
 	return name;
 }
@@ -916,6 +899,15 @@ remember_row(const PriceBook *book, PriceMemo *memo, const Call *call, const Pri
 	memo->usual_count = (uint64) (PG_INT64_MAX / rates);
 }
 
+/* Whether what priced the last call of a name would price this one. */
+static inline bool
+price_memo_holds(const PriceMemo *memo, const Call *call)
+{
+	return memo->from <= call->at && call->at < memo->to &&
+		same_string(memo->service_tier, memo->service_tier_len,
+					call->service_tier, call->service_tier_len);
+}
+
 /* Prices a call by a book, or by its last layer alone. */
 static void
 price_by_name(const PriceBook *book, ModelName *name, const Call *call,
@@ -961,7 +953,7 @@ price_call(const PriceBook *book, ModelName *name, const Call *call, PricedCall 
 }
 
 /* What a call costs that the memo of its name does not answer at once. */
-CallCost
+static CallCost
 cost_by_search(const PriceBook *book, ModelName *name, const Call *call, bool list_only)
 {
 	Priced		priced;
@@ -970,6 +962,43 @@ cost_by_search(const PriceBook *book, ModelName *name, const Call *call, bool li
 	price_by_name(book, name, call, list_only, &priced);
 	result.unpriced = priced.unpriced;
 	result.cost = priced.cost;
+	return result;
+}
+
+/* Whether the row of a memo prices so many tokens. */
+static pg_attribute_always_inline bool
+price_memo_row_holds(const PriceMemo *memo, const TokenCounts *counts)
+{
+	uint64		basis = 0;
+	bool		overflow = false;
+	int			m;
+
+	FOR_EACH_COMMON_METER(m)
+	{
+		uint64		count = counts->count[m];
+
+		if (!(meters_of_side(SIDE_INPUT) & METER_BIT(m)))
+			continue;
+		if (CACHED_METERS & METER_BIT(m))
+			count &= memo->basis_cached;
+		overflow |= __builtin_add_overflow(basis, count, &basis);
+	}
+	return basis - memo->basis_first <= memo->basis_last - memo->basis_first &&
+		(counts->reported & memo->basis_uncommon) == 0 && !overflow;
+}
+
+/* What a call costs by a book, or by its last layer alone. */
+static inline CallCost
+cost_by_name(const PriceBook *book, ModelName *name, const Call *call, bool list_only)
+{
+	const PriceMemo *memo = &name->memo[list_only];
+	CallCost	result;
+
+	if (unlikely(memo->row == NO_ROW || !price_memo_holds(memo, call) ||
+				 !price_memo_row_holds(memo, call->counts)))
+		return cost_by_search(book, name, call, list_only);
+	result.unpriced = rates_cost(&memo->rates, call->counts, &result.cost) ?
+		PRICED : NO_RATE_FOR_METER;
 	return result;
 }
 

@@ -10,6 +10,8 @@
 
 #include "price_book.h"
 
+#include "common/hashfn.h"
+
 /* Why a call has no price. */
 typedef enum Unpriced
 {
@@ -36,7 +38,9 @@ extern const char *unpriced_reason(Unpriced unpriced);
  * A provider and model as words, which are hashed and compared without a branch
  * for every length, as the processor would mispredict it.  The words have all
  * of a provider of up to 16 bytes and of a model of up to 32; in a shorter one
- * they overlap.  A longer name has other bytes between them: its key is marked.
+ * they overlap.  A longer name has other bytes between them: its key is marked,
+ * and the words in the middle are hashes of all of it, so that names that differ
+ * there are still told apart.
  */
 typedef struct NameKey
 {
@@ -44,7 +48,9 @@ typedef struct NameKey
 	uint64		model[4];		/* its first and last 8 bytes, and between
 								 * them the 8 behind and before those */
 	uint32		lengths;		/* of both, or NAME_KEY_LONG */
-	uint32		label;			/* for a ledger; not compared */
+	uint32		label;			/* fills the last word: a ledger has the
+								 * string number of a call's label here, so
+								 * that its slot is a cache line; not compared */
 } NameKey;
 
 #define NAME_KEY_PROVIDER_MAX 16
@@ -94,7 +100,11 @@ name_key(const char *provider, int provider_len, const char *model, int model_le
 	else
 		key.model[0] = key.model[1] = key.model[2] = key.model[3] = short_word(model, model_len);
 	if (unlikely(provider_len > NAME_KEY_PROVIDER_MAX || model_len > NAME_KEY_MODEL_MAX))
+	{
 		key.lengths = NAME_KEY_LONG;
+		key.model[1] = hash_bytes_extended((const unsigned char *) model, model_len, 0);
+		key.model[2] = hash_bytes_extended((const unsigned char *) provider, provider_len, 0);
+	}
 	return key;
 }
 
@@ -190,9 +200,9 @@ typedef struct NameCache
 } NameCache;
 
 extern void name_cache_init(NameCache *cache, MemoryContext parent);
-extern ModelName *name_cache_search(NameCache *cache, const PriceBook *book,
-									const char *provider, int provider_len,
-									const char *model, int model_len);
+extern ModelName *name_cache_add(NameCache *cache, const PriceBook *book,
+								 const char *provider, int provider_len,
+								 const char *model, int model_len);
 
 /* Whether two strings are the same; most have 4 to 24 bytes. */
 static pg_attribute_always_inline bool
@@ -246,7 +256,7 @@ name_cache_get(NameCache *cache, const PriceBook *book,
 			if (likely(model_name_is(name, &key, provider, provider_len, model, model_len)))
 				return name;
 	}
-	return name_cache_search(cache, book, provider, provider_len, model, model_len);
+	return name_cache_add(cache, book, provider, provider_len, model, model_len);
 }
 
 /* One way to price a call: by the book, or by its last layer alone. */
@@ -317,61 +327,12 @@ extern NO_RETURN void fallback_tokens_out_of_range(void);
 extern MeterSet price_meters(const PriceBook *book, const PriceBand *band, const Call *call,
 							 int64 n_calls, Money cost[N_METERS], int64 *fallback_tokens);
 
-/* Whether what priced the last call of a name would price this one. */
-static inline bool
-price_memo_holds(const PriceMemo *memo, const Call *call)
-{
-	return memo->from <= call->at && call->at < memo->to &&
-		same_string(memo->service_tier, memo->service_tier_len,
-					call->service_tier, call->service_tier_len);
-}
-
 /* What a call costs: all that an aggregate needs of a Priced. */
 typedef struct CallCost
 {
 	Unpriced	unpriced;
 	Money		cost;			/* where it is PRICED */
 } CallCost;
-
-extern CallCost cost_by_search(const PriceBook *book, ModelName *name, const Call *call,
-							   bool list_only);
-
-/* Whether the row of a memo prices so many tokens. */
-static pg_attribute_always_inline bool
-price_memo_row_holds(const PriceMemo *memo, const TokenCounts *counts)
-{
-	uint64		basis = 0;
-	bool		overflow = false;
-	int			m;
-
-	FOR_EACH_COMMON_METER(m)
-	{
-		uint64		count = counts->count[m];
-
-		if (!(meters_of_side(SIDE_INPUT) & METER_BIT(m)))
-			continue;
-		if (CACHED_METERS & METER_BIT(m))
-			count &= memo->basis_cached;
-		overflow |= __builtin_add_overflow(basis, count, &basis);
-	}
-	return basis - memo->basis_first <= memo->basis_last - memo->basis_first &&
-		(counts->reported & memo->basis_uncommon) == 0 && !overflow;
-}
-
-/* What a call costs by a book, or by its last layer alone. */
-static pg_attribute_always_inline CallCost
-cost_by_name(const PriceBook *book, ModelName *name, const Call *call, bool list_only)
-{
-	const PriceMemo *memo = &name->memo[list_only];
-	CallCost	result;
-
-	if (unlikely(memo->row == NO_ROW || !price_memo_holds(memo, call) ||
-				 !price_memo_row_holds(memo, call->counts)))
-		return cost_by_search(book, name, call, list_only);
-	result.unpriced = rates_cost(&memo->rates, call->counts, &result.cost) ?
-		PRICED : NO_RATE_FOR_METER;
-	return result;
-}
 
 /*
  * The cost of a call that goes where the last one of its name went, with few

@@ -58,8 +58,8 @@ expanded_size(ExpandedObjectHeader *eohptr)
 {
 	Ledger	   *ledger = (Ledger *) eohptr;
 
-	/* what is being booked may have changed since: no call says so */
-	if (ledger->booking != NULL && ledger->flat != NULL)
+	/* a call that is booked does not say so; a heap tuple asks twice */
+	if (ledger->flat != NULL && ledger->flat_calls != booking_calls(ledger))
 	{
 		pfree(ledger->flat);
 		ledger->flat = NULL;
@@ -73,6 +73,7 @@ expanded_size(ExpandedObjectHeader *eohptr)
 
 		ledger->flat = MemoryContextAllocHuge(ledger->hdr.eoh_context, VARSIZE(flat));
 		memcpy(ledger->flat, flat, VARSIZE(flat));
+		ledger->flat_calls = booking_calls(ledger);
 		MemoryContextSwitchTo(old);
 		MemoryContextDelete(scratch);
 	}
@@ -331,9 +332,7 @@ ledger_line(Ledger *ledger, const LineKey *key)
 	if (ledger->n_lines >= ledger->max_lines)
 	{
 		ledger->max_lines = Max(ledger->max_lines * 2, 16);
-		ledger->lines = ledger->lines == NULL ?
-			MemoryContextAllocHuge(ledger->hdr.eoh_context, ledger->max_lines * sizeof(LedgerLine)) :
-			repalloc_huge(ledger->lines, ledger->max_lines * sizeof(LedgerLine));
+		ledger->lines = grow_array(ledger->hdr.eoh_context, ledger->lines, ledger->max_lines * sizeof(LedgerLine));
 	}
 	line = &ledger->lines[ledger->n_lines++];
 	memset(line, 0, sizeof(LedgerLine));
@@ -343,15 +342,21 @@ ledger_line(Ledger *ledger, const LineKey *key)
 	return line;
 }
 
+NO_RETURN void
+counts_out_of_range(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("number of calls or tokens out of range")));
+}
+
 /* Adds the values of a line, whatever its key. */
 void
 ledger_line_add(LedgerLine *into, const LedgerLine *line)
 {
 	if (pg_add_s64_overflow(into->calls, line->calls, &into->calls) ||
 		pg_add_s64_overflow(into->fallback_tokens, line->fallback_tokens, &into->fallback_tokens))
-		ereport(ERROR,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("number of calls or tokens out of range")));
+		counts_out_of_range();
 	token_counts_add(&into->tokens, &line->tokens);
 	for (int side = 0; side < N_SIDES; side++)
 	{
@@ -921,9 +926,7 @@ ledger_calls(PG_FUNCTION_ARGS)
 
 	for (uint32 i = 0; i < ledger->n_lines; i++)
 		if (pg_add_s64_overflow(calls, ledger->lines[i].calls, &calls))
-			ereport(ERROR,
-					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-					 errmsg("number of calls or tokens out of range")));
+			counts_out_of_range();
 	PG_RETURN_INT64(calls);
 }
 

@@ -118,7 +118,10 @@ typedef struct Ledger
 	uint32		n_line_slots;
 
 	Booking    *booking;		/* NULL: no calls are being booked */
-	bytea	   *flat;			/* its stored form, once it was asked for */
+	bytea	   *flat;			/* its stored form, once it was asked for;
+								 * kept until a line is added to or a call
+								 * booked */
+	uint128		flat_calls;		/* booking_calls() then */
 } Ledger;
 
 /* ledger.c */
@@ -136,6 +139,14 @@ extern void ledger_rank_strings(const Ledger *ledger, uint32 *ranks);
 extern void ledger_order(LineOrder *order, uint32 n, const Ledger *ledger, const uint32 *ranks);
 extern uint32 *ledger_sorted(const Ledger *ledger, uint32 **ranks);
 extern NO_RETURN void ledger_corrupted(void);
+extern NO_RETURN void counts_out_of_range(void);
+
+/* Makes an array larger, or the first time. */
+static inline void *
+grow_array(MemoryContext mcxt, void *array, Size size)
+{
+	return array == NULL ? MemoryContextAllocHuge(mcxt, size) : repalloc_huge(array, size);
+}
 
 /*
  * The state of an aggregate, from argument 0, fit to be changed; NULL where
@@ -198,6 +209,7 @@ typedef struct BookedLines
 
 /* booking.c */
 extern void booking_flush(Ledger *ledger);
+extern uint128 booking_calls(const Ledger *ledger);
 extern bool booked_lines_begin(BookedLines *booked, const Ledger *ledger);
 extern const LedgerLine *booked_lines_next(BookedLines *booked);
 

@@ -822,7 +822,7 @@ price_digest(PG_FUNCTION_ARGS)
 		if (!nulls[1][i])
 			model = packed_bytes(names[1][i]);
 		digest_name(&digest, book,
-					name_cache_search(&memo->names, book, provider.data, provider.len, model.data, model.len),
+					name_cache_get(&memo->names, book, provider.data, provider.len, model.data, model.len),
 					from, to);
 	}
 	digest_flush(&digest);

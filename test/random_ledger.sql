@@ -122,9 +122,9 @@ SELECT is(count(*), 70::bigint, 'from quarters of an hour to any zone') FROM mad
 SELECT is(count(*), 20::bigint, 'from days and hours') FROM made m JOIN made q USING (b, zone) WHERE m.grain = 'month' AND m.zone <> 'America/Havana' AND q.grain = 'day' AND regrain(q.l, 'month', q.zone) = m.l;
 
 -- forms
-CREATE TABLE sent (n bigint, l ledger);
-INSERT INTO sent SELECT row_number() OVER (), l FROM made WHERE b IN (1, 3, 6);
-SELECT is(count(*), 33::bigint, 'text') FROM sent WHERE l::text::ledger = l AND l::text::ledger::text = l::text;
+CREATE TABLE sent (l ledger);
+INSERT INTO sent SELECT l FROM made WHERE (grain, zone) IN (('month', 'UTC'), ('day', 'America/Havana'), ('quarter_hour', 'UTC'));
+SELECT is(count(*), 30::bigint, 'text') FROM sent WHERE l::text::ledger = l AND l::text::ledger::text = l::text;
 
 -- re-pricing
 CREATE FUNCTION try_reprice(l ledger, book price_book) RETURNS ledger LANGUAGE plpgsql AS $$ BEGIN RETURN reprice(l, book); EXCEPTION WHEN invalid_parameter_value THEN RETURN NULL; END $$;

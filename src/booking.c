@@ -807,23 +807,6 @@ booking_flush(Ledger *ledger)
 }
 
 /*
- * How many calls were booked and are not in the lines yet: each adds to it, so
- * that it tells whether there were more.  Wider than the counts of the cells,
- * it never comes around.
- */
-uint128
-booking_calls(const Ledger *ledger)
-{
-	const Booking *booking = ledger->booking;
-	uint128		calls = 0;
-
-	for (uint32 i = 0; booking != NULL && i < booking->n_chains; i++)
-		for (const Cell *cell = booking->chains[i].cells; cell != NULL; cell = cell->next)
-			calls += (uint64) cell->calls;
-	return calls;
-}
-
-/*
  * Begins to read what was counted as lines in their order, which are not made
  * lines of the ledger; false where the ledger has some already.
  */
@@ -1181,6 +1164,8 @@ ledger_add(PG_FUNCTION_ARGS)
 
 	if (unlikely(ledger == NULL || !book_usual_call(fcinfo, ledger)))
 		ledger = book_call(fcinfo, ledger, aggcontext);
+	if (unlikely(ledger->flat != NULL))
+		ledger_drop_flat(ledger);
 	return EOHPGetRWDatum(&ledger->hdr);
 }
 

@@ -53,17 +53,19 @@ ledger_corrupted(void)
  * The expanded object
  */
 
+/* The stored form holds no more. */
+void
+ledger_drop_flat(Ledger *ledger)
+{
+	pfree(ledger->flat);
+	ledger->flat = NULL;
+}
+
 static Size
 expanded_size(ExpandedObjectHeader *eohptr)
 {
 	Ledger	   *ledger = (Ledger *) eohptr;
 
-	/* a call that is booked does not say so; a heap tuple asks twice */
-	if (ledger->flat != NULL && ledger->flat_calls != booking_calls(ledger))
-	{
-		pfree(ledger->flat);
-		ledger->flat = NULL;
-	}
 	if (ledger->flat == NULL)
 	{
 		MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "ledger layout",
@@ -73,7 +75,6 @@ expanded_size(ExpandedObjectHeader *eohptr)
 
 		ledger->flat = MemoryContextAllocHuge(ledger->hdr.eoh_context, VARSIZE(flat));
 		memcpy(ledger->flat, flat, VARSIZE(flat));
-		ledger->flat_calls = booking_calls(ledger);
 		MemoryContextSwitchTo(old);
 		MemoryContextDelete(scratch);
 	}
@@ -131,25 +132,25 @@ expanded_ledger(Datum datum)
 	return ledger;
 }
 
-/* One whose lines are to be read. */
+/* The ledger in an argument; some of its calls may be booked only. */
 static Ledger *
-expanded_arg(Datum datum)
-{
-	Ledger	   *ledger = expanded_ledger(datum);
-
-	booking_flush(ledger);
-	return ledger;
-}
-
-/* The ledger in an argument, to be read. */
-Ledger *
-ledger_arg(FunctionCallInfo fcinfo, int argno)
+booked_arg(FunctionCallInfo fcinfo, int argno)
 {
 	Datum		datum = PG_GETARG_DATUM(argno);
 
 	if (VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(datum)))
-		return expanded_arg(datum);
+		return expanded_ledger(datum);
 	return ledger_read(CurrentMemoryContext, (bytea *) PG_DETOAST_DATUM(datum));
+}
+
+/* The ledger in an argument, whose lines are to be read. */
+Ledger *
+ledger_arg(FunctionCallInfo fcinfo, int argno)
+{
+	Ledger	   *ledger = booked_arg(fcinfo, argno);
+
+	booking_flush(ledger);
+	return ledger;
 }
 
 /*
@@ -315,10 +316,7 @@ ledger_line(Ledger *ledger, const LineKey *key)
 	uint32		slot;
 
 	if (ledger->flat != NULL)
-	{
-		pfree(ledger->flat);
-		ledger->flat = NULL;
-	}
+		ledger_drop_flat(ledger);
 	if (ledger->n_lines * 2 >= ledger->n_line_slots)
 		rehash_lines(ledger, Max(pg_nextpower2_32(ledger->n_lines + 1) * 2, 64));
 	slot = hash & (ledger->n_line_slots - 1);
@@ -415,7 +413,10 @@ ledger_merge(PG_FUNCTION_ARGS)
 	}
 	datum = PG_GETARG_DATUM(1);
 	if (VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(datum)))
-		from = expanded_arg(datum);
+	{
+		from = expanded_ledger(datum);
+		booking_flush(from);
+	}
 	else
 	{
 		flat = (bytea *) PG_DETOAST_DATUM(datum);
@@ -626,49 +627,74 @@ ledger_ne(PG_FUNCTION_ARGS)
  * Coarser periods
  */
 
+typedef struct Regrain
+{
+	const Ledger *from;
+	Ledger	   *into;
+	Period		old;			/* the last line's period */
+	Period		new;			/* and the one that holds it */
+} Regrain;
+
+static void
+regrain_line(Regrain *regrain, const LedgerLine *line)
+{
+	LineKey		key;
+
+	if (!period_holds(&regrain->old, line->key.period))
+	{
+		regrain->old = period_at(regrain->from->grain, regrain->from->zone, line->key.period);
+		regrain->new = period_at(regrain->into->grain, regrain->into->zone, line->key.period);
+	}
+	if (regrain->old.to > regrain->new.to)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("cannot make a ledger by %s in \"%s\" of one by %s in \"%s\"",
+						grain_name[regrain->into->grain], regrain->into->zone_name,
+						grain_name[regrain->from->grain], regrain->from->zone_name),
+				 errdetail("The %s from %s lies in two of them.", grain_name[regrain->from->grain],
+						   timestamptz_to_str(regrain->old.from)),
+				 regrain->from->grain == GRAIN_QUARTER_HOUR ? 0 :
+				 errhint("A ledger by quarter_hour can be brought to any time zone of today.")));
+	key = ledger_key(regrain->into, regrain->from, &line->key);
+	key.period = regrain->new.from;
+	ledger_line_add(ledger_line(regrain->into, &key), line);
+}
+
 /* regrain(ledger, grain, zone): every period must lie within one of the new. */
 Datum
 ledger_regrain(PG_FUNCTION_ARGS)
 {
-	Ledger	   *from = ledger_arg(fcinfo, 0);
+	Ledger	   *from = booked_arg(fcinfo, 0);
 	text	   *grain_text = PG_GETARG_TEXT_PP(1);
 	text	   *zone = PG_GETARG_TEXT_PP(2);
 	Grain		grain = grain_by_name_or_error(VARDATA_ANY(grain_text), VARSIZE_ANY_EXHDR(grain_text));
 	Ledger	   *into = ledger_make(CurrentMemoryContext, grain,
 								   VARDATA_ANY(zone), VARSIZE_ANY_EXHDR(zone));
-	Period		old = {0, 0};
-	Period		new = {0, 0};
-	uint32	   *ranks;
-	uint32	   *sorted = ledger_sorted(from, &ranks);	/* an error names the
-														 * first */
+	Regrain		regrain = {from, into};
+	BookedLines booked;
 
 	if (grain < from->grain)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("cannot make a ledger by %s of one by %s",
 						grain_name[grain], grain_name[from->grain])));
-	for (uint32 i = 0; i < from->n_lines; i++)
+	/* in order, so that an error names the first */
+	if (booked_lines_begin(&booked, from))
 	{
-		const LedgerLine *line = &from->lines[sorted[i]];
-		LineKey		key = line->key;
+		const LedgerLine *line;
 
-		if (!period_holds(&old, key.period))
-		{
-			old = period_at(from->grain, from->zone, key.period);
-			new = period_at(grain, into->zone, key.period);
-		}
-		if (old.to > new.to)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("cannot make a ledger by %s in \"%s\" of one by %s in \"%s\"",
-							grain_name[grain], into->zone_name, grain_name[from->grain], from->zone_name),
-					 errdetail("The %s from %s lies in two of them.", grain_name[from->grain],
-							   timestamptz_to_str(old.from)),
-					 from->grain == GRAIN_QUARTER_HOUR ? 0 :
-					 errhint("A ledger by quarter_hour can be brought to any time zone of today.")));
-		key = ledger_key(into, from, &line->key);
-		key.period = new.from;
-		ledger_line_add(ledger_line(into, &key), line);
+		while ((line = booked_lines_next(&booked)) != NULL)
+			regrain_line(&regrain, line);
+	}
+	else
+	{
+		uint32	   *ranks;
+		uint32	   *sorted;
+
+		booking_flush(from);
+		sorted = ledger_sorted(from, &ranks);
+		for (uint32 i = 0; i < from->n_lines; i++)
+			regrain_line(&regrain, &from->lines[sorted[i]]);
 	}
 	return EOHPGetRWDatum(&into->hdr);
 }

@@ -118,15 +118,14 @@ typedef struct Ledger
 	uint32		n_line_slots;
 
 	Booking    *booking;		/* NULL: no calls are being booked */
-	bytea	   *flat;			/* its stored form, once it was asked for;
-								 * kept until a line is added to or a call
-								 * booked */
-	uint128		flat_calls;		/* booking_calls() then */
+	bytea	   *flat;			/* its stored form, once it was asked for; kept
+								 * until a line or a call is added */
 } Ledger;
 
 /* ledger.c */
 extern Ledger *ledger_make(MemoryContext parent, Grain grain, const char *zone, int zone_len);
 extern Ledger *ledger_arg(FunctionCallInfo fcinfo, int argno);
+extern void ledger_drop_flat(Ledger *ledger);
 extern Ledger *ledger_state_copy(Datum datum, MemoryContext aggcontext);
 extern NO_RETURN void ledger_outside_aggregate(const char *caller);
 extern uint32 ledger_string(Ledger *ledger, const char *data, int len);
@@ -209,7 +208,6 @@ typedef struct BookedLines
 
 /* booking.c */
 extern void booking_flush(Ledger *ledger);
-extern uint128 booking_calls(const Ledger *ledger);
 extern bool booked_lines_begin(BookedLines *booked, const Ledger *ledger);
 extern const LedgerLine *booked_lines_next(BookedLines *booked);
 

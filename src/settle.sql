@@ -385,6 +385,8 @@ BEGIN
     DECLARE
         names text[];
         expressions text[];
+        -- as all days of today's zones: the ledger without labels is that of its quarters of an hour
+        is_of_quarters boolean := extract(epoch FROM from_at) % 900 = 0 AND extract(epoch FROM to_at) % 900 = 0;
     BEGIN
         SELECT array_agg(d.name ORDER BY d.name), array_agg(d.expression ORDER BY d.name) INTO names, expressions FROM dimension d;
         names := '{quarter_hour,""}'::text[] || names;
@@ -393,10 +395,10 @@ BEGIN
         RETURN QUERY EXECUTE (
             SELECT format('SELECT x.grain, x.dimension, x.expression, CASE x.n %s END'
                           ' FROM (SELECT %s FROM usage u WHERE u.at >= $3 AND u.at < $4) c, unnest($5, $6, $7) WITH ORDINALITY AS x(grain, dimension, expression, n)',
-                          string_agg(format('WHEN %s THEN c.l%1$s', n), ' ' ORDER BY n),
+                          string_agg(format(CASE WHEN n = 2 AND is_of_quarters THEN 'WHEN 2 THEN tokenomics.regrain(c.l1, ''day'', $2)' ELSE 'WHEN %s THEN c.l%1$s' END, n), ' ' ORDER BY n),
                           string_agg(format(
                               'tokenomics.ledger($1, %L, $2, u.at, u.provider, u.model, u.service_tier, u.tokens, (%s' || E'\n' || ')::text, u.calls) AS l%s',
-                              CASE n WHEN 1 THEN 'quarter_hour' ELSE 'day' END, e, n), ', ' ORDER BY n))
+                              CASE n WHEN 1 THEN 'quarter_hour' ELSE 'day' END, e, n), ', ' ORDER BY n) FILTER (WHERE NOT (n = 2 AND is_of_quarters)))
             FROM unnest(expressions) WITH ORDINALITY AS x(e, n))
         USING count_day.book, count_day.zone, from_at, to_at,
               '{quarter_hour}'::text[] || array_fill('day'::text, ARRAY[cardinality(names) - 1]),

@@ -316,6 +316,8 @@ BEGIN
         note text
     )
         LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+        -- how many rows its parts have is not known, and is guessed far too low
+        SET enable_nestloop = off
     AS $$
     #variable_conflict use_column
     DECLARE

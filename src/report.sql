@@ -173,7 +173,8 @@ BEGIN
                 (SELECT string_agg(format('%s of %s/%s billed and not explained', tokenomics.report_amount((r.r ->> 'residual')::numeric, r.r ->> 'currency', 2, true), tokenomics.report_text(r.r ->> 'provider'), tokenomics.report_text(r.r ->> 'model')), '; ' ORDER BY r.n)
                         || CASE WHEN jsonb_array_length(report -> 'unreconciled') > 2 THEN format('; and %s more', jsonb_array_length(report -> 'unreconciled') - 2) ELSE '' END
                  FROM jsonb_array_elements(report -> 'unreconciled') WITH ORDINALITY r(r, n) WHERE r.n <= 2),
-                (SELECT string_agg(format('%s %s uses less than is paid for', r.r ->> 'scope', tokenomics.report_text(r.r ->> 'name')), '; ' ORDER BY r.n)
+                (SELECT string_agg(CASE WHEN r.r ? 'seats' THEN format('%s of %s not used', CASE r.r ->> 'seats' WHEN '1' THEN 'a seat' ELSE (r.r ->> 'seats') || ' seats' END, tokenomics.report_text(r.r ->> 'name'))
+                                   ELSE format('%s %s uses less than is paid for', r.r ->> 'scope', tokenomics.report_text(r.r ->> 'name')) END, '; ' ORDER BY r.n)
                         || CASE WHEN jsonb_array_length(report -> 'underuse') > 2 THEN format('; and %s more', jsonb_array_length(report -> 'underuse') - 2) ELSE '' END
                  FROM jsonb_array_elements(report -> 'underuse') WITH ORDINALITY r(r, n) WHERE r.n <= 2),
                 (SELECT 'worth a quote: ' || string_agg(format('%s (%s)', tokenomics.report_text(concat_ws('/', q ->> 'provider', q ->> 'model')), tokenomics.report_amount((q ->> 'spend')::numeric, unit)), ', ' ORDER BY n)
@@ -266,7 +267,7 @@ BEGIN
     said := said || '## What needs a look'::text
         || ('### Less used than paid for' || E'\n\n' || coalesce(tokenomics.report_table('{"Who","Name","Why"}',
             (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'underuse') WITH ORDINALITY r(r, n),
-                    LATERAL (VALUES (1, r.r ->> 'scope'), (2, tokenomics.report_text(r.r ->> 'name')), (3, tokenomics.report_text(r.r ->> 'reason'))) x(n, c))), 'Nothing: nobody''s use fell.'))
+                    LATERAL (VALUES (1, CASE WHEN (r.r ->> 'seats')::bigint > 1 THEN format('%s seats', r.r ->> 'seats') ELSE r.r ->> 'scope' END), (2, tokenomics.report_text(r.r ->> 'name')), (3, tokenomics.report_text(r.r ->> 'reason'))) x(n, c))), 'Nothing: nobody''s use fell.'))
         || ('### Without a price' || E'\n\n' || coalesce(format(E'%s tokens have no price, and are in no amount above.\n\n', tokenomics.report_amount((report ->> 'unpriced_tokens')::numeric, NULL, 0))
             || tokenomics.report_table('{"Provider","Model","Why","Nearest priced model","Calls:","Tokens:"}',
             (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'unpriced') WITH ORDINALITY r(r, n),
@@ -514,8 +515,11 @@ BEGIN
                 -- what was left of a purchase is no model to ask for
                 WHERE w.share >= 0.1 AND w.model <> 'idle'),
             'underuse', (
-                SELECT coalesce(jsonb_agg(jsonb_build_object('scope', u.scope, 'name', u.owner, 'reason', u.reason) ORDER BY u.scope, u.owner), '[]')
-                FROM underuse_of('{company,team,seat}', NULL, as_of, in_zone) u),
+                -- how many seats of a team, and not whose: who reads it may not know users
+                SELECT coalesce(jsonb_agg(jsonb_build_object('scope', u.scope, 'name', u.name, 'reason', u.reason) || CASE WHEN u.scope = 'seat' THEN jsonb_build_object('seats', u.n) ELSE '{}' END
+                                          ORDER BY u.scope, u.name, u.reason), '[]')
+                FROM (SELECT u.scope, CASE u.scope WHEN 'seat' THEN coalesce(u.team, 'unallocated') ELSE u.owner END AS name, u.reason, count(*) AS n
+                      FROM underuse_of('{company,team,seat}', NULL, as_of, in_zone) u GROUP BY 1, 2, 3) u),
             'unpriced', (
                 SELECT coalesce(jsonb_agg(to_jsonb(u) - 'month' ORDER BY u.tokens DESC, u.provider, u.model, u.service_tier, u.reason), '[]')
                 FROM unpriced_usage_between(begins, ends, in_zone) u WHERE u.tokens > 0),

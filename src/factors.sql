@@ -510,6 +510,8 @@ BEGIN
         END IF;
         SELECT * INTO result FROM measured_factors_between(first, behind, in_zone, slice) f WHERE f.month = measured_factors.month;
         IF NOT FOUND THEN
+            -- an error where there are some, that cannot be counted
+            PERFORM FROM tokenomics.stored_measures('usage', 'demand', in_zone, tokenomics.period_start('month', in_zone, behind - interval '1 microsecond'), behind, NULL);
             result.month := month;
             result.days := (month + interval '1 month')::date - month;
             result.slice := slice;

@@ -322,7 +322,7 @@ BEGIN
     COMMENT ON COLUMN report.published_by IS 'by whom';
 
     CREATE OR REPLACE FUNCTION monthly_report(month date) RETURNS jsonb
-        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_custom_plan
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_custom_plan SET datestyle = 'ISO, YMD'
     AS $$
     #variable_conflict use_column
     DECLARE
@@ -394,12 +394,13 @@ BEGIN
                 FROM bill_growth_between(year_before_begins, ends, in_zone, reporting) g WHERE g.month = this AND g.currency = reporting),
             'drivers', (
                 SELECT coalesce(jsonb_agg(jsonb_build_object('driver', e.driver, 'effect', e.effect) ORDER BY e.n), '[]')
-                FROM driver_bridge(before, this, in_zone) d,
+                -- which goes on where a month cannot be counted any more
+                FROM bill_growth_by_driver_between(before_begins, ends, in_zone) d,
                      LATERAL (VALUES (1, 'users', d.users_effect), (2, 'sessions per user', d.sessions_per_user_effect), (3, 'turns per session', d.turns_per_session_effect),
                                      (4, 'calls per turn', d.calls_per_turn_effect), (5, 'tokens per call', d.tokens_per_call_effect), (6, 'reasoning', d.reasoning_effect),
                                      (7, 'calls without ids', d.coverage_effect), (8, 'cache', d.cache_effect), (9, 'mix of models, tiers and output', d.mix_effect), (10, 'price', d.price_effect),
                                      (11, 'purchases', d.purchase_effect), (12, 'other charges', d.other_effect)) e(n, driver, effect)
-                WHERE d.currency = reporting AND ends <= now() AND e.effect IS NOT NULL AND d.users_effect IS NOT NULL),
+                WHERE d.month = this AND d.comparison = 'month on month' AND d.currency = reporting AND ends <= now() AND e.effect IS NOT NULL AND d.users_effect IS NOT NULL),
             -- those that changed most, and all others: the columns add up to the bill; in a
             -- first month those that cost most
             'movers', (

@@ -86,6 +86,26 @@ SET search_path = public, tokenomics;
 SET client_min_messages = warning;
 CALL attacked.refresh();
 DROP SCHEMA planted CASCADE;
+-- functions of an install that return other types than they should
+DROP FUNCTION attacked.settled_measures(text, text, timestamptz, timestamptz, price_book), attacked.settled_ledger(text, text, timestamptz, timestamptz, text, price_book);
+CREATE FUNCTION attacked.settled_measures(text, text, timestamptz, timestamptz, price_book) RETURNS TABLE (a bigint, b bigint, c bigint, d bigint, e bigint) LANGUAGE sql AS 'SELECT 1, 2, 3, 16, 32';
+CREATE FUNCTION attacked.settled_ledger(text, text, timestamptz, timestamptz, text, price_book, OUT a bigint, OUT b bigint) LANGUAGE sql AS 'SELECT 16, 32';
+SELECT * FROM stored_measures('attacked.usage', 'demand', 'UTC', '-infinity', 'infinity', NULL);
+SELECT stored_usage('attacked.usage', 'day', 'UTC', '-infinity', 'infinity', NULL, attacked.book());
+SELECT count(*) FROM attacked.fan_out;
+CREATE OR REPLACE FUNCTION attacked.settled_ledger(text, text, timestamptz, timestamptz, text, price_book, OUT a bigint, OUT b bigint) LANGUAGE sql AS 'SELECT 16, 32 WHERE false';
+DROP FUNCTION attacked.settled_measures(text, text, timestamptz, timestamptz, price_book);
+CREATE FUNCTION attacked.settled_measures(text, text, timestamptz, timestamptz, price_book) RETURNS bigint LANGUAGE sql AS 'SELECT 1';
+SELECT * FROM stored_measures('attacked.usage', 'demand', 'UTC', '-infinity', 'infinity', NULL);
+-- and a view of another's in the place of a table
+ALTER TABLE attacked.settled RENAME TO hidden;
+GRANT CREATE ON SCHEMA attacked TO regress_writer;
+SET ROLE regress_writer;
+CREATE VIEW attacked.settled AS SELECT now() AS starts, now() AS ends, true AS is_archived;
+INSERT INTO attacked.usage (at, provider, model, tokens) VALUES ('2026-01-05Z', 'a', 'm', tokenomics.tokens(input => 1));
+RESET ROLE;
+DROP VIEW attacked.settled;
+ALTER TABLE attacked.hidden RENAME TO settled;
 CALL uninstall('attacked');
 DROP SCHEMA IF EXISTS attacked CASCADE;
 DROP ROLE regress_writer;

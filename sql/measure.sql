@@ -69,6 +69,14 @@ UPDATE usage SET session_id = 's4' WHERE turn_id = 't3';
 CALL refresh();
 TABLE public.differs;
 
+-- who opens a month opens what looks back into it
+SELECT archive('2025-01-01'), unarchive('2025-01-01');
+CALL refresh();
+BEGIN;
+UPDATE usage SET turn_id = 't9' WHERE at = '2025-01-31 23:59Z';
+SELECT believed();
+ROLLBACK;
+
 -- who is forgotten was there
 SELECT forget_user('u2');
 SELECT believed(), (SELECT count(*) FROM usage_mark), (SELECT count(*) FROM usage_id_mark), (SELECT count(*) FROM usage_blank_mark);
@@ -114,6 +122,85 @@ CALL refresh();
 SELECT DISTINCT zone, is_archived FROM stored_measure ORDER BY 1;
 
 SET client_min_messages = warning;
+-- nothing is archived that a month counts in that is not over
+UPDATE setting SET zone = 'UTC';
+INSERT INTO usage (at, provider, model, tokens) VALUES (date_trunc('month', now()) - interval '10 days', 'v', 'a', '{"input": 1}');
+CALL refresh();
+DO $$ BEGIN PERFORM archive((date_trunc('month', now()) - interval '10 days')::date); EXCEPTION WHEN object_not_in_prerequisite_state THEN RAISE WARNING '%', regexp_replace(SQLERRM, '\d{4}-\d\d \(.*\)', 'MONTH'); END $$;
+-- east of UTC a month's first hours are in the partition of the month before
+CALL tokenomics.install('berlin');
+SET search_path = berlin, tokenomics, public;
+UPDATE setting SET zone = 'Europe/Berlin';
+SELECT correct_price('v', 'a', '{"currency": "USD", "input": 1, "cache_read": 0.1, "output": 2}', '(,)', 'list');
+SELECT count(*) FROM ensure_partitions('2025-05-01', '2025-07-31') WHERE month < '2025-08-01';
+INSERT INTO usage (at, provider, model, team, user_id, session_id, turn_id, tokens) VALUES
+    ('2025-05-15 10:00Z', 'v', 'a', 'x', 'u3', 's1', 'ta', '{"input": 60, "cache_read": 40, "output": 10}'),
+    ('2025-05-31 21:50Z', 'v', 'a', 'x', 'u1', 's2', 'tb', '{"input": 60, "cache_read": 40, "output": 10}'),
+    ('2025-05-31 22:30Z', 'v', 'a', 'x', 'u1', 's2', 'tb', '{"input": 60, "cache_read": 40, "output": 10}'),
+    ('2025-06-03 10:00Z', 'v', 'a', 'x', 'u2', 's3', 'tc', '{"input": 60, "cache_read": 40, "output": 10}'),
+    ('2025-07-10 10:00Z', 'v', 'a', 'x', 'u2', 's4', 'td', '{"input": 60, "cache_read": 40, "output": 10}');
+CREATE VIEW public.months AS
+    SELECT 'demand' AS what, month, concat_ws(' ', users, turns, calls) AS says FROM demand_drivers WHERE scope = 'total'
+    UNION ALL SELECT 'fan_out', month, concat_ws(' ', turns, calls, max) FROM fan_out WHERE scope = 'total'
+    UNION ALL SELECT 'cache', month, concat_ws(' ', calls, net_cache_saving) FROM cache_use;
+CALL refresh();
+SELECT * FROM public.months ORDER BY 1, 2;
+CREATE VIEW public.verified AS SELECT day, grain, outcome, stored_calls, counted_calls FROM verify() WHERE outcome <> 'equal' AND grain NOT IN ('day', 'quarter_hour') ORDER BY day, grain;
+-- what was blanked explains what counts ids, and that until it is counted anew
+SELECT forget_user('u3');
+UPDATE stored_measure SET calls = 7 WHERE what = 'cache' AND starts < '2025-05-31Z';
+TABLE public.verified;
+SELECT archive('2025-05-01');
+SELECT unsettle('2025-05-15Z', '2025-05-16Z') > 0;
+CALL refresh();
+TABLE public.verified;
+SELECT count(*) FROM usage_blank_mark;
+-- nothing is archived that the next month is not counted without
+DELETE FROM stored_measure WHERE what = 'session_depth' AND starts = '2025-05-31 22:00Z';
+SELECT archive('2025-05-01');
+CALL refresh();
+SELECT archive('2025-05-01');
+-- who opens it opens what reads it
+SELECT unarchive('2025-05-01');
+CALL refresh();
+INSERT INTO usage (at, provider, model, team, user_id, session_id, turn_id, tokens) VALUES ('2025-05-30 10:00Z', 'v', 'a', 'x', 'u2', 's3', 'tc', '{"input": 1}');
+SELECT day, grain, outcome FROM public.verified WHERE outcome !~ '^unsettled';
+CALL refresh();
+TABLE public.verified;
+CREATE TABLE public.before AS TABLE public.months;
+TABLE public.before ORDER BY 1, 2;
+SELECT archive('2025-05-01');
+DROP TABLE usage_y2025m05;
+CALL refresh();
+(TABLE public.months EXCEPT TABLE public.before) UNION ALL (TABLE public.before EXCEPT TABLE public.months);
+-- June changes, and can be counted no more: the others go on
+INSERT INTO usage (at, provider, model, team, tokens) VALUES ('2025-06-20 10:00Z', 'v', 'a', 'x', '{"input": 1}');
+CALL refresh();
+SELECT * FROM public.months WHERE what = 'demand' ORDER BY 2;
+SELECT month, calls FROM cache_use ORDER BY 1;
+SELECT month, calls FROM fan_out WHERE scope = 'total' ORDER BY 1;
+SELECT month, calls FROM fan_out_between('2025-05-31 22:00Z', '2025-06-30 22:00Z') WHERE scope = 'total';
+SELECT month, calls FROM fan_out_between('2025-06-30 22:00Z') WHERE scope = 'total';
+SELECT count(*) FROM reasoning_profile;
+SELECT count(*) FROM reasoning_profile_between('2025-06-30 22:00Z');
+SELECT users FROM measured_factors('2025-07-01', '{"team": "x"}', growth_months => 0);
+SELECT users FROM measured_factors('2025-06-01', '{"team": "x"}', growth_months => 0);
+SELECT users FROM measured_factors('2025-07-01');
+SELECT users FROM measured_factors('2025-06-01');
+SELECT month, spend, users_effect, note FROM bill_growth_by_driver WHERE comparison = 'month on month' ORDER BY month;
+SELECT body -> 'spend' ->> 'total' AS spend, body -> 'drivers' AS drivers FROM monthly_report('2025-07-01') body;
+SELECT count(*) FROM costliest_turns();
+SELECT count(*) FROM turns_between('2025-06-02Z');
+SELECT count(*) FROM turns_between('2025-06-10Z');
+SELECT count(*) FROM cap_reasoning(10);
+SELECT count(*) FROM cap_reasoning(10, '2025-06-02Z');
+SELECT sum(calls) FROM daily_spend;
+SELECT archive('2025-06-01');
+DROP VIEW public.months, public.verified;
+CALL tokenomics.uninstall('berlin');
+DROP TABLE public.before;
+DROP SCHEMA berlin CASCADE;
+SET search_path = llm, tokenomics, public;
 DROP VIEW public.differs, public.shown;
 DROP TABLE public.counted;
 DROP FUNCTION believed();

@@ -136,6 +136,7 @@ BEGIN
                 MESSAGE = format('%s are no limits of reasoning tokens', coalesce(limits::text, 'NULL')),
                 HINT = 'They are numbers of tokens per call, zero or more, as in cap_reasoning(ARRAY[1000, 4000]).';
         END IF;
+        PERFORM FROM tokenomics.stored_measures('usage', 'calls', (SELECT s.zone FROM setting s), coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity'), NULL);
         -- thresholds count input: the price of a call stays what it is
         RETURN QUERY EXECUTE $query$
             WITH call AS NOT MATERIALIZED (
@@ -218,6 +219,7 @@ BEGIN
     AS $$
     #variable_conflict use_column
     BEGIN
+        PERFORM FROM tokenomics.stored_measures('usage', 'turns', (SELECT s.zone FROM setting s), coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity'), NULL);
         -- a call before the limits makes the turn one of before
         RETURN QUERY EXECUTE $query$
             SELECT t.turn_id, t.at, t.ends_at, t.session_id, t.user_id, t.team, t.project, t.agents, t.calls, t.unreported_calls, t.tokens
@@ -341,6 +343,7 @@ BEGIN
                 ERRCODE = 'invalid_parameter_value',
                 MESSAGE = format('the number of turns must be zero or more, not %s', coalesce(n::text, 'NULL'));
         END IF;
+        PERFORM FROM tokenomics.stored_measures('usage', 'turns', in_zone, coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity'), NULL);
         RETURN QUERY EXECUTE $query$
             WITH call AS NOT MATERIALIZED (
                 SELECT u.turn_id, u.at, u.request_id, u.provider, u.model, u.agent, u.tokens, u.service_tier,

@@ -413,8 +413,6 @@ BEGIN
         in_zone text := coalesce(usage_counts.zone, (SELECT s.zone FROM setting s));
         first timestamptz := coalesce(from_at, '-infinity');
         behind timestamptz := least(to_at, now());
-        stored jsonb;
-        covered tstzmultirange;
     BEGIN
         -- months that the limits cut, or that are not over, are not measured
         IF isfinite(first) AND tokenomics.period_start('month', in_zone, first) <> first THEN
@@ -424,19 +422,23 @@ BEGIN
         IF first >= behind THEN
             RETURN;
         END IF;
-        -- settled months as they are stored; a slice is of calls, always
-        SELECT jsonb_agg(jsonb_build_object('starts', s.starts, 'ends', s.ends, 'facts', s.facts)), range_agg(tstzrange(s.starts, s.ends)) INTO stored, covered
-        FROM tokenomics.stored_measures('usage', CASE WHEN slice IS NULL THEN 'demand' ELSE 'slice' END, in_zone, first, behind, NULL) s;
+        IF slice IS NULL THEN
+            RETURN QUERY
+            SELECT (m.starts AT TIME ZONE in_zone)::date, (l.ends AT TIME ZONE in_zone)::date - (m.starts AT TIME ZONE in_zone)::date, c.scope, c.owner,
+                   c.users, c.sessions, c.turns, c.calls, c.calls_without_tokens, c.mix, c.cacheable_tokens, c.total_tokens, c.peak_hour_tokens,
+                   extract(epoch FROM l.ends - m.starts)::bigint
+            FROM measured_parts('demand', first, behind, in_zone) m,
+                 LATERAL (SELECT tokenomics.period_end('month', in_zone, m.starts) AS ends) l,
+                 jsonb_to_recordset(m.facts) c(scope text, owner text, users bigint, sessions bigint, turns bigint, calls bigint, calls_without_tokens bigint,
+                                               mix tokenomics.tokens, cacheable_tokens bigint, total_tokens bigint, peak_hour_tokens bigint)
+            WHERE c.scope = 'total' OR by_owner
+            ORDER BY 1, 3 DESC, 4;
+            RETURN;
+        END IF;
+        -- a slice is of calls, always: are they all there?
+        PERFORM FROM tokenomics.stored_measures('usage', 'slice', in_zone, first, behind, NULL);
         RETURN QUERY
-        SELECT (s.starts AT TIME ZONE in_zone)::date, (s.ends AT TIME ZONE in_zone)::date - (s.starts AT TIME ZONE in_zone)::date, c.scope, c.owner,
-               c.users, c.sessions, c.turns, c.calls, c.calls_without_tokens, c.mix, c.cacheable_tokens, c.total_tokens, c.peak_hour_tokens,
-               extract(epoch FROM s.ends - s.starts)::bigint
-        FROM jsonb_to_recordset(stored) s(starts timestamptz, ends timestamptz, facts jsonb),
-             jsonb_to_recordset(s.facts) c(scope text, owner text, users bigint, sessions bigint, turns bigint, calls bigint, calls_without_tokens bigint,
-                                           mix tokenomics.tokens, cacheable_tokens bigint, total_tokens bigint, peak_hour_tokens bigint)
-        WHERE c.scope = 'total' OR by_owner
-        UNION ALL
-        SELECT * FROM count_demand(ARRAY(SELECT m.starts FROM months_of_calls(first, behind, in_zone, covered) m), in_zone, slice, by_owner)
+        SELECT * FROM count_demand(ARRAY(SELECT m.starts FROM months_of_calls(first, behind, in_zone) m), in_zone, slice, by_owner)
         ORDER BY 1, 3 DESC, 4;
     END
     $$;
@@ -508,6 +510,8 @@ BEGIN
         END IF;
         SELECT * INTO result FROM measured_factors_between(first, behind, in_zone, slice) f WHERE f.month = measured_factors.month;
         IF NOT FOUND THEN
+            -- an error where there are some, that cannot be counted
+            PERFORM FROM tokenomics.stored_measures('usage', 'demand', in_zone, tokenomics.period_start('month', in_zone, behind - interval '1 microsecond'), behind, NULL);
             result.month := month;
             result.days := (month + interval '1 month')::date - month;
             result.slice := slice;

@@ -549,7 +549,7 @@ BEGIN
         SELECT e.distance, e.n, e.currency, e.users_effect, e.sessions_per_user_effect, e.turns_per_session_effect, e.calls_per_turn_effect, e.tokens_per_call_effect, e.reasoning_effect,
                e.coverage_effect, e.tokens_effect, e.cache_effect, e.mix_effect, e.price_effect,
                (SELECT CASE WHEN count(d.x) < CASE e.distance WHEN 0 THEN 1 ELSE 2 END
-                            THEN 'drivers are not measured: ' || coalesce(min(d.reason) FILTER (WHERE d.x IS NULL), 'a month has no calls, or is not complete')
+                            THEN 'drivers are not measured: ' || coalesce(min(d.reason) FILTER (WHERE d.x IS NULL), 'a month has no calls, is not complete, or cannot be counted')
                             WHEN min(d.coverage) < 0.5 THEN format('low coverage: drivers are measured over %s %% of the tokens', round(min(d.coverage) * 100)) END
                 FROM driver d WHERE d.n IN (e.n, e.n - e.distance))
         FROM measured m, (SELECT array_agg(p.counted) AS ledgers, coalesce(array_agg(p.n) FILTER (WHERE NOT by_month), '{}') AS numbers FROM part p) p,

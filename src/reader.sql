@@ -15,6 +15,7 @@ BEGIN
         remark text := format('tokenomics: what readers see of schema "%s"', current_schema());
         described record;
         columns text;
+        readers regrole[];
     BEGIN
         IF octet_length(source) > 56 THEN
             RAISE EXCEPTION USING
@@ -31,6 +32,13 @@ BEGIN
                 HINT = 'Rename it, or install into another schema.';
         END IF;
         CALL tokenomics.check_owner(format('%I', target)::regnamespace);
+
+        -- who reads all that there is, as grant_reader() lets him: what was revoked stays so
+        SELECT array_agg(DISTINCT a.grantee::regrole) INTO readers
+        FROM pg_namespace n, aclexplode(n.nspacl) a
+        WHERE n.nspname = target AND a.privilege_type = 'USAGE' AND a.grantee NOT IN (0, n.nspowner)
+          AND NOT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relkind = 'v' AND NOT has_table_privilege(a.grantee, c.oid, 'SELECT'))
+          AND NOT EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = n.oid AND NOT has_function_privilege(a.grantee, p.oid, 'EXECUTE'));
 
         -- functions run as who calls them, even in a view: these do not
         FOR described IN
@@ -61,8 +69,10 @@ BEGIN
         -- that V_between stays one function for who calls it with fewer arguments
         EXECUTE format('CREATE OR REPLACE VIEW %I.setting AS SELECT only_row, zone, currency, fiscal_year_start, book FROM %I.setting', target, source);
         EXECUTE format('COMMENT ON VIEW %I.setting IS %L', target, obj_description(format('%I.setting', source)::regclass, 'pg_class'));
-        EXECUTE format('CREATE OR REPLACE VIEW %I.report AS SELECT month, version, body, markdown, published_at FROM %I.report', target, source);
-        EXECUTE format('COMMENT ON VIEW %I.report IS %L', target, obj_description(format('%I.report', source)::regclass, 'pg_class'));
+        -- reports name no user since 0.2.0: those that do are not shown, not even to a function in WHERE
+        EXECUTE format('CREATE OR REPLACE VIEW %I.report WITH (security_barrier = true) AS SELECT month, version, body, markdown, published_at FROM %I.report '
+                       'WHERE NOT jsonb_path_exists(body, ''$.underuse[*] ? (@.scope == "seat" && !exists (@.seats))'')', target, source);
+        EXECUTE format('COMMENT ON VIEW %I.report IS %L', target, obj_description(format('%I.report', source)::regclass, 'pg_class') || '; without those that name users by their seats, as version 0.1.0 wrote them');
         FOR described IN
             SELECT p.oid, p.proname, p.proretset, pg_get_function_identity_arguments(p.oid) AS arguments, pg_get_function_result(p.oid) AS result,
                    (SELECT string_agg('$' || n, ', ' ORDER BY n) FROM generate_series(1, p.pronargs) n) AS numbers
@@ -88,11 +98,8 @@ BEGIN
         LOOP
             EXECUTE format('COMMENT ON COLUMN %I.%I.%I IS %L', target, described.relname, described.attname, described.remark);
         END LOOP;
-        -- of views that are new, or made anew, to who reads the others
-        FOR described IN
-            SELECT a.grantee::regrole AS role FROM pg_namespace n, aclexplode(n.nspacl) a
-            WHERE n.nspname = target AND a.privilege_type = 'USAGE' AND a.grantee NOT IN (0, n.nspowner)
-        LOOP
+        -- of views that are new, or made anew
+        FOR described IN SELECT r AS role FROM unnest(readers) r LOOP
             EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %s', target, described.role);
             EXECUTE format('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA %I TO %s', target, described.role);
         END LOOP;

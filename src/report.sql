@@ -179,7 +179,9 @@ BEGIN
                 (SELECT string_agg(format('%s of %s/%s billed and not explained', tokenomics.report_amount((r.r ->> 'residual')::numeric, r.r ->> 'currency', 2, true), tokenomics.report_text(r.r ->> 'provider'), tokenomics.report_text(r.r ->> 'model')), '; ' ORDER BY r.n)
                         || CASE WHEN jsonb_array_length(report -> 'unreconciled') > 2 THEN format('; and %s more', jsonb_array_length(report -> 'unreconciled') - 2) ELSE '' END
                  FROM jsonb_array_elements(report -> 'unreconciled') WITH ORDINALITY r(r, n) WHERE r.n <= 2),
-                (SELECT string_agg(CASE WHEN r.r ->> 'scope' = 'seat' AND r.r ->> 'name' IS NULL THEN tokenomics.report_text(r.r ->> 'reason') ELSE format('%s %s uses less than is paid for', r.r ->> 'scope', tokenomics.report_text(r.r ->> 'name')) END, '; ' ORDER BY r.n)
+                (SELECT string_agg(CASE WHEN r.r ? 'seats' THEN format('%s of %s not used', CASE r.r ->> 'seats' WHEN '1' THEN 'a seat' ELSE (r.r ->> 'seats') || ' seats' END, tokenomics.report_text(r.r ->> 'name'))
+                                        WHEN r.r ->> 'scope' = 'seat' AND r.r ->> 'name' IS NULL THEN tokenomics.report_text(r.r ->> 'reason')
+                                   ELSE format('%s %s uses less than is paid for', r.r ->> 'scope', tokenomics.report_text(r.r ->> 'name')) END, '; ' ORDER BY r.n)
                         || CASE WHEN jsonb_array_length(report -> 'underuse') > 2 THEN format('; and %s more', jsonb_array_length(report -> 'underuse') - 2) ELSE '' END
                  FROM jsonb_array_elements(report -> 'underuse') WITH ORDINALITY r(r, n) WHERE r.n <= 2),
                 (SELECT 'worth a quote: ' || string_agg(format('%s (%s)', tokenomics.report_text(concat_ws('/', q ->> 'provider', q ->> 'model')), tokenomics.report_amount((q ->> 'spend')::numeric, unit)), ', ' ORDER BY n)
@@ -272,7 +274,7 @@ BEGIN
     said := said || '## What needs a look'::text
         || ('### Less used than paid for' || E'\n\n' || coalesce(tokenomics.report_table('{"Who","Name","Why"}',
             (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'underuse') WITH ORDINALITY r(r, n),
-                    LATERAL (VALUES (1, r.r ->> 'scope'), (2, tokenomics.report_text(r.r ->> 'name')), (3, tokenomics.report_text(r.r ->> 'reason'))) x(n, c))), 'Nothing: nobody''s use fell.'))
+                    LATERAL (VALUES (1, CASE WHEN (r.r ->> 'seats')::bigint > 1 THEN format('%s seats', r.r ->> 'seats') ELSE r.r ->> 'scope' END), (2, tokenomics.report_text(r.r ->> 'name')), (3, tokenomics.report_text(r.r ->> 'reason'))) x(n, c))), 'Nothing: nobody''s use fell.'))
         || ('### Without a price' || E'\n\n' || coalesce(format(E'%s tokens have no price, and are in no amount above.\n\n', tokenomics.report_amount((report ->> 'unpriced_tokens')::numeric, NULL, 0))
             || tokenomics.report_table('{"Provider","Model","Why","Nearest priced model","Calls:","Tokens:"}',
             (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'unpriced') WITH ORDINALITY r(r, n),
@@ -327,7 +329,7 @@ BEGIN
     COMMENT ON COLUMN report.published_by IS 'by whom';
 
     CREATE OR REPLACE FUNCTION monthly_report(month date) RETURNS jsonb
-        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_custom_plan
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_custom_plan SET datestyle = 'ISO, YMD'
     AS $$
     #variable_conflict use_column
     DECLARE
@@ -399,12 +401,13 @@ BEGIN
                 FROM bill_growth_between(year_before_begins, ends, in_zone, reporting) g WHERE g.month = this AND g.currency = reporting),
             'drivers', (
                 SELECT coalesce(jsonb_agg(jsonb_build_object('driver', e.driver, 'effect', e.effect) ORDER BY e.n), '[]')
-                FROM driver_bridge(before, this, in_zone) d,
+                -- which goes on where a month cannot be counted any more
+                FROM bill_growth_by_driver_between(before_begins, ends, in_zone) d,
                      LATERAL (VALUES (1, 'users', d.users_effect), (2, 'sessions per user', d.sessions_per_user_effect), (3, 'turns per session', d.turns_per_session_effect),
                                      (4, 'calls per turn', d.calls_per_turn_effect), (5, 'tokens per call', d.tokens_per_call_effect), (6, 'reasoning', d.reasoning_effect),
                                      (7, 'calls without ids', d.coverage_effect), (8, 'cache', d.cache_effect), (9, 'mix of models, tiers and output', d.mix_effect), (10, 'price', d.price_effect),
                                      (11, 'purchases', d.purchase_effect), (12, 'other charges', d.other_effect)) e(n, driver, effect)
-                WHERE d.currency = reporting AND ends <= now() AND e.effect IS NOT NULL AND d.users_effect IS NOT NULL),
+                WHERE d.month = this AND d.comparison = 'month on month' AND d.currency = reporting AND ends <= now() AND e.effect IS NOT NULL AND d.users_effect IS NOT NULL),
             -- those that changed most, and all others: the columns add up to the bill; in a
             -- first month those that cost most
             'movers', (
@@ -520,8 +523,11 @@ BEGIN
                 -- what was left of a purchase is no model to ask for
                 WHERE w.share >= 0.1 AND w.model <> 'idle'),
             'underuse', (
-                SELECT coalesce(jsonb_agg(jsonb_build_object('scope', u.scope, 'name', u.owner, 'reason', u.reason) ORDER BY u.scope, u.owner), '[]')
-                FROM underuse_of('{company,team,seat}', NULL, as_of, in_zone) u),
+                -- how many seats of a team, and not whose: who reads it may not know users
+                SELECT coalesce(jsonb_agg(jsonb_build_object('scope', u.scope, 'name', u.name, 'reason', u.reason) || CASE WHEN u.scope = 'seat' AND u.name IS NOT NULL THEN jsonb_build_object('seats', u.n) ELSE '{}' END
+                                          ORDER BY u.scope, u.name, u.reason), '[]')
+                FROM (SELECT u.scope, CASE WHEN u.scope = 'seat' AND u.owner IS NOT NULL THEN coalesce(u.team, 'unallocated') ELSE u.owner END AS name, u.reason, count(*) AS n
+                      FROM underuse_of('{company,team,seat}', NULL, as_of, in_zone) u GROUP BY 1, 2, 3) u),
             'unpriced', (
                 SELECT coalesce(jsonb_agg(to_jsonb(u) - 'month' ORDER BY u.tokens DESC, u.provider, u.model, u.service_tier, u.reason), '[]')
                 FROM unpriced_usage_between(begins, ends, in_zone) u WHERE u.tokens > 0),

@@ -26,6 +26,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "access/tupconvert.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/indexing.h"
@@ -256,7 +257,7 @@ mark_plan(Oid usage, MarkKind kind, Oid *owner)
 {
 	Oid			schema = get_rel_namespace(usage);
 	char	   *schema_name = get_namespace_name(schema);
-	Oid			marks = get_relname_relid(mark_table[kind], schema);
+	const char *const tables[] = {mark_table[kind], "setting", "settled"};
 	Oid			argtypes[1] = {TIMESTAMPTZOID};
 	HeapTuple	tuple;
 	MarkPlan   *plan;
@@ -269,24 +270,25 @@ mark_plan(Oid usage, MarkKind kind, Oid *owner)
 	*owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
 
-	/* it is written to with the rights of the owner: it must be the owner's */
-	if (marks != InvalidOid)
+	/*
+	 * They are read and written to with the rights of the owner: they must be
+	 * the owner's.  A view of another's would run its functions.
+	 */
+	for (int i = 0; i < lengthof(tables); i++)
 	{
-		tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(marks));
-		if (!HeapTupleIsValid(tuple))
-			elog(ERROR, "cache lookup failed for relation %u", marks);
-		if (((Form_pg_class) GETSTRUCT(tuple))->relowner != *owner)
-			marks = InvalidOid;
+		Oid			relid = get_relname_relid(tables[i], schema);
+
+		tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+		if (!HeapTupleIsValid(tuple) || ((Form_pg_class) GETSTRUCT(tuple))->relowner != *owner)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("table \"%s\" cannot be written to: there is nowhere to mark its days",
+							get_rel_name(usage)),
+					 errdetail("Its owner has no table \"%s\" in schema \"%s\".", tables[i], schema_name),
+					 errhint("Run CALL tokenomics.install(%s) as the owner of the table.",
+							 quote_literal_cstr(schema_name))));
 		ReleaseSysCache(tuple);
 	}
-	if (marks == InvalidOid)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"%s\" cannot be written to: there is nowhere to mark its days",
-						get_rel_name(usage)),
-				 errdetail("Its owner has no table \"%s\" in schema \"%s\".", mark_table[kind], schema_name),
-				 errhint("Run CALL tokenomics.install(%s) as the owner of the table.",
-						 quote_literal_cstr(schema_name))));
 
 	for (plan = mark_plans; plan != NULL; plan = plan->next)
 		if (plan->usage == usage && plan->kind == kind)
@@ -300,7 +302,8 @@ mark_plan(Oid usage, MarkKind kind, Oid *owner)
 					 "INSERT INTO %s.%s AS m (starts, ends)"
 					 " SELECT tokenomics.period_start('day', z.zone, $1), tokenomics.period_end('day', z.zone, $1)"
 					 " FROM (SELECT coalesce((SELECT s.zone FROM %s.setting s), 'UTC') AS zone) z"
-					 " RETURNING m.starts, m.ends, (SELECT pg_catalog.min(a.starts) FROM %s.settled a"
+					 " RETURNING m.starts::pg_catalog.timestamptz, m.ends::pg_catalog.timestamptz,"
+					 " (SELECT pg_catalog.min(a.starts::pg_catalog.timestamptz) FROM %s.settled a"
 					 " WHERE %s AND a.is_archived AND a.starts OPERATOR(pg_catalog.<) m.ends"
 					 " AND a.ends OPERATOR(pg_catalog.>) m.starts)",
 					 in, mark_table[kind], in, in, kind == MARK_CALLS ? "true" : "false");
@@ -972,19 +975,41 @@ read_as_owner(FunctionCallInfo fcinfo, const char *name, int nullable)
 }
 
 /*
+ * A row of what read_as_owner() has read, as the function declares it.  A function
+ * of an install is its owner's: it may return anything.
+ */
+static HeapTuple
+converted_row(HeapTuple row, TupleDesc desc)
+{
+	TupleConversionMap *map;
+
+	map = convert_tuples_by_position(SPI_tuptable->tupdesc, desc,
+									 gettext_noop("a function of the install does not return what it should"));
+	if (map == NULL)
+		return row;
+	row = execute_attr_map_tuple(row, map);
+	free_conversion_map(map);
+	return row;
+}
+
+/*
  * stored_usage(usage, grain, zone, from, to, dimension, book): what the settled
  * days of an install say.
  */
 Datum
 stored_usage(PG_FUNCTION_ARGS)
 {
+	TupleDesc	desc;
 	Datum		result;
 
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "stored_usage() must return a row");
+	desc = BlessTupleDesc(desc);
 	if (!read_as_owner(fcinfo, "settled_ledger", 5))	/* no dimension */
 		PG_RETURN_NULL();
 	if (SPI_processed != 1)
 		elog(ERROR, "could not read the settled days");
-	result = PointerGetDatum(SPI_returntuple(SPI_tuptable->vals[0], SPI_tuptable->tupdesc));
+	result = PointerGetDatum(SPI_returntuple(converted_row(SPI_tuptable->vals[0], desc), desc));
 	SPI_finish();
 	PG_RETURN_DATUM(result);
 }
@@ -1002,7 +1027,7 @@ stored_measures(PG_FUNCTION_ARGS)
 	if (read_as_owner(fcinfo, "settled_measures", 5))	/* no prices */
 	{
 		for (uint64 i = 0; i < SPI_processed; i++)
-			tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[i]);
+			tuplestore_puttuple(rsinfo->setResult, converted_row(SPI_tuptable->vals[i], rsinfo->setDesc));
 		SPI_finish();
 	}
 	PG_RETURN_NULL();

@@ -668,6 +668,7 @@ BEGIN
         months pg_catalog.timestamptz[];
         n pg_catalog.int4;
         settled pg_catalog.int4 := 0;
+        measured pg_catalog.int4 := 0;
         done pg_catalog.int4 := 0;
     BEGIN
         COMMIT;
@@ -688,8 +689,8 @@ BEGIN
         months := %1$I.months_to_measure();
         COMMIT;
         FOR n IN 1 .. pg_catalog.cardinality(months) LOOP
-            EXIT WHEN pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) until;
-            PERFORM %1$I.settle_measures(months[n]);
+            EXIT WHEN measured OPERATOR(pg_catalog.>) 0 AND pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) until;
+            measured := measured OPERATOR(pg_catalog.+) %1$I.settle_measures(months[n]);
             COMMIT;
         END LOOP;
         RAISE NOTICE '%% days settled, %% left', settled, pg_catalog.cardinality(todo) OPERATOR(pg_catalog.-) done;
@@ -697,7 +698,7 @@ BEGIN
     $$
     $format$, target);
     COMMENT ON PROCEDURE refresh(interval) IS
-        'settles what has changed: counts the days that are over and stores their ledgers, one transaction a day; at most for max_duration, and at least one day; may be run by several at once, stopped, and run again';
+        'settles what has changed: counts the days that are over and stores their ledgers, one transaction a day, then what is measured of whole months, one transaction a month; at most for max_duration, and at least one day and one month of those that there are; the notice says which days are left; may be run by several at once, stopped, and run again';
 
     CREATE OR REPLACE FUNCTION settlement_between(from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL, zone text DEFAULT NULL)
         RETURNS TABLE (day date, state text, reason text, calls bigint, settled_at timestamptz)
@@ -794,6 +795,7 @@ BEGIN
         first timestamptz := date_trunc('month', month::timestamp) AT TIME ZONE 'UTC';
         behind timestamptz := (date_trunc('month', month::timestamp) + interval '1 month') AT TIME ZONE 'UTC';
         bad record;
+        is_ledger boolean;
         days integer;
     BEGIN
         IF behind > now() THEN
@@ -825,10 +827,12 @@ BEGIN
         WHERE v.outcome <> 'equal' AND (v.outcome = 'different' OR v.grain IN ('day', 'quarter_hour', 'month'))
           AND NOT EXISTS (SELECT FROM settled s WHERE s.is_archived AND s.grain = 'day' AND (s.starts AT TIME ZONE s.zone)::date = v.day) LIMIT 1;
         IF FOUND THEN
+            is_ledger := bad.grain IN ('day', 'quarter_hour', 'month');
             RAISE EXCEPTION USING
                 ERRCODE = 'data_corrupted',
-                MESSAGE = format('day %s does not verify: %s', bad.day, bad.outcome),
-                DETAIL = format('Its ledger by %s has %s calls, usage has %s.', concat_ws(' and ', bad.grain, bad.dimension), bad.stored_calls, bad.counted_calls),
+                MESSAGE = format('%s %s does not verify: %s', CASE WHEN is_ledger THEN 'day' ELSE 'month' END, CASE WHEN is_ledger THEN bad.day::text ELSE to_char(bad.day, 'YYYY-MM') END, bad.outcome),
+                DETAIL = CASE WHEN is_ledger THEN format('Its ledger by %s has %s calls, usage has %s.', concat_ws(' and ', bad.grain, bad.dimension), bad.stored_calls, bad.counted_calls)
+                         ELSE format('What is counted of it (%s) was of %s calls, and is of %s.', bad.grain, bad.stored_calls, bad.counted_calls) END,
                 HINT = 'Please report this. SELECT unsettle(...) and CALL refresh() count it anew.';
         END IF;
         UPDATE settled s SET is_archived = true
@@ -839,7 +843,7 @@ BEGIN
     END
     $$;
     COMMENT ON FUNCTION archive(date) IS
-        'verifies all days that hold calls of a month (UTC, as partitions are) and freezes their ledgers and what was measured of them: its partition may then be dropped; calls of these days are refused from then on, and changed prices do not count (settlement shows them); returns how many days it froze';
+        'verifies all days that hold calls of a month (UTC, as partitions are) and freezes their ledgers and what was measured of them: its partition may then be dropped; calls of these days are refused from then on, and changed prices do not count (settlement shows them); an error where something that these calls count in, such as the next month, is not stored yet; returns how many days it froze';
     REVOKE ALL ON FUNCTION archive(date) FROM PUBLIC;
 
     CREATE OR REPLACE FUNCTION unarchive(month date) RETURNS integer
@@ -850,6 +854,7 @@ BEGIN
         first timestamptz := date_trunc('month', month::timestamp) AT TIME ZONE 'UTC';
         behind timestamptz := (date_trunc('month', month::timestamp) + interval '1 month') AT TIME ZONE 'UTC';
         gone record;
+        opened tstzmultirange;
         days integer;
     BEGIN
         PERFORM settle_lock(first - interval '8 days', behind + interval '8 days');
@@ -864,10 +869,16 @@ BEGIN
                 DETAIL = format('Its ledger has %s calls, usage has %s.', gone.calls, gone.counted),
                 HINT = 'Attach the partition that holds them again.';
         END IF;
-        INSERT INTO usage_mark SELECT s.starts, s.ends FROM settled s WHERE s.is_archived AND s.grain = 'day' AND s.starts < behind AND s.ends > first;
-        UPDATE settled s SET is_archived = false WHERE s.is_archived AND s.grain = 'day' AND s.starts < behind AND s.ends > first;
-        GET DIAGNOSTICS days = ROW_COUNT;
-        DELETE FROM stored_measure s WHERE s.starts < behind AND s.ends > first;
+        WITH opening AS (
+            UPDATE settled s SET is_archived = false WHERE s.is_archived AND s.grain = 'day' AND s.starts < behind AND s.ends > first RETURNING s.starts, s.ends
+        ), marked AS (
+            INSERT INTO usage_mark SELECT o.starts, o.ends FROM opening o
+        )
+        SELECT range_agg(tstzrange(o.starts, o.ends)), count(*) INTO opened, days FROM opening o;
+        -- also of months beside, which were to hold without these days
+        DELETE FROM stored_measure s USING measure_kinds() k
+        WHERE k.what = s.what AND tstzrange(s.starts, s.ends) && opened
+           OR k.what = s.what AND NOT s.is_archived AND tstzrange(s.starts - k.before, s.ends + k.after) && opened;
         RETURN days;
     END
     $$;

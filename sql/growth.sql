@@ -164,3 +164,19 @@ SELECT r -> 'underuse' AS underuse, substring(report_markdown(r) from 'not known
 -- all of it goes
 CALL tokenomics.uninstall('llm');
 SELECT count(*) FROM pg_class WHERE relnamespace = 'llm'::regnamespace;
+
+-- of archived months turns are stored; one that cannot be counted is said, and not taken for none
+CALL tokenomics.install('llm2');
+SET search_path = llm2, tokenomics, public;
+SELECT correct_price('acme', 'big', '{"currency": "USD", "input": 1}', '(,)', 'list');
+SELECT count(*) FROM ensure_partitions('2025-05-01', '2025-09-30') WHERE month < '2025-10-01';
+INSERT INTO usage (at, provider, model, tokens, team, user_id, session_id, turn_id)
+SELECT '2025-06-01'::timestamptz + make_interval(months => m, days => d), 'acme', 'big', '{"input": 1000000}', team, team, team, format('%s %s %s', team, m, d / 2)
+FROM generate_series(0, 3) m, generate_series(1, 20) d, unnest('{up,down}'::text[]) team WHERE d <= CASE team WHEN 'up' THEN 10 + 3 * m ELSE 16 - 4 * m END;
+CALL refresh();
+SELECT archive('2025-06-01'), archive('2025-07-01');
+DROP TABLE usage_y2025m06, usage_y2025m07;
+SET client_min_messages = warning;
+SELECT scope, owner, tokens_before, tokens, turns_before, turns, last_used_at, reason FROM underuse_of('{company,team}', NULL, '2025-10-01', NULL, 2);
+DELETE FROM stored_measure WHERE starts = '2025-07-01';
+SELECT scope, owner, tokens_before, tokens, turns_before, turns, last_used_at, reason FROM underuse_of('{company,team}', NULL, '2025-10-01', NULL, 2);

@@ -49,20 +49,21 @@ BEGIN
         behind timestamptz := coalesce(to_at, 'infinity');
         own_zone text := (SELECT t.zone FROM setting t);
         what text := CASE WHEN resolution = 'minute' THEN 'profile' ELSE 'seconds' END;
-        covered tstzmultirange;
+        covered tstzmultirange := '{}';
+        month record;
         part tstzrange;
     BEGIN
         IF first >= behind THEN
             RETURN;
         END IF;
         -- settled months as they are stored: minutes are the same in every zone
-        covered := (SELECT range_agg(tstzrange(s.starts, s.ends)) FROM tokenomics.stored_measures('usage', what, own_zone, first, behind, NULL) s);
-        IF covered IS NOT NULL THEN
-            RETURN QUERY
-            SELECT CASE WHEN profile_parts.zone = own_zone THEN s.profile ELSE tokenomics.in_zone(s.profile, profile_parts.zone) END, s.calls
-            FROM tokenomics.stored_measures('usage', what, own_zone, first, behind, NULL) s;
-        END IF;
-        FOR part IN SELECT r FROM unnest(tstzmultirange(tstzrange(first, behind)) - coalesce(covered, '{}')) r LOOP
+        FOR month IN SELECT s.starts, s.ends, s.calls, s.profile FROM tokenomics.stored_measures('usage', what, own_zone, first, behind, NULL) s LOOP
+            covered := covered + tstzmultirange(tstzrange(month.starts, month.ends));
+            profile := CASE WHEN profile_parts.zone = own_zone THEN month.profile ELSE tokenomics.in_zone(month.profile, profile_parts.zone) END;
+            calls := month.calls;
+            RETURN NEXT;
+        END LOOP;
+        FOR part IN SELECT r FROM unnest(tstzmultirange(tstzrange(first, behind)) - covered) r LOOP
             RETURN QUERY SELECT c.profile, c.calls FROM count_profile(lower(part), upper(part), profile_parts.zone, resolution) c;
         END LOOP;
     END
@@ -215,6 +216,7 @@ CREATE AGGREGATE tokenomics.sato_vartia_quantity_index(p0 double precision, q0 d
     PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE tokenomics.sato_vartia_quantity_index(double precision,double precision,double precision,double precision) IS 'quantity index of matched items: sato_vartia_index with prices and quantities exchanged; NULL where it is not defined';
+COMMENT ON COLUMN tokenomics.geks_point.bridges IS 'periods of the window that have a comparison with both: of geks_index(), by way of which it is made; a weighted index is made by way of several at once too, and is there without any';
 CREATE FUNCTION tokenomics.weighted_geks_index(tokenomics.price_panel, method text)
  RETURNS SETOF tokenomics.geks_point
  LANGUAGE c
@@ -750,6 +752,36 @@ BEGIN
         END IF;
     END IF;
 
+    CREATE OR REPLACE FUNCTION dimensions() RETURNS TABLE (name text, expression text)
+        LANGUAGE sql STABLE PARALLEL SAFE ROWS 5 SET search_path FROM CURRENT
+    AS $$
+        -- team and project are, also where they are not stored
+        SELECT d.name, d.expression FROM dimension d
+        UNION
+        SELECT c, c FROM unnest('{team,project}'::text[]) c
+    $$;
+    COMMENT ON FUNCTION dimensions() IS
+        'part of the views: by what calls can be labelled: team, project and those of table "dimension"';
+
+    CREATE OR REPLACE FUNCTION dimension_expression(dimension text) RETURNS text
+        LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT
+    AS $$
+    DECLARE
+        by_expression text := (SELECT d.expression FROM dimensions() d WHERE d.name = dimension_expression.dimension);
+    BEGIN
+        IF by_expression IS NULL AND dimension_expression.dimension IS NOT NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'invalid_parameter_value',
+                MESSAGE = format('there is no dimension "%s"', dimension_expression.dimension),
+                HINT = 'The dimensions are team, project and those of table "dimension".';
+        END IF;
+        -- of any type; and it may end in a comment
+        RETURN format(E'(%s\n)::text', coalesce(by_expression, 'NULL'));
+    END
+    $$;
+    COMMENT ON FUNCTION dimension_expression(text) IS
+        'part of the views: the SQL expression, a text, that labels calls by a dimension; NULL: by none';
+
     CREATE OR REPLACE FUNCTION settled_units(from_at timestamptz, to_at timestamptz, book tokenomics.price_book)
         RETURNS TABLE (zone text, grain text, starts timestamptz, ends timestamptz, calls bigint, is_archived boolean, problem text)
         LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
@@ -873,6 +905,8 @@ BEGIN
     DECLARE
         names text[];
         expressions text[];
+        -- as all days of today's zones: the ledger without labels is that of its quarters of an hour
+        is_of_quarters boolean := extract(epoch FROM from_at) % 900 = 0 AND extract(epoch FROM to_at) % 900 = 0;
     BEGIN
         SELECT array_agg(d.name ORDER BY d.name), array_agg(d.expression ORDER BY d.name) INTO names, expressions FROM dimension d;
         names := '{quarter_hour,""}'::text[] || names;
@@ -881,10 +915,10 @@ BEGIN
         RETURN QUERY EXECUTE (
             SELECT format('SELECT x.grain, x.dimension, x.expression, CASE x.n %s END'
                           ' FROM (SELECT %s FROM usage u WHERE u.at >= $3 AND u.at < $4) c, unnest($5, $6, $7) WITH ORDINALITY AS x(grain, dimension, expression, n)',
-                          string_agg(format('WHEN %s THEN c.l%1$s', n), ' ' ORDER BY n),
+                          string_agg(format(CASE WHEN n = 2 AND is_of_quarters THEN 'WHEN 2 THEN tokenomics.regrain(c.l1, ''day'', $2)' ELSE 'WHEN %s THEN c.l%1$s' END, n), ' ' ORDER BY n),
                           string_agg(format(
                               'tokenomics.ledger($1, %L, $2, u.at, u.provider, u.model, u.service_tier, u.tokens, (%s' || E'\n' || ')::text, u.calls) AS l%s',
-                              CASE n WHEN 1 THEN 'quarter_hour' ELSE 'day' END, e, n), ', ' ORDER BY n))
+                              CASE n WHEN 1 THEN 'quarter_hour' ELSE 'day' END, e, n), ', ' ORDER BY n) FILTER (WHERE NOT (n = 2 AND is_of_quarters)))
             FROM unnest(expressions) WITH ORDINALITY AS x(e, n))
         USING count_day.book, count_day.zone, from_at, to_at,
               '{quarter_hour}'::text[] || array_fill('day'::text, ARRAY[cardinality(names) - 1]),
@@ -1154,6 +1188,7 @@ BEGIN
         months pg_catalog.timestamptz[];
         n pg_catalog.int4;
         settled pg_catalog.int4 := 0;
+        measured pg_catalog.int4 := 0;
         done pg_catalog.int4 := 0;
     BEGIN
         COMMIT;
@@ -1174,8 +1209,8 @@ BEGIN
         months := %1$I.months_to_measure();
         COMMIT;
         FOR n IN 1 .. pg_catalog.cardinality(months) LOOP
-            EXIT WHEN pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) until;
-            PERFORM %1$I.settle_measures(months[n]);
+            EXIT WHEN measured OPERATOR(pg_catalog.>) 0 AND pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) until;
+            measured := measured OPERATOR(pg_catalog.+) %1$I.settle_measures(months[n]);
             COMMIT;
         END LOOP;
         RAISE NOTICE '%% days settled, %% left', settled, pg_catalog.cardinality(todo) OPERATOR(pg_catalog.-) done;
@@ -1183,7 +1218,7 @@ BEGIN
     $$
     $format$, target);
     COMMENT ON PROCEDURE refresh(interval) IS
-        'settles what has changed: counts the days that are over and stores their ledgers, one transaction a day; at most for max_duration, and at least one day; may be run by several at once, stopped, and run again';
+        'settles what has changed: counts the days that are over and stores their ledgers, one transaction a day, then what is measured of whole months, one transaction a month; at most for max_duration, and at least one day and one month of those that there are; the notice says which days are left; may be run by several at once, stopped, and run again';
 
     CREATE OR REPLACE FUNCTION settlement_between(from_at timestamptz DEFAULT NULL, to_at timestamptz DEFAULT NULL, zone text DEFAULT NULL)
         RETURNS TABLE (day date, state text, reason text, calls bigint, settled_at timestamptz)
@@ -1280,6 +1315,7 @@ BEGIN
         first timestamptz := date_trunc('month', month::timestamp) AT TIME ZONE 'UTC';
         behind timestamptz := (date_trunc('month', month::timestamp) + interval '1 month') AT TIME ZONE 'UTC';
         bad record;
+        is_ledger boolean;
         days integer;
     BEGIN
         IF behind > now() THEN
@@ -1311,10 +1347,12 @@ BEGIN
         WHERE v.outcome <> 'equal' AND (v.outcome = 'different' OR v.grain IN ('day', 'quarter_hour', 'month'))
           AND NOT EXISTS (SELECT FROM settled s WHERE s.is_archived AND s.grain = 'day' AND (s.starts AT TIME ZONE s.zone)::date = v.day) LIMIT 1;
         IF FOUND THEN
+            is_ledger := bad.grain IN ('day', 'quarter_hour', 'month');
             RAISE EXCEPTION USING
                 ERRCODE = 'data_corrupted',
-                MESSAGE = format('day %s does not verify: %s', bad.day, bad.outcome),
-                DETAIL = format('Its ledger by %s has %s calls, usage has %s.', concat_ws(' and ', bad.grain, bad.dimension), bad.stored_calls, bad.counted_calls),
+                MESSAGE = format('%s %s does not verify: %s', CASE WHEN is_ledger THEN 'day' ELSE 'month' END, CASE WHEN is_ledger THEN bad.day::text ELSE to_char(bad.day, 'YYYY-MM') END, bad.outcome),
+                DETAIL = CASE WHEN is_ledger THEN format('Its ledger by %s has %s calls, usage has %s.', concat_ws(' and ', bad.grain, bad.dimension), bad.stored_calls, bad.counted_calls)
+                         ELSE format('What is counted of it (%s) was of %s calls, and is of %s.', bad.grain, bad.stored_calls, bad.counted_calls) END,
                 HINT = 'Please report this. SELECT unsettle(...) and CALL refresh() count it anew.';
         END IF;
         UPDATE settled s SET is_archived = true
@@ -1325,7 +1363,7 @@ BEGIN
     END
     $$;
     COMMENT ON FUNCTION archive(date) IS
-        'verifies all days that hold calls of a month (UTC, as partitions are) and freezes their ledgers and what was measured of them: its partition may then be dropped; calls of these days are refused from then on, and changed prices do not count (settlement shows them); returns how many days it froze';
+        'verifies all days that hold calls of a month (UTC, as partitions are) and freezes their ledgers and what was measured of them: its partition may then be dropped; calls of these days are refused from then on, and changed prices do not count (settlement shows them); an error where something that these calls count in, such as the next month, is not stored yet; returns how many days it froze';
     REVOKE ALL ON FUNCTION archive(date) FROM PUBLIC;
 
     CREATE OR REPLACE FUNCTION unarchive(month date) RETURNS integer
@@ -1336,6 +1374,7 @@ BEGIN
         first timestamptz := date_trunc('month', month::timestamp) AT TIME ZONE 'UTC';
         behind timestamptz := (date_trunc('month', month::timestamp) + interval '1 month') AT TIME ZONE 'UTC';
         gone record;
+        opened tstzmultirange;
         days integer;
     BEGIN
         PERFORM settle_lock(first - interval '8 days', behind + interval '8 days');
@@ -1350,10 +1389,16 @@ BEGIN
                 DETAIL = format('Its ledger has %s calls, usage has %s.', gone.calls, gone.counted),
                 HINT = 'Attach the partition that holds them again.';
         END IF;
-        INSERT INTO usage_mark SELECT s.starts, s.ends FROM settled s WHERE s.is_archived AND s.grain = 'day' AND s.starts < behind AND s.ends > first;
-        UPDATE settled s SET is_archived = false WHERE s.is_archived AND s.grain = 'day' AND s.starts < behind AND s.ends > first;
-        GET DIAGNOSTICS days = ROW_COUNT;
-        DELETE FROM stored_measure s WHERE s.starts < behind AND s.ends > first;
+        WITH opening AS (
+            UPDATE settled s SET is_archived = false WHERE s.is_archived AND s.grain = 'day' AND s.starts < behind AND s.ends > first RETURNING s.starts, s.ends
+        ), marked AS (
+            INSERT INTO usage_mark SELECT o.starts, o.ends FROM opening o
+        )
+        SELECT range_agg(tstzrange(o.starts, o.ends)), count(*) INTO opened, days FROM opening o;
+        -- also of months beside, which were to hold without these days
+        DELETE FROM stored_measure s USING measure_kinds() k
+        WHERE k.what = s.what AND tstzrange(s.starts, s.ends) && opened
+           OR k.what = s.what AND NOT s.is_archived AND tstzrange(s.starts - k.before, s.ends + k.after) && opened;
         RETURN days;
     END
     $$;
@@ -1430,13 +1475,47 @@ BEGIN
 END
 $procedure$
 ;
+CREATE OR REPLACE PROCEDURE tokenomics.uninstall_settle()
+ LANGUAGE plpgsql
+AS $procedure$
+BEGIN
+    DROP VIEW IF EXISTS settlement;
+    DROP FUNCTION IF EXISTS
+        forget_user(text),
+        settle_after(interval),
+        unsettle(timestamptz, timestamptz),
+        unarchive(date),
+        archive(date),
+        verify(date, date),
+        settlement_between(timestamptz, timestamptz, text),
+        settle_months(),
+        settle_begin(),
+        settle_month(timestamptz),
+        settle_day(timestamptz),
+        settle_lock(timestamptz, timestamptz),
+        count_day(timestamptz, timestamptz, text, tokenomics.price_book),
+        settled_ledger(text, text, timestamptz, timestamptz, text, tokenomics.price_book),
+        settled_units(timestamptz, timestamptz, tokenomics.price_book),
+        dimension_expression(text),
+        dimensions();
+    DROP PROCEDURE IF EXISTS refresh(interval);
+    IF EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass('usage') AND c.relkind = 'p') THEN
+        DROP TRIGGER IF EXISTS mark_usage ON usage;
+    END IF;
+    IF to_regclass('setting') IS NOT NULL THEN
+        DROP TRIGGER IF EXISTS tell_unsettled ON setting;
+    END IF;
+    DROP TABLE IF EXISTS settle_rule, seen_partition, stored_ledger, settled, usage_mark, dimension;
+END
+$procedure$
+;
 CREATE FUNCTION tokenomics.stored_measures(usage regclass, what text, zone text, from_at timestamp with time zone, to_at timestamp with time zone, book tokenomics.price_book, OUT starts timestamp with time zone, OUT ends timestamp with time zone, OUT calls bigint, OUT facts jsonb, OUT profile tokenomics.demand_profile)
  RETURNS SETOF record
  LANGUAGE c
  STABLE PARALLEL SAFE ROWS 20
 AS 'MODULE_PATHNAME', $function$stored_measures$function$
 ;
-COMMENT ON FUNCTION tokenomics.stored_measures(pg_catalog.regclass,pg_catalog.text,pg_catalog.text,timestamp with time zone,timestamp with time zone,tokenomics.price_book) IS 'what is stored of the settled months of an install that lie in a time, with the rights of the owner of the table; nothing for a role that does not read all rows of usage and of the prices; an error where calls of an archived day are gone and it is in no such month';
+COMMENT ON FUNCTION tokenomics.stored_measures(pg_catalog.regclass,pg_catalog.text,pg_catalog.text,timestamp with time zone,timestamp with time zone,tokenomics.price_book) IS 'what is stored of the settled months of an install that lie in a time, with the rights of the owner of the table; nothing for a role that does not read all rows of usage and of the prices; an error where calls of an archived day are gone and what is asked for is in no such month; a month among others that cannot be counted is a warning, and a row without facts';
 CREATE PROCEDURE tokenomics.install_measure()
  LANGUAGE plpgsql
 AS $procedure$
@@ -1552,19 +1631,51 @@ BEGIN
             SELECT p.starts, p.ends, coalesce(p.stamp, '?') AS stamp
             FROM tokenomics.usage_partitions('usage', from_at - interval '40 days', to_at + interval '40 days') p
         ), marked AS MATERIALIZED (
-            SELECT DISTINCT m.starts, m.ends FROM (TABLE usage_mark UNION ALL TABLE usage_id_mark) m
+            SELECT m.starts, m.ends, bool_and(m.of_ids) AS of_ids
+            FROM (SELECT *, false FROM usage_mark UNION ALL SELECT *, true FROM usage_id_mark) m(starts, ends, of_ids) GROUP BY m.starts, m.ends
         )
         SELECT s.zone, s.what, s.starts, CASE
             WHEN s.is_archived THEN NULL
-            WHEN EXISTS (SELECT FROM marked m WHERE m.starts < s.read_to AND m.ends > s.read_from) THEN 'calls have changed'
+            WHEN EXISTS (SELECT FROM marked m WHERE m.starts < s.read_to AND m.ends > s.read_from AND (k.needs_ids OR NOT m.of_ids)) THEN 'calls have changed'
             WHEN s.stamp <> coalesce((SELECT string_agg(p.stamp, ' ' ORDER BY p.stamp) FROM part p WHERE p.starts < s.read_to AND p.ends > s.read_from), '') THEN 'partitions have changed'
             WHEN s.price_digest <> tokenomics.price_digest(measure_problems.book, s.providers, s.models, s.starts, s.ends) THEN 'prices have changed' END
-        FROM stored_measure s WHERE s.starts < to_at AND s.ends > from_at AND (only_what IS NULL OR s.what = only_what);
+        FROM stored_measure s JOIN measure_kinds() k ON k.what = s.what
+        WHERE s.starts < to_at AND s.ends > from_at AND (only_what IS NULL OR s.what = only_what);
     END
     $$;
     COMMENT ON FUNCTION measure_problems(timestamptz, timestamptz, tokenomics.price_book, text) IS
         'part of the views: the stored measures of months that hold some of a time, and why one is believed no more; only_what: of these alone';
     REVOKE ALL ON FUNCTION measure_problems(timestamptz, timestamptz, tokenomics.price_book, text) FROM PUBLIC;
+
+    CREATE OR REPLACE FUNCTION gone_days(times tstzmultirange) RETURNS tstzmultirange
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+    AS $$
+    #variable_conflict use_column
+    DECLARE
+        day_starts timestamptz[];
+        day_ends timestamptz[];
+        day_calls bigint[];
+    BEGIN
+        SELECT array_agg(a.starts ORDER BY a.starts), array_agg(a.ends ORDER BY a.starts), array_agg(a.calls ORDER BY a.starts) INTO day_starts, day_ends, day_calls
+        FROM settled a
+        WHERE a.is_archived AND a.grain = 'day' AND tstzrange(a.starts, a.ends) && times;
+        IF day_starts IS NULL THEN
+            RETURN '{}';
+        END IF;
+        -- in one pass over the calls
+        RETURN coalesce((
+            SELECT range_agg(tstzrange(d.starts, d.ends))
+            FROM unnest(day_starts, day_ends, day_calls) WITH ORDINALITY d(starts, ends, calls, n)
+            LEFT JOIN (SELECT width_bucket(u.at, day_starts) AS n, sum(u.calls) AS calls
+                       FROM usage u
+                       WHERE u.at >= day_starts[1] AND u.at < day_ends[cardinality(day_ends)] AND u.at < day_ends[width_bucket(u.at, day_starts)]
+                       GROUP BY 1) c ON c.n = d.n
+            WHERE d.calls <> coalesce(c.calls, 0)), '{}');
+    END
+    $$;
+    COMMENT ON FUNCTION gone_days(tstzmultirange) IS
+        'part of the views, refresh() and archive(): the archived days that hold some of these times, and whose calls are not all there';
+    REVOKE ALL ON FUNCTION gone_days(tstzmultirange) FROM PUBLIC;
 
     CREATE OR REPLACE FUNCTION settled_measures(
         what text,
@@ -1579,32 +1690,54 @@ BEGIN
     DECLARE
         months timestamptz[];
         covered tstzmultirange;
-        gone record;
+        kind record;
+        gone tstzmultirange;
+        lost record;
     BEGIN
+        SELECT k.* INTO STRICT kind FROM measure_kinds() k WHERE k.what = settled_measures.what;
         -- without prices nothing that depends on them is believed
-        SELECT array_agg(s.starts), range_agg(tstzrange(s.starts, s.ends)) INTO months, covered
+        SELECT array_agg(s.starts), coalesce(range_agg(tstzrange(s.starts, s.ends)), '{}') INTO months, covered
         FROM measure_problems(from_at, to_at, settled_measures.book, settled_measures.what) p
         JOIN stored_measure s ON s.zone = p.zone AND s.what = p.what AND s.starts = p.starts
         WHERE p.zone = settled_measures.zone AND p.problem IS NULL
           AND s.starts >= from_at AND s.ends <= to_at AND (s.price_digest IS NULL OR s.is_archived OR settled_measures.book IS NOT NULL);
-        FOR gone IN
-            SELECT a.starts, a.ends, a.calls, a.zone FROM settled a
-            WHERE a.is_archived AND a.grain = 'day' AND a.starts < to_at AND a.ends > from_at
-              AND NOT tstzrange(greatest(a.starts, from_at), least(a.ends, to_at)) <@ coalesce(covered, '{}')
-            ORDER BY a.starts
-        LOOP
-            IF gone.calls <> (SELECT coalesce(sum(u.calls), 0) FROM usage u WHERE u.at >= gone.starts AND u.at < gone.ends) THEN
-                RAISE EXCEPTION USING
-                    ERRCODE = 'object_not_in_prerequisite_state',
-                    MESSAGE = format('the archived day that begins at %s cannot be counted that way', gone.starts),
-                    DETAIL = format('Its calls are gone. What was counted of them is by whole months of the zone "%s", without a slice.', gone.zone),
-                    HINT = 'Ask for whole months in that zone, or for a time behind it; after a restore run CALL refresh() first.';
-            END IF;
-        END LOOP;
         RETURN QUERY
         SELECT s.starts, s.ends, s.calls, s.facts, s.profile FROM stored_measure s
         WHERE s.what = settled_measures.what AND s.zone = settled_measures.zone AND s.starts = ANY (months)
         ORDER BY s.starts;
+
+        -- What else is asked for is counted from calls: from those about it too, which
+        -- a turn of it may have begun with, or gone on by.
+        gone := gone_days((SELECT range_agg(tstzrange(lower(r) - kind.before, upper(r) + kind.after)) FROM unnest(tstzmultirange(tstzrange(from_at, to_at)) - covered) r));
+        FOR lost IN
+            SELECT DISTINCT m.period_start AS starts, m.period_end AS ends, greatest(m.period_start, lower(r)) AS first, least(m.period_end, upper(r)) AS behind
+            FROM unnest(tstzmultirange(tstzrange(from_at, to_at)) - covered) r, unnest(gone) g,
+                 tokenomics.periods('month', settled_measures.zone, greatest(lower(r), lower(g) - kind.after), least(upper(r), upper(g) + kind.before)) m
+            ORDER BY first
+        LOOP
+            CONTINUE WHEN NOT gone && tstzrange(lost.first, lost.behind) AND NOT EXISTS (SELECT FROM usage u WHERE u.at >= lost.first AND u.at < lost.behind);
+            IF kind.has_months AND settled_measures.zone = (SELECT s.zone FROM setting s)
+                AND lost.first = lost.starts AND lost.behind = lost.ends AND (from_at < lost.starts OR to_at > lost.ends) THEN
+                RAISE WARNING USING
+                    MESSAGE = format('month %s is left out: it cannot be counted', to_char(lost.starts AT TIME ZONE settled_measures.zone, 'YYYY-MM')),
+                    DETAIL = format('What was counted of it (%s) holds no more, and calls of archived days that it is made of are gone.', settled_measures.what),
+                    HINT = 'Attach their partition again, and run CALL refresh().';
+                starts := lost.starts;
+                ends := lost.ends;
+                calls := NULL;
+                facts := NULL;
+                profile := NULL;
+                RETURN NEXT;
+                CONTINUE;
+            END IF;
+            RAISE EXCEPTION USING
+                ERRCODE = 'object_not_in_prerequisite_state',
+                MESSAGE = format('the archived day that begins at %s cannot be counted that way',
+                                 (SELECT min(lower(g)) FROM (SELECT unnest(gone * tstzmultirange(tstzrange(lost.first - kind.before, lost.behind + kind.after)))) x(g))),
+                DETAIL = format('Its calls are gone. What was counted of them is by whole months of the zone "%s", without a slice.',
+                                (SELECT min(a.zone) FROM settled a WHERE a.is_archived AND a.grain = 'day' AND tstzrange(a.starts, a.ends) <@ gone)),
+                HINT = 'Ask for whole months in that zone, or for a time behind it; after a restore run CALL refresh() first.';
+        END LOOP;
     END
     $$;
     COMMENT ON FUNCTION settled_measures(text, text, timestamptz, timestamptz, tokenomics.price_book) IS
@@ -1618,9 +1751,16 @@ BEGIN
     #variable_conflict use_column
     DECLARE
         part tstzrange;
+        bounds record;
     BEGIN
         FOR part IN SELECT r FROM unnest(tstzmultirange(tstzrange(from_at, to_at)) - coalesce(besides, '{}')) r LOOP
-            -- where the limits are wide, only months that have calls
+            IF NOT (isfinite(lower(part)) AND isfinite(upper(part))) THEN
+                EXECUTE 'SELECT min(u.at) AS first, max(u.at) AS last FROM usage u WHERE u.at >= $1 AND u.at < $2' INTO bounds USING lower(part), upper(part);
+                CONTINUE WHEN bounds.first IS NULL;
+                part := tstzrange(greatest(lower(part), tokenomics.period_start('month', months_of_calls.zone, bounds.first)),
+                                  least(upper(part), tokenomics.period_end('month', months_of_calls.zone, bounds.last)));
+            END IF;
+            -- where they are wide apart, only months that have calls
             IF isfinite(lower(part)) AND isfinite(upper(part)) AND upper(part) - lower(part) < interval '800 days' THEN
                 RETURN QUERY
                 SELECT greatest(p.period_start, lower(part)), least(p.period_end, upper(part))
@@ -1669,7 +1809,7 @@ BEGIN
     COMMENT ON FUNCTION measured_parts(text, timestamptz, timestamptz, text, tokenomics.price_book) IS
         'part of the views: what is counted from from_at up to, not including, to_at (NULL: no limit), month by month of the zone (NULL: that of "setting"): settled months as they are stored, the calls of all other time';
 
-    CREATE OR REPLACE FUNCTION settle_measures(at timestamptz, is_last boolean DEFAULT false) RETURNS integer
+    CREATE OR REPLACE FUNCTION settle_measures(at timestamptz) RETURNS integer
         LANGUAGE plpgsql SET search_path FROM CURRENT
     AS $$
     #variable_conflict use_column
@@ -1681,7 +1821,7 @@ BEGIN
         prices tokenomics.price_book := book();
         month record;
         month_volume uuid;
-        are_gone boolean;
+        gone tstzmultirange;
         kind record;
         stamps text;
         is_known boolean;
@@ -1691,10 +1831,11 @@ BEGIN
         PERFORM settle_lock(first - interval '168 hours', behind + interval '168 hours');
         -- Marks go with what they unsettle.  Calls that are committed after this
         -- statement keep theirs, as in settle_day().
-        WITH gone AS (
+        WITH changed AS (
             DELETE FROM usage_id_mark m WHERE m.starts < behind + interval '168 hours' AND m.ends > first - interval '168 hours' RETURNING m.starts, m.ends
         )
-        DELETE FROM stored_measure s USING gone g WHERE NOT s.is_archived AND s.read_from < g.ends AND s.read_to > g.starts;
+        DELETE FROM stored_measure s USING changed c, measure_kinds() k
+        WHERE NOT s.is_archived AND k.what = s.what AND k.needs_ids AND s.read_from < c.ends AND s.read_to > c.starts;
         SELECT s.* INTO month
         FROM settled s JOIN settled_units(first, behind, prices) u ON u.zone = s.zone AND u.grain = s.grain AND u.starts = s.starts
         WHERE s.zone = in_zone AND s.grain = 'month' AND s.starts = first AND u.problem IS NULL;
@@ -1708,24 +1849,30 @@ BEGIN
                   FROM stored_ledger l, LATERAL tokenomics.lines(l.ledger) i
                   WHERE l.zone = in_zone AND l.grain = 'month' AND l.starts = first AND l.dimension IN ('', 'team', 'project') GROUP BY 1, 2, 3, 4, 5) x);
         month_volume := coalesce(month_volume, md5('')::uuid);
-        are_gone := EXISTS (SELECT FROM settled a WHERE a.is_archived AND a.grain = 'day' AND a.starts < behind AND a.ends > first)
-                    AND month.calls <> (SELECT coalesce(sum(u.calls), 0) FROM usage u WHERE u.at >= first AND u.at < behind);
+        gone := gone_days(tstzmultirange(tstzrange(first - interval '168 hours', behind + interval '168 hours')));
+        -- what was blanked before all that counts ids is counted anew explains nothing more
+        IF gone = '{}' AND NOT EXISTS (
+            SELECT FROM measure_problems(first, behind, prices) p JOIN measure_kinds() k ON k.what = p.what
+            WHERE k.needs_ids AND p.zone = in_zone AND p.starts = first AND p.problem IS NULL) THEN
+            DELETE FROM usage_blank_mark m WHERE m.starts >= first + interval '168 hours' AND m.ends <= behind - interval '168 hours';
+        END IF;
         FOR kind IN
-            SELECT k.what, k.needs_prices, first - k.before AS read_from, least(behind + k.after, greatest(over, behind)) AS read_to
+            SELECT k.what, k.needs_prices, k.needs_ids, first - k.before AS read_from, behind + k.after AS read_to
             FROM measure_kinds() k
-            WHERE (behind + k.after <= over OR is_last)
+            WHERE k.is_stored AND behind + k.after <= over
               AND NOT EXISTS (SELECT FROM measure_problems(first, behind, prices) p WHERE p.zone = in_zone AND p.what = k.what AND p.starts = first AND p.problem IS NULL)
         LOOP
             SELECT coalesce(string_agg(p.stamp, ' ' ORDER BY p.stamp), ''), coalesce(bool_and(p.stamp IS NOT NULL), true) INTO stamps, is_known
             FROM tokenomics.usage_partitions('usage', kind.read_from, kind.read_to) p;
             CONTINUE WHEN NOT is_known;
-            -- Where archived calls of the month are gone it is not counted again: what
-            -- there is holds if the ledgers of its days, counted anew, have the same.
-            IF are_gone THEN
+            -- Where archived calls that it is made of are gone it is not counted again:
+            -- what there is holds if the ledgers of its days, counted anew, have the same.
+            IF gone && tstzrange(kind.read_from, kind.read_to) THEN
                 UPDATE stored_measure s
                 SET stamp = coalesce((SELECT string_agg(coalesce(p.stamp, '?'), ' ' ORDER BY p.stamp) FROM tokenomics.usage_partitions('usage', s.read_from, s.read_to) p), '')
                 WHERE s.zone = in_zone AND s.what = kind.what AND s.starts = first AND NOT s.is_archived AND s.volume = month_volume
-                  AND NOT EXISTS (SELECT FROM (TABLE usage_mark UNION ALL TABLE usage_id_mark) m WHERE m.starts < s.read_to AND m.ends > s.read_from);
+                  AND NOT EXISTS (SELECT FROM usage_mark m WHERE m.starts < s.read_to AND m.ends > s.read_from)
+                  AND NOT (kind.needs_ids AND EXISTS (SELECT FROM usage_id_mark m WHERE m.starts < s.read_to AND m.ends > s.read_from));
                 GET DIAGNOSTICS n = ROW_COUNT;
                 stored := stored + n;
                 CONTINUE;
@@ -1736,7 +1883,8 @@ BEGIN
                    CASE WHEN kind.needs_prices THEN month.providers END, CASE WHEN kind.needs_prices THEN month.models END,
                    CASE WHEN kind.needs_prices THEN tokenomics.price_digest(prices, month.providers, month.models, first, behind) END,
                    month_volume, c.calls, c.facts, c.profile
-            FROM (SELECT WHERE NOT EXISTS (SELECT FROM (TABLE usage_mark UNION ALL TABLE usage_id_mark) m WHERE m.starts < kind.read_to AND m.ends > kind.read_from)) AS ready,
+            FROM (SELECT WHERE NOT EXISTS (SELECT FROM usage_mark m WHERE m.starts < kind.read_to AND m.ends > kind.read_from)
+                           AND NOT (kind.needs_ids AND EXISTS (SELECT FROM usage_id_mark m WHERE m.starts < kind.read_to AND m.ends > kind.read_from))) AS ready,
                  LATERAL count_measure(kind.what, first, behind, in_zone, prices) c
             ON CONFLICT (zone, what, starts) DO UPDATE
             SET ends = excluded.ends, read_from = excluded.read_from, read_to = excluded.read_to, stamp = excluded.stamp, providers = excluded.providers, models = excluded.models,
@@ -1748,26 +1896,33 @@ BEGIN
         RETURN stored;
     END
     $$;
-    COMMENT ON FUNCTION settle_measures(timestamptz, boolean) IS
-        'part of refresh() and archive(): counts and stores what views measure of the settled month of the reporting zone that holds a time; is_last: also where turns may still go on; returns how many measures';
-    REVOKE ALL ON FUNCTION settle_measures(timestamptz, boolean) FROM PUBLIC;
+    COMMENT ON FUNCTION settle_measures(timestamptz) IS
+        'part of refresh() and archive(): counts and stores what views measure of the settled month of the reporting zone that holds a time; returns how many measures';
+    REVOKE ALL ON FUNCTION settle_measures(timestamptz) FROM PUBLIC;
 
     -- What is measured, and how far about its month calls are read for it: a week,
-    -- in hours, which are the same in every zone of a session.
-    CREATE OR REPLACE FUNCTION measure_kinds() RETURNS TABLE (what text, before interval, after interval, needs_prices boolean)
+    -- in hours, which are the same in every zone of a session.  The last four are
+    -- counted from calls, always: of them only days are looked for that are gone.
+    CREATE OR REPLACE FUNCTION measure_kinds()
+        RETURNS TABLE (what text, before interval, after interval, needs_prices boolean, needs_ids boolean, has_months boolean, is_stored boolean)
         LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT
     AS $$
     BEGIN
         RETURN QUERY VALUES
-            ('demand', interval '168 hours', interval '0', false),
-            ('fan_out', '168 hours', '168 hours', false),
-            ('reasoning', '168 hours', '168 hours', false),
-            ('session_depth', '168 hours', '0', false),
-            ('cache', '0', '0', true),
-            ('profile', '0', '0', false);
+            ('demand', interval '168 hours', interval '0', false, true, true, true),
+            ('fan_out', '168 hours', '168 hours', false, true, true, true),
+            ('reasoning', '168 hours', '168 hours', false, true, false, true),
+            ('session_depth', '168 hours', '0', false, true, false, true),
+            ('cache', '0', '0', true, false, true, true),
+            ('profile', '0', '0', false, false, false, true),
+            ('slice', '168 hours', '0', false, true, false, false),
+            ('seconds', '0', '0', false, false, false, false),
+            ('turns', '168 hours', '168 hours', false, true, false, false),
+            ('calls', '0', '0', false, false, false, false);
     END
     $$;
-    COMMENT ON FUNCTION measure_kinds() IS 'part of refresh(): what is measured of a month, how far before and behind it calls are read, and whether it depends on prices';
+    COMMENT ON FUNCTION measure_kinds() IS
+        'part of refresh() and the views: what is measured of a month, how far before and behind it calls are read, whether it depends on prices and on ids of calls, whether its rows are by month, so that one may be left out, and whether it is stored';
 
     CREATE OR REPLACE FUNCTION measured_to() RETURNS timestamptz
         LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
@@ -1810,7 +1965,7 @@ BEGIN
             SELECT array_agg(u.starts ORDER BY u.starts)
             FROM settled_units('-infinity', 'infinity', prices) u
             WHERE u.grain = 'month' AND u.zone = in_zone AND u.problem IS NULL
-              AND EXISTS (SELECT FROM measure_kinds() k WHERE u.ends + k.after <= over
+              AND EXISTS (SELECT FROM measure_kinds() k WHERE k.is_stored AND u.ends + k.after <= over
                           AND NOT EXISTS (SELECT FROM good g WHERE g.what = k.what AND g.starts = u.starts))), '{}');
     END
     $$;
@@ -1823,12 +1978,41 @@ BEGIN
     #variable_conflict use_column
     DECLARE
         in_zone text := (SELECT s.zone FROM setting s);
+        lacking record;
     BEGIN
-        PERFORM settle_measures(p.period_start, is_last => true)
+        PERFORM settle_measures(p.period_start)
         FROM tokenomics.periods('month', in_zone, from_at, to_at) p WHERE p.period_start >= from_at AND p.period_end <= to_at;
         UPDATE stored_measure s SET is_archived = true
         WHERE NOT s.is_archived AND s.zone = in_zone AND s.starts >= from_at AND s.ends <= to_at
           AND EXISTS (SELECT FROM measure_problems(from_at, to_at, book()) p WHERE p.zone = s.zone AND p.what = s.what AND p.starts = s.starts AND p.problem IS NULL);
+        -- When the calls are gone nothing that they count in can be counted: it must
+        -- be stored by then, of months beside too, which turns and sessions reach
+        -- into, and which a day of another zone's month may be a part of.
+        FOR lacking IN
+            SELECT m.period_start, k.what, to_char(m.period_start AT TIME ZONE in_zone, 'YYYY-MM') AS month, m.period_end + k.after AS known_at,
+                   gone_days(tstzmultirange(tstzrange(m.period_start - k.before, m.period_end + k.after))) <> '{}' AS is_lost
+            FROM tokenomics.periods('month', in_zone, from_at - interval '168 hours', to_at + interval '168 hours') m, measure_kinds() k
+            WHERE k.is_stored AND m.period_start - k.before < to_at AND m.period_end + k.after > from_at
+              AND NOT EXISTS (SELECT FROM measure_problems(m.period_start, m.period_end, book(), k.what) p WHERE p.zone = in_zone AND p.starts = m.period_start AND p.problem IS NULL)
+              AND (m.period_end > measured_to() OR m.period_start >= from_at AND m.period_end <= to_at
+                   OR EXISTS (SELECT FROM usage u WHERE u.at >= m.period_start AND u.at < m.period_end))
+            ORDER BY m.period_start, k.what
+        LOOP
+            -- where calls have gone before there is nothing more to lose
+            IF lacking.is_lost THEN
+                RAISE WARNING USING
+                    MESSAGE = format('month %s is archived without what is counted of it (%s)', lacking.month, lacking.what),
+                    DETAIL = 'Calls of days archived before, that count in it, are gone.',
+                    HINT = 'Attach their partition again, and run CALL refresh() and archive().';
+                CONTINUE;
+            END IF;
+            RAISE EXCEPTION USING
+                ERRCODE = 'object_not_in_prerequisite_state',
+                MESSAGE = format('what is counted of month %s (%s) is not stored', lacking.month, lacking.what),
+                DETAIL = 'Calls of the days that are to be archived count in it: without them it could not be counted.',
+                HINT = CASE WHEN lacking.known_at > measured_to() THEN format('Run CALL refresh() and archive() when it is %s.', lacking.known_at)
+                       ELSE 'Run CALL refresh() first.' END;
+        END LOOP;
         -- what is archived changes no more: its neighbours hold without it
         UPDATE stored_measure s
         SET read_from = r.first, read_to = r.behind,
@@ -1856,14 +2040,13 @@ BEGIN
                    WHEN p.problem IS NOT NULL THEN 'unsettled: ' || p.problem
                    WHEN s.facts IS NOT DISTINCT FROM c.facts AND s.calls = c.calls AND (s.profile IS NULL AND c.profile IS NULL OR s.profile OPERATOR(tokenomics.=) c.profile) THEN 'equal'
                    -- its own, or those of a turn that reaches into it
-                   WHEN s.is_archived OR EXISTS (
-                       SELECT FROM measure_kinds() k JOIN settled d ON d.is_archived AND d.grain = 'day' AND d.starts < s.ends + k.after AND d.ends > s.starts - k.before
-                       WHERE k.what = s.what AND d.calls <> (SELECT coalesce(sum(u.calls), 0) FROM usage u WHERE u.at >= d.starts AND u.at < d.ends)) THEN 'archived: calls are gone'
+                   WHEN gone_days(tstzmultirange(tstzrange(s.starts - k.before, s.ends + k.after))) <> '{}' THEN 'archived: calls are gone'
                    -- such as forget_user() does
-                   WHEN EXISTS (SELECT FROM measure_kinds() k JOIN usage_blank_mark m ON m.starts < s.ends + k.after AND m.ends > s.starts - k.before WHERE k.what = s.what) THEN 'ids of calls have been blanked'
+                   WHEN k.needs_ids AND EXISTS (SELECT FROM usage_blank_mark m WHERE m.starts < s.ends + k.after AND m.ends > s.starts - k.before) THEN 'ids of calls have been blanked'
                    ELSE 'different' END,
                s.calls, c.calls
-        FROM measure_problems(from_at, to_at, verify_measures.book) p JOIN stored_measure s ON s.zone = p.zone AND s.what = p.what AND s.starts = p.starts,
+        FROM measure_problems(from_at, to_at, verify_measures.book) p JOIN stored_measure s ON s.zone = p.zone AND s.what = p.what AND s.starts = p.starts
+             JOIN measure_kinds() k ON k.what = s.what,
              LATERAL count_measure(s.what, s.starts, s.ends, s.zone, verify_measures.book) c
         ORDER BY s.starts, s.what;
     END
@@ -1885,10 +2068,11 @@ BEGIN
         months_to_measure(),
         measured_to(),
         measure_kinds(),
-        settle_measures(timestamptz, boolean),
+        settle_measures(timestamptz),
         measured_parts(text, timestamptz, timestamptz, text, tokenomics.price_book),
         months_of_calls(timestamptz, timestamptz, text, tstzmultirange),
         settled_measures(text, text, timestamptz, timestamptz, tokenomics.price_book),
+        gone_days(tstzmultirange),
         measure_problems(timestamptz, timestamptz, tokenomics.price_book, text),
         count_measure(text, timestamptz, timestamptz, text, tokenomics.price_book);
     DROP TABLE IF EXISTS stored_measure, usage_blank_mark, usage_id_mark;
@@ -1914,7 +2098,7 @@ BEGIN
         in_zone text := coalesce(usage_ledger.zone, (SELECT s.zone FROM setting s));
         first timestamptz := coalesce(from_at, '-infinity');
         behind timestamptz := coalesce(to_at, 'infinity');
-        label text := CASE WHEN dimension IN ('team', 'project') THEN dimension ELSE (SELECT d.expression FROM dimension d WHERE d.name = dimension) END;
+        label text := dimension_expression(dimension);
         prices tokenomics.price_book;
         stored record;
         stamps text;
@@ -1923,12 +2107,6 @@ BEGIN
         counted tokenomics.ledger;
         parts tokenomics.ledger[];
     BEGIN
-        IF dimension IS NOT NULL AND label IS NULL THEN
-            RAISE EXCEPTION USING
-                ERRCODE = 'invalid_parameter_value',
-                MESSAGE = format('there is no dimension "%s"', dimension),
-                HINT = 'The dimensions are team, project and those of table "dimension".';
-        END IF;
         IF first >= behind THEN
             RETURN NULL;
         END IF;
@@ -1944,8 +2122,8 @@ BEGIN
             LOOP
                 -- By EXECUTE, for which the planner sees the limits each time, and which
                 -- runs in parallel: a SELECT INTO is for one row, and does not.
-                EXECUTE format('SELECT tokenomics.ledger((SELECT $5), $1, $2, u.at, u.provider, u.model, u.service_tier, u.tokens, (%s' || E'\n' || ')::text, u.calls)
-                                FROM usage u WHERE u.at >= $3 AND u.at < $4' || CASE WHEN NOT all_seen AND stored.covered IS NOT NULL THEN ' AND NOT u.at <@ $6' ELSE '' END, coalesce(label, 'NULL'))
+                EXECUTE format('SELECT tokenomics.ledger((SELECT $5), $1, $2, u.at, u.provider, u.model, u.service_tier, u.tokens, %s, u.calls)
+                                FROM usage u WHERE u.at >= $3 AND u.at < $4' || CASE WHEN NOT all_seen AND stored.covered IS NOT NULL THEN ' AND NOT u.at <@ $6' ELSE '' END, label)
                 INTO counted USING grain, in_zone, lower(part), upper(part), prices, stored.covered;
                 IF stored.covered IS NULL THEN
                     RETURN counted;
@@ -2422,7 +2600,7 @@ BEGIN
         ), indexed AS MATERIALIZED (
             SELECT * FROM index_trend(parts.counted, from_at, to_at, in_zone)
         ), geks AS MATERIALIZED (
-            SELECT (g.period AT TIME ZONE in_zone)::date AS month, g.provider, g.currency, g.index, g.coverage
+            SELECT (g.period AT TIME ZONE in_zone)::date AS month, g.provider, g.currency, g.index, g.coverage, (g.base_period AT TIME ZONE in_zone)::date AS base
             FROM tokenomics.weighted_geks_index(parts.counted, 'fisher', 25) g
         ), generation AS MATERIALIZED (
             SELECT (c.period AT TIME ZONE in_zone)::date AS month, c.provider, c.currency, c.index
@@ -2445,7 +2623,8 @@ BEGIN
                i.coverage, i.base_coverage, i.matched_items, i.index_base,
                CASE WHEN i.month IS NULL THEN 'no usage with a price'
                     -- it has drifted if much is matched; else few items last
-                    ELSE nullif(concat_ws('; ', i.note, CASE WHEN abs(ln(k.index / i.price_index)) > 0.05 THEN
+                    -- and only what is counted from the same month is compared
+                    ELSE nullif(concat_ws('; ', i.note, CASE WHEN k.base = i.index_base AND abs(ln(k.index / i.price_index)) > 0.05 THEN
                         format('GEKS is %s %% from it, with %s %% of spend matched', to_char(100 * (k.index / i.price_index - 1), 'FMSG999990'), to_char(100 * k.coverage, 'FM990')) END), '') END
         FROM price p
         LEFT JOIN indexed i ON i.month = p.month AND i.currency = p.currency AND coalesce(i.provider, '') = coalesce(p.provider, '')
@@ -2478,7 +2657,7 @@ BEGIN
     COMMENT ON COLUMN unit_price_trend.generation_index IS
         'the same index with the models of index_item matched as it says: a cheaper successor is a price cut; the matched index where it says nothing';
     COMMENT ON COLUMN unit_price_trend.geks_index IS
-        'GEKS index of Fisher indices over windows of 25 months, weighted by matched shares of spend, by movement splice: where the matched index is far from it, which note says, that has drifted if nearly all is matched; else few items last for long';
+        'GEKS index of Fisher indices over windows of 25 months, weighted by matched shares of spend, by movement splice: where the matched index is far from it, which note says, that has drifted if nearly all is matched; else few items last for long. It links months that the matched index does not, and then counts from an earlier one than index_base: the two are not to be compared there';
     COMMENT ON COLUMN unit_price_trend.mix_index IS
         'blended price since index_base over the matched index: what cheaper or dearer models, meters and tiers, new and retired items, purchases and idle capacity did';
     COMMENT ON COLUMN unit_price_trend.coverage IS 'matched share of the month''s cost of calls';
@@ -2731,7 +2910,7 @@ BEGIN
                      sum(tokenomics.total(l.tokens))::bigint AS tokens,
                      coalesce(sum(tokenomics.total(l.tokens)) FILTER (WHERE l.unpriced IS NOT NULL), 0)::bigint AS unpriced_tokens,
                      sum(l.effective_cost) AS total_spend
-              FROM (SELECT name FROM dimension UNION SELECT unnest('{team,project}'::text[])) d(dimension), spend_parts('day', from_at, to_at, in_zone, d.dimension) p,
+              FROM (SELECT name FROM dimensions()) d(dimension), spend_parts('day', from_at, to_at, in_zone, d.dimension) p,
                    spend_lines_by('{label}', 'day', from_at, to_at, in_zone, d.dimension, p.cuts, p.ledgers) l
               GROUP BY 1, 2, 3, 4) g
         ORDER BY g.dimension, g.day, g.label, g.currency;
@@ -2981,17 +3160,17 @@ BEGIN
             SELECT s.counted_from, s.counted_to, usage_ledger('month', s.counted_from, s.counted_to, in_zone) AS counted
             FROM (SELECT DISTINCT c.counted_from, c.counted_to FROM changed c WHERE c.counted_from < c.counted_to) s
         ), used AS MATERIALIZED (
-            SELECT s.counted_from, s.counted_to, l.provider, l.model, l.service_tier, l.above_input_tokens, l.off_peak, l.currency, l.meter, sum(l.tokens) AS tokens,
-                   min(l.period) AS period
+            SELECT s.counted_from, s.counted_to, l.provider, l.model, l.service_tier, l.above_input_tokens, l.off_peak, l.currency, l.period, l.meter, sum(l.tokens) AS tokens
             FROM span s, tokenomics.meter_lines(s.counted) l
             WHERE l.currency IS NOT NULL
-            GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+            GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
         ), asked AS (
-            -- all meters of a line are of one row of prices: asked for once
+            -- all meters of a line are of one row of prices: asked for once, and each
+            -- month anew: a contract may begin
             SELECT u.counted_from, u.counted_to, u.provider, u.model, u.service_tier, u.above_input_tokens, u.off_peak, u.currency,
-                   greatest(min(u.period), u.counted_from) AS at, jsonb_object_agg(u.meter, u.tokens) AS tokens,
+                   greatest(u.period, u.counted_from) AS at, jsonb_object_agg(u.meter, u.tokens) AS tokens,
                    jsonb_object_agg(u.meter, 1) || CASE WHEN u.above_input_tokens > 0 THEN jsonb_build_object('input', u.above_input_tokens + 1) ELSE '{}' END AS call
-            FROM used u GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+            FROM used u GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
         ), counted AS MATERIALIZED (
             -- under which names the calls of a span found their price
             SELECT a.counted_from, a.counted_to, e.book, e.provider AS by_provider, e.model AS by_model, e.service_tier AS by_tier, a.above_input_tokens, a.off_peak, a.currency, e.meter, sum(e.tokens) AS tokens
@@ -3059,7 +3238,7 @@ BEGIN
     COMMENT ON COLUMN price_change_log.rate_growth IS 'growth of the rate, a fraction';
     COMMENT ON COLUMN price_change_log.counted_from IS 'from when on tokens are counted; NULL: from the first';
     COMMENT ON COLUMN price_change_log.counted_to IS 'until when: the end of the month; of a correction, of the time that was wrong; NULL: to the last';
-    COMMENT ON COLUMN price_change_log.tokens IS 'tokens priced by it from then until then, by the book of "setting"';
+    COMMENT ON COLUMN price_change_log.tokens IS 'tokens priced by it from then until then, by the book of "setting" as it is when each month begins';
     COMMENT ON COLUMN price_change_log.effect IS '(new_rate - old_rate) * tokens / 1000000: what the change did to the bill of that time, exact; NULL where note says why';
     COMMENT ON COLUMN price_change_log.note IS 'why there is no effect to be told';
 END
@@ -3202,8 +3381,6 @@ BEGIN
         in_zone text := coalesce(usage_counts.zone, (SELECT s.zone FROM setting s));
         first timestamptz := coalesce(from_at, '-infinity');
         behind timestamptz := least(to_at, now());
-        stored jsonb;
-        covered tstzmultirange;
     BEGIN
         -- months that the limits cut, or that are not over, are not measured
         IF isfinite(first) AND tokenomics.period_start('month', in_zone, first) <> first THEN
@@ -3213,19 +3390,23 @@ BEGIN
         IF first >= behind THEN
             RETURN;
         END IF;
-        -- settled months as they are stored; a slice is of calls, always
-        SELECT jsonb_agg(jsonb_build_object('starts', s.starts, 'ends', s.ends, 'facts', s.facts)), range_agg(tstzrange(s.starts, s.ends)) INTO stored, covered
-        FROM tokenomics.stored_measures('usage', CASE WHEN slice IS NULL THEN 'demand' ELSE 'slice' END, in_zone, first, behind, NULL) s;
+        IF slice IS NULL THEN
+            RETURN QUERY
+            SELECT (m.starts AT TIME ZONE in_zone)::date, (l.ends AT TIME ZONE in_zone)::date - (m.starts AT TIME ZONE in_zone)::date, c.scope, c.owner,
+                   c.users, c.sessions, c.turns, c.calls, c.calls_without_tokens, c.mix, c.cacheable_tokens, c.total_tokens, c.peak_hour_tokens,
+                   extract(epoch FROM l.ends - m.starts)::bigint
+            FROM measured_parts('demand', first, behind, in_zone) m,
+                 LATERAL (SELECT tokenomics.period_end('month', in_zone, m.starts) AS ends) l,
+                 jsonb_to_recordset(m.facts) c(scope text, owner text, users bigint, sessions bigint, turns bigint, calls bigint, calls_without_tokens bigint,
+                                               mix tokenomics.tokens, cacheable_tokens bigint, total_tokens bigint, peak_hour_tokens bigint)
+            WHERE c.scope = 'total' OR by_owner
+            ORDER BY 1, 3 DESC, 4;
+            RETURN;
+        END IF;
+        -- a slice is of calls, always: are they all there?
+        PERFORM FROM tokenomics.stored_measures('usage', 'slice', in_zone, first, behind, NULL);
         RETURN QUERY
-        SELECT (s.starts AT TIME ZONE in_zone)::date, (s.ends AT TIME ZONE in_zone)::date - (s.starts AT TIME ZONE in_zone)::date, c.scope, c.owner,
-               c.users, c.sessions, c.turns, c.calls, c.calls_without_tokens, c.mix, c.cacheable_tokens, c.total_tokens, c.peak_hour_tokens,
-               extract(epoch FROM s.ends - s.starts)::bigint
-        FROM jsonb_to_recordset(stored) s(starts timestamptz, ends timestamptz, facts jsonb),
-             jsonb_to_recordset(s.facts) c(scope text, owner text, users bigint, sessions bigint, turns bigint, calls bigint, calls_without_tokens bigint,
-                                           mix tokenomics.tokens, cacheable_tokens bigint, total_tokens bigint, peak_hour_tokens bigint)
-        WHERE c.scope = 'total' OR by_owner
-        UNION ALL
-        SELECT * FROM count_demand(ARRAY(SELECT m.starts FROM months_of_calls(first, behind, in_zone, covered) m), in_zone, slice, by_owner)
+        SELECT * FROM count_demand(ARRAY(SELECT m.starts FROM months_of_calls(first, behind, in_zone) m), in_zone, slice, by_owner)
         ORDER BY 1, 3 DESC, 4;
     END
     $$;
@@ -3297,6 +3478,8 @@ BEGIN
         END IF;
         SELECT * INTO result FROM measured_factors_between(first, behind, in_zone, slice) f WHERE f.month = measured_factors.month;
         IF NOT FOUND THEN
+            -- an error where there are some, that cannot be counted
+            PERFORM FROM tokenomics.stored_measures('usage', 'demand', in_zone, tokenomics.period_start('month', in_zone, behind - interval '1 microsecond'), behind, NULL);
             result.month := month;
             result.days := (month + interval '1 month')::date - month;
             result.slice := slice;
@@ -3695,11 +3878,11 @@ BEGIN
                  LATERAL (SELECT m.month, greatest(m.month, from_at AT TIME ZONE in_zone) AS counted_from, least(m.month + interval '1 month', to_at AT TIME ZONE in_zone, today) AS counted_to
                           FROM (SELECT make_timestamp(n / 12, n % 12 + 1, 1, 0, 0, 0) AS month) m) e
         ), unpriced AS (
-            SELECT c.n, c.owner, sum(c.tokens_1) FILTER (WHERE c.distance = 0 AND c.currency IS NULL)::bigint AS tokens FROM contribution c GROUP BY 1, 2
+            SELECT c.n, c.owner, sum(c.tokens_1)::bigint AS tokens FROM contribution c WHERE c.distance = 0 AND c.currency IS NULL GROUP BY 1, 2
         ), payer AS (
             SELECT g.owner, g.currency, min(g.n) FILTER (WHERE g.spend <> 0 OR g.tokens > 0) AS since FROM grouped g WHERE g.has_month GROUP BY 1, 2
             UNION ALL
-            SELECT u.owner, NULL, NULL FROM unpriced u WHERE u.tokens IS NOT NULL AND NOT EXISTS (SELECT FROM grouped) GROUP BY 1
+            SELECT u.owner, NULL, NULL FROM unpriced u WHERE NOT EXISTS (SELECT FROM grouped) GROUP BY 1
         ), since AS (
             SELECT p.currency, min(p.since) AS since FROM payer p GROUP BY 1
         )
@@ -3978,7 +4161,7 @@ BEGIN
         SELECT e.distance, e.n, e.currency, e.users_effect, e.sessions_per_user_effect, e.turns_per_session_effect, e.calls_per_turn_effect, e.tokens_per_call_effect, e.reasoning_effect,
                e.coverage_effect, e.tokens_effect, e.cache_effect, e.mix_effect, e.price_effect,
                (SELECT CASE WHEN count(d.x) < CASE e.distance WHEN 0 THEN 1 ELSE 2 END
-                            THEN 'drivers are not measured: ' || coalesce(min(d.reason) FILTER (WHERE d.x IS NULL), 'a month has no calls, or is not complete')
+                            THEN 'drivers are not measured: ' || coalesce(min(d.reason) FILTER (WHERE d.x IS NULL), 'a month has no calls, is not complete, or cannot be counted')
                             WHEN min(d.coverage) < 0.5 THEN format('low coverage: drivers are measured over %s %% of the tokens', round(min(d.coverage) * 100)) END
                 FROM driver d WHERE d.n IN (e.n, e.n - e.distance))
         FROM measured m, (SELECT array_agg(p.counted) AS ledgers, coalesce(array_agg(p.n) FILTER (WHERE NOT by_month), '{}') AS numbers FROM part p) p,
@@ -4255,6 +4438,8 @@ BEGIN
         spend_before numeric;
         spend numeric;
         by_team tokenomics.ledger;
+        are_gone boolean := false;   -- whether calls of archived days are here no more
+        is_known boolean := true;    -- whether those behind "middle" are: who has used a seat
     BEGIN
         IF n IS NULL OR n NOT BETWEEN 1 AND 12 OR threshold IS NULL OR threshold < 0 OR threshold > 1 THEN
             RAISE EXCEPTION USING
@@ -4277,21 +4462,40 @@ BEGIN
         FROM total_spend_trend_between(first, behind, in_zone) t
         HAVING bool_and(t.total_spend_converted IS NOT NULL OR t.currency IS NULL);
 
-        -- Teams are in the ledgers; turns of those alone are counted from calls that
-        -- may be listed, and users where they are asked for.
+        -- Users are counted from calls: an error where those of archived days are
+        -- gone.  Seats are looked for in them.
+        IF 'user' = ANY (scopes) THEN
+            PERFORM tokenomics.stored_measures('usage', 'calls', in_zone, greatest(first, from_at), behind, NULL);
+        END IF;
+        IF 'seat' = ANY (scopes) AND EXISTS (SELECT FROM seat) THEN
+            BEGIN
+                PERFORM tokenomics.stored_measures('usage', 'calls', in_zone, coalesce(from_at, '-infinity'), behind, NULL);
+            EXCEPTION WHEN object_not_in_prerequisite_state THEN
+                are_gone := true;
+            END;
+            IF are_gone THEN
+                BEGIN
+                    PERFORM tokenomics.stored_measures('usage', 'calls', in_zone, greatest(middle, from_at), behind, NULL);
+                EXCEPTION WHEN object_not_in_prerequisite_state THEN
+                    is_known := false;
+                END;
+            END IF;
+        END IF;
+
+        -- Teams are in the ledgers, and turns of theirs in what is measured of months.
         by_team := usage_ledger('month', greatest(first, from_at), behind, in_zone, 'team');
 
         RETURN QUERY
         WITH counted AS (
             SELECT CASE WHEN grouping(l.owner) = 0 THEN 'team' ELSE 'company' END AS scope, l.owner, NULL::text AS team,
                    coalesce(sum(l.tokens) FILTER (WHERE l.period < middle), 0)::bigint AS tokens_before, coalesce(sum(l.tokens) FILTER (WHERE l.period >= middle), 0)::bigint AS tokens,
-                   NULL::bigint AS turns_before, NULL::bigint AS turns, NULL::timestamptz AS last_used_at, coalesce(bool_or(l.period < middle), false) AS has_before
+                   NULL::bigint AS turns_before, NULL::bigint AS turns, NULL::timestamptz AS last_used_at, coalesce(bool_or(l.period < middle), false) AS has_before, max(l.period) AS last_month
             FROM (SELECT coalesce(l.label, 'unallocated') AS owner, l.period, tokenomics.total(l.tokens) AS tokens FROM tokenomics.lines(by_team) l) l
             GROUP BY GROUPING SETS ((), (l.owner))
             UNION ALL
             SELECT 'user', u.user_id, max(u.team),
                    coalesce(sum(tokenomics.total(u.tokens)) FILTER (WHERE u.at < middle), 0)::bigint, coalesce(sum(tokenomics.total(u.tokens)) FILTER (WHERE u.at >= middle), 0)::bigint,
-                   count(DISTINCT u.turn_id) FILTER (WHERE u.at < middle), count(DISTINCT u.turn_id) FILTER (WHERE u.at >= middle), max(u.at), false
+                   count(DISTINCT u.turn_id) FILTER (WHERE u.at < middle), count(DISTINCT u.turn_id) FILTER (WHERE u.at >= middle), max(u.at), false, NULL
             FROM usage u WHERE 'user' = ANY (scopes) AND u.at >= first AND u.at < behind AND u.at >= coalesce(from_at, '-infinity') AND u.user_id IS NOT NULL
             GROUP BY u.user_id
         ), labelled AS MATERIALIZED (
@@ -4328,11 +4532,30 @@ BEGIN
             WHERE c.scope = ANY (scopes) AND c.is_compared AND c.owner IS NOT NULL = (c.scope <> 'company')
               AND CASE WHEN c.scope = 'company' THEN c.cost_before > 0 AND c.cost <= c.cost_before * (1 + threshold)
                   ELSE c.tokens_growth < -threshold AND (c.quantity IS NULL OR c.quantity < 1 - threshold) AND c.others_growth > 0 END
+        ), measured AS MATERIALIZED (
+            -- what has calls and no facts cannot be counted: the turns of all are not known
+            SELECT m.starts < middle AS is_before, m.facts, m.facts IS NULL AND m.starts IN (SELECT l.period FROM tokenomics.lines(by_team) l) AS is_lacking
+            FROM measured_parts('demand', greatest(first, from_at), behind, in_zone) m
+            WHERE EXISTS (SELECT FROM listed l WHERE l.scope IN ('company', 'team'))
+        ), lacking AS (
+            SELECT coalesce(bool_or(m.is_lacking) FILTER (WHERE m.is_before), false) AS before, coalesce(bool_or(m.is_lacking) FILTER (WHERE NOT m.is_before), false) AS after FROM measured m
         ), turned AS (
-            SELECT c.scope, c.owner, count(DISTINCT u.turn_id) FILTER (WHERE u.at < middle) AS turns_before, count(DISTINCT u.turn_id) FILTER (WHERE u.at >= middle) AS turns, max(u.at) AS last_used_at
-            FROM listed c JOIN usage u ON c.scope = 'company' OR c.owner = coalesce(u.team, 'unallocated')
-            WHERE c.scope IN ('company', 'team') AND u.at >= first AND u.at < behind AND u.at >= coalesce(from_at, '-infinity')
+            SELECT CASE f.scope WHEN 'total' THEN 'company' ELSE f.scope END AS scope, f.owner, sum(f.turns) FILTER (WHERE m.is_before)::bigint AS turns_before, sum(f.turns) FILTER (WHERE NOT m.is_before)::bigint AS turns
+            FROM measured m, jsonb_to_recordset(m.facts) f(scope text, owner text, turns bigint)
+            WHERE f.scope IN ('total', 'team')
             GROUP BY 1, 2
+        ), day AS MATERIALIZED (
+            -- days are in the ledgers too: the last call is looked for in one
+            SELECT coalesce(d.label, 'unallocated') AS owner, max(d.period) AS starts
+            FROM (SELECT min(l.last_month) AS starts FROM listed l WHERE l.scope IN ('company', 'team') HAVING count(*) > 0) m,
+                 LATERAL tokenomics.lines(usage_ledger('day', greatest(m.starts, from_at), behind, in_zone, 'team')) d
+            GROUP BY 1
+        ), last_call AS (
+            SELECT l.scope, l.owner, c.at
+            FROM listed l, LATERAL (SELECT max(d.starts) AS starts FROM day d WHERE l.scope = 'company' OR d.owner = l.owner) d,
+                 LATERAL (SELECT max(u.at) AS at FROM usage u WHERE u.at >= greatest(d.starts, from_at) AND u.at < tokenomics.period_end('day', in_zone, d.starts)
+                          AND (l.scope = 'company' OR coalesce(u.team, 'unallocated') = l.owner)) c
+            WHERE l.scope IN ('company', 'team')
         ), held AS (
             SELECT s.user_id, s.team, l.last_used_at
             FROM seat s LEFT JOIN (SELECT u.user_id, max(u.at) AS last_used_at FROM usage u
@@ -4347,21 +4570,27 @@ BEGIN
                CASE WHEN c.scope = 'company' THEN
                    format('the bill %s: %s %%, with tokens %s %%', CASE WHEN c.cost < c.cost_before * (1 - threshold) THEN 'fell' ELSE 'is flat' END,
                           to_char(100 * tokenomics.growth_rate(c.cost, c.cost_before), 'FMSG999990.0'), to_char(100 * c.tokens_growth, 'FMSG999990.0'))
-               ELSE format('tokens %s %%, turns %s %%, while tokens of others rose %s %%', to_char(100 * c.tokens_growth, 'FMSG999990.0'),
-                           coalesce(to_char(100 * n.turns_growth, 'FMSG999990.0'), 'not known,'), to_char(100 * c.others_growth, 'FMSG999990.0')) END
-        FROM (SELECT l.*, coalesce(u.turns_before, l.turns_before, 0) AS all_before, coalesce(u.turns, l.turns, 0) AS all_turns, coalesce(u.last_used_at, l.last_used_at) AS last_at
-              FROM listed l LEFT JOIN turned u ON u.scope = l.scope AND u.owner IS NOT DISTINCT FROM l.owner) c,
+               ELSE format('tokens %s %%, turns %s, while tokens of others rose %s %%', to_char(100 * c.tokens_growth, 'FMSG999990.0'),
+                           coalesce(to_char(100 * n.turns_growth, 'FMSG999990.0') || ' %', 'not known'), to_char(100 * c.others_growth, 'FMSG999990.0')) END
+        FROM (SELECT l.*, CASE WHEN l.scope = 'user' OR NOT k.before THEN coalesce(u.turns_before, l.turns_before, 0) END AS all_before,
+                     CASE WHEN l.scope = 'user' OR NOT k.after THEN coalesce(u.turns, l.turns, 0) END AS all_turns, coalesce(e.at, l.last_used_at) AS last_at
+              FROM listed l CROSS JOIN lacking k LEFT JOIN turned u ON u.scope = l.scope AND coalesce(u.owner, '') = coalesce(l.owner, '')
+                   LEFT JOIN last_call e ON e.scope = l.scope AND coalesce(e.owner, '') = coalesce(l.owner, '')) c,
              LATERAL (SELECT c.all_before AS turns_before, c.all_turns AS turns, tokenomics.growth_rate(c.all_turns, c.all_before) AS turns_growth, c.last_at AS last_used_at) n
-        WHERE c.scope = 'company' OR n.turns_before = 0 OR n.turns_growth < -threshold
+        WHERE c.scope = 'company' OR n.turns_growth IS NULL OR n.turns_growth < -threshold
         UNION ALL
         SELECT 'seat', h.user_id, h.team, (middle AT TIME ZONE in_zone)::date, (local_behind - interval '1 month')::date, NULL, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, 0, reporting, NULL, NULL, h.last_used_at,
-               CASE WHEN h.last_used_at IS NULL THEN 'a seat that was never used' ELSE format('a seat without use in the last %s months', n) END
-        FROM held h WHERE h.last_used_at IS NULL OR h.last_used_at < middle
+               CASE WHEN h.last_used_at IS NULL AND NOT are_gone THEN 'a seat that was never used' ELSE format('a seat without use in the last %s months', n) END
+        FROM held h WHERE is_known AND (h.last_used_at IS NULL OR h.last_used_at < middle)
+        UNION ALL
+        SELECT 'seat', NULL, NULL, (middle AT TIME ZONE in_zone)::date, (local_behind - interval '1 month')::date, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, reporting, NULL, NULL, NULL,
+               'not known which seats are used: calls of archived days are gone'
+        WHERE NOT is_known
         ORDER BY 1, 6 DESC NULLS LAST, 2;
     END
     $$;
     COMMENT ON FUNCTION underuse_of(text[], timestamptz, timestamptz, text, integer, numeric) IS
-        'part of underuse_between(): its rows of some scopes; but for users, calls are read of settled months only of who is listed';
+        'part of underuse_between(): its rows of some scopes; of settled months calls are read for users and seats, and to find the last call of a team or the company that is listed';
 
     CREATE OR REPLACE FUNCTION underuse_between(
         from_at timestamptz DEFAULT NULL,
@@ -4404,16 +4633,16 @@ BEGIN
     COMMENT ON VIEW underuse IS
         'tokenomics: who stops using what is paid for: teams and users whose tokens, turns and matched quantity fell by more than 10 % in the last three complete months, on the three before, while others'' tokens rose; seats without use; and a bill of the company that did not rise by 10 %';
     COMMENT ON COLUMN underuse.scope IS 'company, team, user or seat';
-    COMMENT ON COLUMN underuse.owner IS 'the team or user; NULL: the company';
+    COMMENT ON COLUMN underuse.owner IS 'the team or user; NULL: the company, or all seats';
     COMMENT ON COLUMN underuse.team IS 'the team; of a user that of the seat, or of the calls';
     COMMENT ON COLUMN underuse.first_month IS 'first of the months that are looked at';
     COMMENT ON COLUMN underuse.last_month IS 'last of them; as many before the first are what they are compared with';
     COMMENT ON COLUMN underuse.tokens_before IS 'tokens of the months before';
     COMMENT ON COLUMN underuse.tokens IS 'tokens of the months';
     COMMENT ON COLUMN underuse.tokens_growth IS 'their growth, a fraction';
-    COMMENT ON COLUMN underuse.turns_before IS 'turns of the months before';
+    COMMENT ON COLUMN underuse.turns_before IS 'turns of the months before; of a team or the company as in demand_drivers: those of calls with all ids, by the team of their first call, in the month of that; NULL where a month cannot be counted; of a user all that he had a call of';
     COMMENT ON COLUMN underuse.turns IS 'turns of the months';
-    COMMENT ON COLUMN underuse.turns_growth IS 'their growth, a fraction; NULL where none were before';
+    COMMENT ON COLUMN underuse.turns_growth IS 'their growth, a fraction; NULL where none were before, or they are not known';
     COMMENT ON COLUMN underuse.matched_quantity IS 'quantity index (Fisher) of what was used in both, by item at its price: 0.5 is half; NULL where nothing is the same';
     COMMENT ON COLUMN underuse.others_tokens_growth IS 'growth of the tokens of all others, a fraction';
     COMMENT ON COLUMN underuse.token_share_before IS 'share of all tokens before, a fraction';
@@ -4421,7 +4650,7 @@ BEGIN
     COMMENT ON COLUMN underuse.currency IS 'currency of the amounts';
     COMMENT ON COLUMN underuse.cost_before IS 'cost of the calls of the months before, at exchange rates of the months; of the company: total spend; NULL where there is no rate or no price';
     COMMENT ON COLUMN underuse.cost IS 'the same of the months';
-    COMMENT ON COLUMN underuse.last_used_at IS 'the last call; NULL: never';
+    COMMENT ON COLUMN underuse.last_used_at IS 'the last call; NULL: never, or its archived calls are gone';
     COMMENT ON COLUMN underuse.reason IS 'why it is listed';
 END
 $procedure$
@@ -4577,6 +4806,7 @@ BEGIN
                 MESSAGE = format('%s are no limits of reasoning tokens', coalesce(limits::text, 'NULL')),
                 HINT = 'They are numbers of tokens per call, zero or more, as in cap_reasoning(ARRAY[1000, 4000]).';
         END IF;
+        PERFORM FROM tokenomics.stored_measures('usage', 'calls', (SELECT s.zone FROM setting s), coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity'), NULL);
         -- thresholds count input: the price of a call stays what it is
         RETURN QUERY EXECUTE $query$
             WITH call AS NOT MATERIALIZED (
@@ -4659,6 +4889,7 @@ BEGIN
     AS $$
     #variable_conflict use_column
     BEGIN
+        PERFORM FROM tokenomics.stored_measures('usage', 'turns', (SELECT s.zone FROM setting s), coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity'), NULL);
         -- a call before the limits makes the turn one of before
         RETURN QUERY EXECUTE $query$
             SELECT t.turn_id, t.at, t.ends_at, t.session_id, t.user_id, t.team, t.project, t.agents, t.calls, t.unreported_calls, t.tokens
@@ -4782,6 +5013,7 @@ BEGIN
                 ERRCODE = 'invalid_parameter_value',
                 MESSAGE = format('the number of turns must be zero or more, not %s', coalesce(n::text, 'NULL'));
         END IF;
+        PERFORM FROM tokenomics.stored_measures('usage', 'turns', in_zone, coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity'), NULL);
         RETURN QUERY EXECUTE $query$
             WITH call AS NOT MATERIALIZED (
                 SELECT u.turn_id, u.at, u.request_id, u.provider, u.model, u.agent, u.tokens, u.service_tier,
@@ -5051,6 +5283,8 @@ BEGIN
         note text
     )
         LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off
+        -- how many rows its parts have is not known, and is guessed far too low
+        SET enable_nestloop = off
     AS $$
     #variable_conflict use_column
     DECLARE
@@ -5682,6 +5916,20 @@ BEGIN
     COMMENT ON FUNCTION price_workload(text, text, text, text, timestamptz, text, numeric, numeric, numeric) IS
         'what a workload costs by a book at the prices of a time, as if all of it were calls of one model; rates: what a million of each meter costs in it on average; is_exact is false where calls cannot be told apart as finely as the price does (thresholds of a stated workload, graduated or uncached ones, or one that tokenizer_factor moves); reason: why it has no cost';
 
+    CREATE OR REPLACE FUNCTION check_workload(workload text) RETURNS void
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+    AS $$
+    BEGIN
+        IF NOT EXISTS (SELECT FROM workload w WHERE w.name = check_workload.workload) THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'undefined_object',
+                MESSAGE = format('there is no workload "%s"', check_workload.workload),
+                HINT = 'The workloads are: ' || coalesce((SELECT string_agg(format('"%s"', x.name), ', ' ORDER BY x.name) FROM workload x), 'none') || '.';
+        END IF;
+    END
+    $$;
+    COMMENT ON FUNCTION check_workload(text) IS 'part of evaluate_quote() and compare_quotes(): an error where there is no such workload';
+
     -- The one place where a quote meets a workload: compare_quotes() shows the
     -- result, explain_quote() the steps, and break-even asks for the curve.
     CREATE OR REPLACE FUNCTION evaluate_quote(
@@ -5743,13 +5991,8 @@ BEGIN
                 MESSAGE = format('there is no quote "%s"', evaluate_quote.quote),
                 HINT = 'The quotes are: ' || coalesce((SELECT string_agg(format('"%s"', x.name), ', ' ORDER BY x.name) FROM quote x), 'none') || '.';
         END IF;
+        PERFORM check_workload(evaluate_quote.workload);
         SELECT * INTO w FROM workload x WHERE x.name = evaluate_quote.workload;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION USING
-                ERRCODE = 'undefined_object',
-                MESSAGE = format('there is no workload "%s"', evaluate_quote.workload),
-                HINT = 'The workloads are: ' || coalesce((SELECT string_agg(format('"%s"', x.name), ', ' ORDER BY x.name) FROM workload x), 'none') || '.';
-        END IF;
         IF evaluate_quote.interactivity <= 0 OR evaluate_quote.interactivity >= 'infinity' OR evaluate_quote.ttft < 0 OR evaluate_quote.percentile IS NULL
             OR NOT (evaluate_quote.percentile > 0 AND evaluate_quote.percentile <= 1) THEN
             RAISE EXCEPTION USING
@@ -6081,12 +6324,7 @@ BEGIN
         one tokenomics.quoted_cost;
         rows tokenomics.quoted_cost[] := '{}';
     BEGIN
-        IF NOT EXISTS (SELECT FROM workload w WHERE w.name = compare_quotes.workload) THEN
-            RAISE EXCEPTION USING
-                ERRCODE = 'undefined_object',
-                MESSAGE = format('there is no workload "%s"', compare_quotes.workload),
-                HINT = 'The workloads are: ' || coalesce((SELECT string_agg(format('"%s"', x.name), ', ' ORDER BY x.name) FROM workload x), 'none') || '.';
-        END IF;
+        PERFORM check_workload(compare_quotes.workload);
         FOR name IN SELECT DISTINCT n FROM unnest(coalesce(compare_quotes.quotes, ARRAY(SELECT q.name FROM quote q))) n LOOP
             BEGIN
                 one := (SELECT e.result FROM evaluate_quote(compare_quotes.workload, name, compare_quotes.interactivity, compare_quotes.ttft, compare_quotes.percentile, compare_quotes.baseline) e);
@@ -6188,6 +6426,24 @@ BEGIN
                FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid WHERE t.oid = 'tokenomics.quoted_cost'::regtype AND a.attnum > 0 LOOP
         EXECUTE format('COMMENT ON COLUMN quote_comparison.%I IS %L', col.attname, col.description);
     END LOOP;
+END
+$procedure$
+;
+CREATE OR REPLACE PROCEDURE tokenomics.uninstall_quote()
+ LANGUAGE plpgsql
+AS $procedure$
+BEGIN
+    DROP VIEW IF EXISTS quote_comparison;
+    DROP FUNCTION IF EXISTS
+        quote_comparison_between(timestamptz, timestamptz, text),
+        explain_quote(text, text, numeric, integer, numeric, text),
+        compare_quotes(text, text[], numeric, integer, numeric, text),
+        evaluate_quote(text, text, numeric, integer, numeric, text),
+        check_workload(text),
+        price_workload(text, text, text, text, timestamptz, text, numeric, numeric, numeric),
+        state_workload(text, tokenomics.tokens, bigint, numeric, numeric, bigint, bigint, bigint, text),
+        measure_workload(text, timestamptz, timestamptz, text, text, text, text, text, text, text, jsonb, text);
+    DROP TABLE IF EXISTS workload, operating_point, quote;
 END
 $procedure$
 ;
@@ -6544,7 +6800,7 @@ BEGIN
             SELECT m.provider, m.model, q.output_factor, q.tokenizer_factor, q.output_factor IS NOT NULL AND q.tokenizer_factor IS NOT NULL AS is_known
             FROM (SELECT DISTINCT c.provider, c.model FROM called c) m, LATERAL latest_quality(m.provider, m.model, today) q
             WHERE q.task = overspend.task AND (overspend.version IS NULL OR q.version = overspend.version)
-        ), call AS MATERIALIZED (
+        ), call AS NOT MATERIALIZED (
             SELECT c.*, coalesce(f.output_factor, 1) AS output_factor, coalesce(f.tokenizer_factor, 1) AS tokenizer_factor, f.is_known
             FROM called c LEFT JOIN factor f ON f.provider = c.provider AND f.model = c.model
         ), speed AS MATERIALIZED (
@@ -6637,17 +6893,11 @@ BEGIN
     DECLARE
         in_zone text := coalesce(token_margin.zone, (SELECT s.zone FROM setting s));
         reporting text := (SELECT s.currency FROM setting s);
-        label text := CASE WHEN dimension IN ('team', 'project') THEN dimension ELSE (SELECT d.expression FROM dimension d WHERE d.name = dimension) END;
+        label text := dimension_expression(dimension);
         sold tokenomics.ledger;
     BEGIN
-        IF dimension IS NOT NULL AND label IS NULL THEN
-            RAISE EXCEPTION USING
-                ERRCODE = 'invalid_parameter_value',
-                MESSAGE = format('there is no dimension "%s"', dimension),
-                HINT = 'The dimensions are team, project and those of table "dimension".';
-        END IF;
         EXECUTE format('SELECT tokenomics.ledger((SELECT book($4)), ''month'', $1, u.at, u.provider, u.model, u.service_tier, u.tokens, %s, u.calls)
-                        FROM usage u WHERE u.at >= $2 AND u.at < $3', coalesce('(' || label || E'\n)', 'NULL'))
+                        FROM usage u WHERE u.at >= $2 AND u.at < $3', label)
         INTO sold USING in_zone, coalesce(from_at, '-infinity'), coalesce(to_at, 'infinity'), sell_book;
 
         RETURN QUERY
@@ -6806,10 +7056,11 @@ BEGIN
         CONSTRAINT budget_tokens_priced CHECK (planned_tokens IS NULL OR planned_rates IS NULL OR tokenomics.cost(planned_rates, planned_tokens) IS NOT NULL),
         CONSTRAINT budget_thresholds_positive
             CHECK (0 < ALL (alert_at) AND 0 < ALL (alert_forecast_at) AND alert_cost_per_mtok > 0 AND alert_reasoning_per_call > 0),
-        -- one that nothing can cross would be silent for ever
+        -- one that nothing can cross would be silent for ever; those of versions of before stay
         CONSTRAINT budget_thresholds_finite
-            CHECK (array_position(alert_at, NULL) IS NULL AND array_position(alert_forecast_at, NULL) IS NULL
-                   AND 'infinity' > ALL (alert_at) AND 'infinity' > ALL (alert_forecast_at) AND alert_cost_per_mtok < 'infinity' AND alert_reasoning_per_call < 'infinity'),
+            CHECK (NOT upper_inf(recorded)
+                   OR (array_position(alert_at, NULL) IS NULL AND array_position(alert_forecast_at, NULL) IS NULL
+                       AND 'infinity' > ALL (alert_at) AND 'infinity' > ALL (alert_forecast_at) AND alert_cost_per_mtok < 'infinity' AND alert_reasoning_per_call < 'infinity')),
         CONSTRAINT budget_periods_apart EXCLUDE USING gist (name WITH =, daterange(period_start, period_end) WITH &&) WHERE (upper_inf(recorded))
     );
     COMMENT ON TABLE budget IS 'tokenomics: what may be spent in months, on what; every version is kept, the one with no end of "recorded" counts; filled by set_budget()';
@@ -6910,12 +7161,9 @@ BEGIN
                 ERRCODE = 'null_value_not_allowed',
                 MESSAGE = 'a budget has a name and a first day';
         END IF;
-        IF set_budget.amount IS NOT NULL AND set_budget.dimension NOT IN ('team', 'project')
-           AND NOT EXISTS (SELECT FROM dimension d WHERE d.name = set_budget.dimension) THEN
-            RAISE EXCEPTION USING
-                ERRCODE = 'invalid_parameter_value',
-                MESSAGE = format('there is no dimension "%s"', set_budget.dimension),
-                HINT = 'The dimensions are team, project and those of table "dimension".';
+        -- one of a dimension that was dropped can be ended
+        IF set_budget.amount IS NOT NULL THEN
+            PERFORM dimension_expression(set_budget.dimension);
         END IF;
         -- one at a time, so that each closes the one before
         LOCK TABLE budget IN SHARE ROW EXCLUSIVE MODE;
@@ -6963,7 +7211,8 @@ BEGIN
     DECLARE
         in_zone text := (SELECT s.zone FROM setting s);
         today date := (as_of AT TIME ZONE in_zone)::date;
-        -- days of the running month and of the 8 weeks before today, months before
+        -- days of the running month and of the 8 weeks before today (PROFILE_DAYS of
+        -- budget.c), months before
         days_from date := least(date_trunc('month', today::timestamp), date_trunc('month', (today - 56)::timestamp))::date;
     BEGIN
         RETURN QUERY
@@ -6972,7 +7221,7 @@ BEGIN
                tokenomics.sum(l.tokens) FILTER (WHERE l.contracted_cost IS NOT NULL), sum(l.calls)::bigint,
                coalesce(sum(tokenomics.total(l.tokens)) FILTER (WHERE l.unpriced IS NOT NULL), 0)::bigint
         FROM (SELECT DISTINCT b.dimension FROM budget b
-              WHERE upper_inf(b.recorded) AND (b.dimension IS NULL OR b.dimension IN ('team', 'project', (SELECT x.name FROM dimension x WHERE x.name = b.dimension)))) d,
+              WHERE upper_inf(b.recorded) AND (b.dimension IS NULL OR b.dimension IN (SELECT x.name FROM dimensions() x))) d,
              (VALUES (true, 'day', days_from::timestamp AT TIME ZONE in_zone, as_of),
                      (false, 'month', first_day::timestamp AT TIME ZONE in_zone, least(as_of, days_from::timestamp AT TIME ZONE in_zone))) g(is_day, grain, first, behind),
              LATERAL spend_lines(g.grain, g.first, g.behind, in_zone, d.dimension) l
@@ -7031,26 +7280,28 @@ BEGIN
         WITH wanted AS MATERIALIZED (
             SELECT b.*, row_number() OVER (ORDER BY b.period_start, b.name)::integer AS n, b.period_start <= today AND today < b.period_end AS is_running,
                    -- of a dimension that was dropped nothing is known
-                   b.dimension IS NULL OR b.dimension IN ('team', 'project') OR EXISTS (SELECT FROM dimension x WHERE x.name = b.dimension) AS is_known
+                   b.dimension IS NULL OR b.dimension IN (SELECT x.name FROM dimensions() x) AS is_known
             FROM budget b WHERE upper_inf(b.recorded)
         ), spent AS MATERIALIZED (
-            SELECT s.*, CASE WHEN s.is_day THEN 'day' ELSE 'month' END AS grain
+            -- once for each currency of the budgets of who spent it
+            SELECT s.*, CASE WHEN s.is_day THEN 'day' ELSE 'month' END AS grain, o.currency AS in_currency
             FROM budget_spend(as_of, (SELECT min(w.period_start) FROM wanted w)) s
+            JOIN (SELECT DISTINCT coalesce(w.dimension, '') AS dimension, coalesce(w.owner, '') AS owner, w.currency FROM wanted w) o
+                ON o.dimension = coalesce(s.dimension, '') AND o.owner = coalesce(s.owner, '')
         ), rate AS MATERIALIZED (
             -- a month that is over has the rate that it keeps, where there is one: else
             -- what was spent in it would change when it is read by months
-            SELECT s.currency, c.currency AS in_currency, s.grain, s.day, coalesce(m.rate, r.rate) AS rate, CASE WHEN m.rate IS NULL THEN r.is_inverse ELSE m.is_inverse END AS is_inverse
-            FROM (SELECT DISTINCT s.currency, s.grain, s.day FROM spent s) s JOIN (SELECT DISTINCT w.currency FROM wanted w) c ON c.currency <> s.currency,
-                 LATERAL exchange_rate(s.currency, c.currency, s.day, s.grain) r,
-                 LATERAL exchange_rate(s.currency, c.currency, CASE WHEN s.day < date_trunc('month', today::timestamp) THEN s.day END, 'month') m
+            SELECT s.currency, s.in_currency, s.grain, s.day, coalesce(m.rate, r.rate) AS rate, CASE WHEN m.rate IS NULL THEN r.is_inverse ELSE m.is_inverse END AS is_inverse
+            FROM (SELECT DISTINCT s.currency, s.in_currency, s.grain, s.day FROM spent s WHERE s.in_currency <> s.currency) s,
+                 LATERAL exchange_rate(s.currency, s.in_currency, s.day, s.grain) r,
+                 LATERAL exchange_rate(s.currency, s.in_currency, CASE WHEN s.grain = 'day' AND s.day < date_trunc('month', today::timestamp) THEN s.day END, 'month') m
         ), line AS MATERIALIZED (
             -- what is converted is, as convert_currency() does, and what cannot be is seen
-            SELECT array_agg(ROW(s.dimension, s.owner, s.provider, s.model, c.currency, s.day, s.is_day, x.cost, x.usage_cost,
+            SELECT array_agg(ROW(s.dimension, s.owner, s.provider, s.model, s.in_currency, s.day, s.is_day, x.cost, x.usage_cost,
                                  s.cost IS NOT NULL AND x.cost IS NULL, s.tokens, s.calls, s.unpriced_tokens)::tokenomics.budget_line) AS lines
-            FROM spent s CROSS JOIN (SELECT DISTINCT w.currency FROM wanted w) c
-            LEFT JOIN rate r ON r.currency = s.currency AND r.in_currency = c.currency AND r.grain = s.grain AND r.day = s.day,
-                 LATERAL (SELECT CASE WHEN s.currency = c.currency OR s.cost = 0 THEN s.cost ELSE tokenomics.exchanged(s.cost, r.rate, r.is_inverse) END AS cost,
-                                 CASE WHEN s.currency = c.currency OR s.usage_cost = 0 THEN s.usage_cost ELSE tokenomics.exchanged(s.usage_cost, r.rate, r.is_inverse) END AS usage_cost) x
+            FROM spent s LEFT JOIN rate r ON r.currency = s.currency AND r.in_currency = s.in_currency AND r.grain = s.grain AND r.day = s.day,
+                 LATERAL (SELECT CASE WHEN s.currency = s.in_currency OR s.cost = 0 THEN s.cost ELSE tokenomics.exchanged(s.cost, r.rate, r.is_inverse) END AS cost,
+                                 CASE WHEN s.currency = s.in_currency OR s.usage_cost = 0 THEN s.usage_cost ELSE tokenomics.exchanged(s.usage_cost, r.rate, r.is_inverse) END AS usage_cost) x
         ), total AS MATERIALIZED (
             SELECT t.*
             FROM (SELECT array_agg(ROW(w.dimension, w.owner, w.provider, w.model, w.currency, w.period_start, w.period_end)::tokenomics.budget_scope ORDER BY w.n) AS scopes FROM wanted w) w,
@@ -7219,7 +7470,7 @@ BEGIN
         SELECT (l.period AT TIME ZONE in_zone)::date, d.dimension, o.owner, l.provider, l.model, l.currency,
                sum(l.calls)::bigint, sum(tokenomics.total(l.tokens))::bigint, sum(l.effective_cost)
         FROM (SELECT DISTINCT b.dimension FROM budget b
-              WHERE upper_inf(b.recorded) AND (b.dimension IS NULL OR b.dimension IN ('team', 'project', (SELECT x.name FROM dimension x WHERE x.name = b.dimension)))) d,
+              WHERE upper_inf(b.recorded) AND (b.dimension IS NULL OR b.dimension IN (SELECT x.name FROM dimensions() x))) d,
              LATERAL spend_lines('month', from_at, to_at, in_zone, d.dimension) l,
              LATERAL (SELECT CASE WHEN d.dimension IS NOT NULL THEN coalesce(l.label, 'unallocated') END AS owner) o
         WHERE NOT EXISTS (
@@ -7313,7 +7564,7 @@ CREATE FUNCTION tokenomics.report_alert(alert jsonb)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN CASE (alert ->> 'kind'::text) WHEN 'amount'::text THEN format('has spent %s of its amount'::text, tokenomics.report_percent(((alert ->> 'threshold'::text))::numeric)) WHEN 'forecast'::text THEN format('will spend %s of its amount'::text, tokenomics.report_percent(((alert ->> 'threshold'::text))::numeric)) WHEN 'cost_per_mtok'::text THEN format('pays %s for a million tokens, more than %s'::text, tokenomics.report_amount(((alert ->> 'value'::text))::numeric, (alert ->> 'currency'::text), 4), tokenomics.report_amount(((alert ->> 'threshold'::text))::numeric, (alert ->> 'currency'::text), 4)) WHEN 'reasoning_per_call'::text THEN format('has %s reasoning tokens a call, more than %s'::text, tokenomics.report_amount(((alert ->> 'value'::text))::numeric, NULL::text, 0), tokenomics.report_amount(((alert ->> 'threshold'::text))::numeric, NULL::text, 0)) WHEN 'unpriced'::text THEN format('has %s tokens without a price'::text, tokenomics.report_amount(((alert ->> 'value'::text))::numeric, NULL::text, 0)) ELSE NULL::text END
+RETURN CASE (alert ->> 'kind'::text) WHEN 'amount'::text THEN format('has %s %s of its amount (spent %s of %s)'::text, CASE WHEN (((alert ->> 'value'::text))::numeric > (((alert ->> 'threshold'::text))::numeric * ((alert ->> 'amount'::text))::numeric)) THEN 'passed'::text ELSE 'reached'::text END, tokenomics.report_percent(((alert ->> 'threshold'::text))::numeric), tokenomics.report_amount(((alert ->> 'value'::text))::numeric, (alert ->> 'currency'::text)), tokenomics.report_amount(((alert ->> 'amount'::text))::numeric, (alert ->> 'currency'::text))) WHEN 'forecast'::text THEN format('will %s %s of its amount (forecast %s of %s)'::text, CASE WHEN (((alert ->> 'value'::text))::numeric > (((alert ->> 'threshold'::text))::numeric * ((alert ->> 'amount'::text))::numeric)) THEN 'pass'::text ELSE 'reach'::text END, tokenomics.report_percent(((alert ->> 'threshold'::text))::numeric), tokenomics.report_amount(((alert ->> 'value'::text))::numeric, (alert ->> 'currency'::text)), tokenomics.report_amount(((alert ->> 'amount'::text))::numeric, (alert ->> 'currency'::text))) WHEN 'cost_per_mtok'::text THEN format('pays %s for a million tokens, more than %s'::text, tokenomics.report_amount(((alert ->> 'value'::text))::numeric, (alert ->> 'currency'::text), 4), tokenomics.report_amount(((alert ->> 'threshold'::text))::numeric, (alert ->> 'currency'::text), 4)) WHEN 'reasoning_per_call'::text THEN format('has %s reasoning tokens a call, more than %s'::text, tokenomics.report_amount(((alert ->> 'value'::text))::numeric, NULL::text, 0), tokenomics.report_amount(((alert ->> 'threshold'::text))::numeric, NULL::text, 0)) WHEN 'unpriced'::text THEN format('has %s tokens without a price'::text, tokenomics.report_amount(((alert ->> 'value'::text))::numeric, NULL::text, 0)) ELSE NULL::text END
 ;
 COMMENT ON FUNCTION tokenomics.report_alert(pg_catalog.jsonb) IS 'part of report_markdown(): what is said of a budget that has crossed a threshold';
 CREATE OR REPLACE FUNCTION tokenomics.report_markdown(report jsonb)
@@ -7441,7 +7692,9 @@ BEGIN
                 (SELECT string_agg(format('%s of %s/%s billed and not explained', tokenomics.report_amount((r.r ->> 'residual')::numeric, r.r ->> 'currency', 2, true), tokenomics.report_text(r.r ->> 'provider'), tokenomics.report_text(r.r ->> 'model')), '; ' ORDER BY r.n)
                         || CASE WHEN jsonb_array_length(report -> 'unreconciled') > 2 THEN format('; and %s more', jsonb_array_length(report -> 'unreconciled') - 2) ELSE '' END
                  FROM jsonb_array_elements(report -> 'unreconciled') WITH ORDINALITY r(r, n) WHERE r.n <= 2),
-                (SELECT string_agg(format('%s %s uses less than is paid for', r.r ->> 'scope', tokenomics.report_text(r.r ->> 'name')), '; ' ORDER BY r.n)
+                (SELECT string_agg(CASE WHEN r.r ? 'seats' THEN format('%s of %s not used', CASE r.r ->> 'seats' WHEN '1' THEN 'a seat' ELSE (r.r ->> 'seats') || ' seats' END, tokenomics.report_text(r.r ->> 'name'))
+                                        WHEN r.r ->> 'scope' = 'seat' AND r.r ->> 'name' IS NULL THEN tokenomics.report_text(r.r ->> 'reason')
+                                   ELSE format('%s %s uses less than is paid for', r.r ->> 'scope', tokenomics.report_text(r.r ->> 'name')) END, '; ' ORDER BY r.n)
                         || CASE WHEN jsonb_array_length(report -> 'underuse') > 2 THEN format('; and %s more', jsonb_array_length(report -> 'underuse') - 2) ELSE '' END
                  FROM jsonb_array_elements(report -> 'underuse') WITH ORDINALITY r(r, n) WHERE r.n <= 2),
                 (SELECT 'worth a quote: ' || string_agg(format('%s (%s)', tokenomics.report_text(concat_ws('/', q ->> 'provider', q ->> 'model')), tokenomics.report_amount((q ->> 'spend')::numeric, unit)), ', ' ORDER BY n)
@@ -7534,7 +7787,7 @@ BEGIN
     said := said || '## What needs a look'::text
         || ('### Less used than paid for' || E'\n\n' || coalesce(tokenomics.report_table('{"Who","Name","Why"}',
             (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'underuse') WITH ORDINALITY r(r, n),
-                    LATERAL (VALUES (1, r.r ->> 'scope'), (2, tokenomics.report_text(r.r ->> 'name')), (3, tokenomics.report_text(r.r ->> 'reason'))) x(n, c))), 'Nothing: nobody''s use fell.'))
+                    LATERAL (VALUES (1, CASE WHEN (r.r ->> 'seats')::bigint > 1 THEN format('%s seats', r.r ->> 'seats') ELSE r.r ->> 'scope' END), (2, tokenomics.report_text(r.r ->> 'name')), (3, tokenomics.report_text(r.r ->> 'reason'))) x(n, c))), 'Nothing: nobody''s use fell.'))
         || ('### Without a price' || E'\n\n' || coalesce(format(E'%s tokens have no price, and are in no amount above.\n\n', tokenomics.report_amount((report ->> 'unpriced_tokens')::numeric, NULL, 0))
             || tokenomics.report_table('{"Provider","Model","Why","Nearest priced model","Calls:","Tokens:"}',
             (SELECT array_agg(c ORDER BY r.n, x.n) FROM jsonb_array_elements(report -> 'unpriced') WITH ORDINALITY r(r, n),
@@ -7588,7 +7841,7 @@ BEGIN
     COMMENT ON COLUMN report.published_by IS 'by whom';
 
     CREATE OR REPLACE FUNCTION monthly_report(month date) RETURNS jsonb
-        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_custom_plan
+        LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_custom_plan SET datestyle = 'ISO, YMD'
     AS $$
     #variable_conflict use_column
     DECLARE
@@ -7660,12 +7913,13 @@ BEGIN
                 FROM bill_growth_between(year_before_begins, ends, in_zone, reporting) g WHERE g.month = this AND g.currency = reporting),
             'drivers', (
                 SELECT coalesce(jsonb_agg(jsonb_build_object('driver', e.driver, 'effect', e.effect) ORDER BY e.n), '[]')
-                FROM driver_bridge(before, this, in_zone) d,
+                -- which goes on where a month cannot be counted any more
+                FROM bill_growth_by_driver_between(before_begins, ends, in_zone) d,
                      LATERAL (VALUES (1, 'users', d.users_effect), (2, 'sessions per user', d.sessions_per_user_effect), (3, 'turns per session', d.turns_per_session_effect),
                                      (4, 'calls per turn', d.calls_per_turn_effect), (5, 'tokens per call', d.tokens_per_call_effect), (6, 'reasoning', d.reasoning_effect),
                                      (7, 'calls without ids', d.coverage_effect), (8, 'cache', d.cache_effect), (9, 'mix of models, tiers and output', d.mix_effect), (10, 'price', d.price_effect),
                                      (11, 'purchases', d.purchase_effect), (12, 'other charges', d.other_effect)) e(n, driver, effect)
-                WHERE d.currency = reporting AND ends <= now() AND e.effect IS NOT NULL AND d.users_effect IS NOT NULL),
+                WHERE d.month = this AND d.comparison = 'month on month' AND d.currency = reporting AND ends <= now() AND e.effect IS NOT NULL AND d.users_effect IS NOT NULL),
             -- those that changed most, and all others: the columns add up to the bill; in a
             -- first month those that cost most
             'movers', (
@@ -7760,7 +8014,7 @@ BEGIN
             SELECT jsonb_build_object(
                 'budgets', (SELECT coalesce(jsonb_agg(to_jsonb(s) ORDER BY s.period_start, s.name), '[]') FROM status s),
                 -- what stands at its end, not what was found on the way: published again, it is the same
-                'alerts', (SELECT coalesce(jsonb_agg(jsonb_build_object('name', s.name, 'period_start', s.period_start, 'kind', t.kind, 'threshold', t.threshold, 'value', t.value, 'currency', s.currency)
+                'alerts', (SELECT coalesce(jsonb_agg(jsonb_build_object('name', s.name, 'period_start', s.period_start, 'kind', t.kind, 'threshold', t.threshold, 'value', t.value, 'amount', s.amount, 'currency', s.currency)
                                                      ORDER BY s.actual - s.amount DESC NULLS LAST, s.name, s.period_start, t.kind, t.threshold), '[]')
                            FROM status s JOIN budget b ON b.name = s.name AND b.period_start = s.period_start AND b.version = s.version,
                                 tokenomics.budget_thresholds(b.alert_at, b.alert_forecast_at, b.alert_cost_per_mtok, b.alert_reasoning_per_call, s.amount, s.actual,
@@ -7781,8 +8035,11 @@ BEGIN
                 -- what was left of a purchase is no model to ask for
                 WHERE w.share >= 0.1 AND w.model <> 'idle'),
             'underuse', (
-                SELECT coalesce(jsonb_agg(jsonb_build_object('scope', u.scope, 'name', u.owner, 'reason', u.reason) ORDER BY u.scope, u.owner), '[]')
-                FROM underuse_of('{company,team,seat}', NULL, as_of, in_zone) u),
+                -- how many seats of a team, and not whose: who reads it may not know users
+                SELECT coalesce(jsonb_agg(jsonb_build_object('scope', u.scope, 'name', u.name, 'reason', u.reason) || CASE WHEN u.scope = 'seat' AND u.name IS NOT NULL THEN jsonb_build_object('seats', u.n) ELSE '{}' END
+                                          ORDER BY u.scope, u.name, u.reason), '[]')
+                FROM (SELECT u.scope, CASE WHEN u.scope = 'seat' AND u.owner IS NOT NULL THEN coalesce(u.team, 'unallocated') ELSE u.owner END AS name, u.reason, count(*) AS n
+                      FROM underuse_of('{company,team,seat}', NULL, as_of, in_zone) u GROUP BY 1, 2, 3) u),
             'unpriced', (
                 SELECT coalesce(jsonb_agg(to_jsonb(u) - 'month' ORDER BY u.tokens DESC, u.provider, u.model, u.service_tier, u.reason), '[]')
                 FROM unpriced_usage_between(begins, ends, in_zone) u WHERE u.tokens > 0),
@@ -7934,6 +8191,7 @@ BEGIN
         remark text := format('tokenomics: what readers see of schema "%s"', current_schema());
         described record;
         columns text;
+        readers regrole[];
     BEGIN
         IF octet_length(source) > 56 THEN
             RAISE EXCEPTION USING
@@ -7950,6 +8208,13 @@ BEGIN
                 HINT = 'Rename it, or install into another schema.';
         END IF;
         CALL tokenomics.check_owner(format('%I', target)::regnamespace);
+
+        -- who reads all that there is, as grant_reader() lets him: what was revoked stays so
+        SELECT array_agg(DISTINCT a.grantee::regrole) INTO readers
+        FROM pg_namespace n, aclexplode(n.nspacl) a
+        WHERE n.nspname = target AND a.privilege_type = 'USAGE' AND a.grantee NOT IN (0, n.nspowner)
+          AND NOT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relkind = 'v' AND NOT has_table_privilege(a.grantee, c.oid, 'SELECT'))
+          AND NOT EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = n.oid AND NOT has_function_privilege(a.grantee, p.oid, 'EXECUTE'));
 
         -- functions run as who calls them, even in a view: these do not
         FOR described IN
@@ -7980,8 +8245,10 @@ BEGIN
         -- that V_between stays one function for who calls it with fewer arguments
         EXECUTE format('CREATE OR REPLACE VIEW %I.setting AS SELECT only_row, zone, currency, fiscal_year_start, book FROM %I.setting', target, source);
         EXECUTE format('COMMENT ON VIEW %I.setting IS %L', target, obj_description(format('%I.setting', source)::regclass, 'pg_class'));
-        EXECUTE format('CREATE OR REPLACE VIEW %I.report AS SELECT month, version, body, markdown, published_at FROM %I.report', target, source);
-        EXECUTE format('COMMENT ON VIEW %I.report IS %L', target, obj_description(format('%I.report', source)::regclass, 'pg_class'));
+        -- reports name no user since 0.2.0: those that do are not shown, not even to a function in WHERE
+        EXECUTE format('CREATE OR REPLACE VIEW %I.report WITH (security_barrier = true) AS SELECT month, version, body, markdown, published_at FROM %I.report '
+                       'WHERE NOT jsonb_path_exists(body, ''$.underuse[*] ? (@.scope == "seat" && !exists (@.seats))'')', target, source);
+        EXECUTE format('COMMENT ON VIEW %I.report IS %L', target, obj_description(format('%I.report', source)::regclass, 'pg_class') || '; without those that name users by their seats, as version 0.1.0 wrote them');
         FOR described IN
             SELECT p.oid, p.proname, p.proretset, pg_get_function_identity_arguments(p.oid) AS arguments, pg_get_function_result(p.oid) AS result,
                    (SELECT string_agg('$' || n, ', ' ORDER BY n) FROM generate_series(1, p.pronargs) n) AS numbers
@@ -8007,11 +8274,8 @@ BEGIN
         LOOP
             EXECUTE format('COMMENT ON COLUMN %I.%I.%I IS %L', target, described.relname, described.attname, described.remark);
         END LOOP;
-        -- of views that are new, or made anew, to who reads the others
-        FOR described IN
-            SELECT a.grantee::regrole AS role FROM pg_namespace n, aclexplode(n.nspacl) a
-            WHERE n.nspname = target AND a.privilege_type = 'USAGE' AND a.grantee NOT IN (0, n.nspowner)
-        LOOP
+        -- of views that are new, or made anew
+        FOR described IN SELECT r AS role FROM unnest(readers) r LOOP
             EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %s', target, described.role);
             EXECUTE format('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA %I TO %s', target, described.role);
         END LOOP;
@@ -8057,7 +8321,7 @@ CREATE FUNCTION tokenomics.retired(OUT step integer, OUT kind text, OUT object t
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
- VALUES (1,'function'::text,'bill_contributions(tstzrange[], boolean, integer[], text, text, text, text[])'::text,'e26bb833e8333d92'::text,NULL::text), (2,'function'::text,'bill_growth_of(timestamp with time zone, timestamp with time zone, text, text, text)'::text,'30938d8860fb35bf'::text,NULL::text), (3,'function'::text,'driver_effects_of(tstzrange[], boolean, integer[], text, tokenomics.demand_factors[])'::text,'cee6e40500dce800'::text,NULL::text), (4,'function'::text,'spend_lines_of(text, timestamp with time zone, timestamp with time zone, text, text, timestamp with time zone[], tokenomics.ledger[])'::text,'b93cbbe5fefeae77'::text,NULL::text), (5,'constraint'::text,'budget.budget_thresholds_finite'::text,NULL::text,'CHECK (((array_position(alert_at, NULL::numeric) IS NULL) AND (array_position(alert_forecast_at, NULL::numeric) IS NULL) AND (''Infinity''::numeric > ALL (alert_at)) AND (''Infinity''::numeric > ALL (alert_forecast_at)) AND (alert_cost_per_mtok < ''Infinity''::numeric) AND (alert_reasoning_per_call < ''Infinity''::numeric)))'::text), (6,'constraint'::text,'quote.quote_provisioned_units_on_offer'::text,'CHECK (((units >= units_min) AND (mod((units - units_min), units_increment) = (0)::numeric)))'::text,'CHECK (((units >= units_min) AND (mod((units - units_min), NULLIF(units_increment, (0)::numeric)) = (0)::numeric)))'::text);
+ VALUES (1,'function'::text,'bill_contributions(tstzrange[], boolean, integer[], text, text, text, text[])'::text,'e26bb833e8333d92'::text,NULL::text), (2,'function'::text,'bill_growth_of(timestamp with time zone, timestamp with time zone, text, text, text)'::text,'30938d8860fb35bf'::text,NULL::text), (3,'function'::text,'driver_effects_of(tstzrange[], boolean, integer[], text, tokenomics.demand_factors[])'::text,'cee6e40500dce800'::text,NULL::text), (4,'function'::text,'spend_lines_of(text, timestamp with time zone, timestamp with time zone, text, text, timestamp with time zone[], tokenomics.ledger[])'::text,'b93cbbe5fefeae77'::text,NULL::text), (5,'constraint'::text,'budget.budget_thresholds_finite'::text,NULL::text,'CHECK (((NOT upper_inf(recorded)) OR ((array_position(alert_at, NULL::numeric) IS NULL) AND (array_position(alert_forecast_at, NULL::numeric) IS NULL) AND (''Infinity''::numeric > ALL (alert_at)) AND (''Infinity''::numeric > ALL (alert_forecast_at)) AND (alert_cost_per_mtok < ''Infinity''::numeric) AND (alert_reasoning_per_call < ''Infinity''::numeric))))'::text), (6,'constraint'::text,'quote.quote_provisioned_units_on_offer'::text,'CHECK (((units >= units_min) AND (mod((units - units_min), units_increment) = (0)::numeric)))'::text,'CHECK (((units >= units_min) AND (mod((units - units_min), NULLIF(units_increment, (0)::numeric)) = (0)::numeric)))'::text);
 END
 ;
 COMMENT ON FUNCTION tokenomics.retired() IS 'part of install(): what released versions made otherwise in an install, or this one makes no more';
@@ -8086,6 +8350,24 @@ END
 $procedure$
 ;
 COMMENT ON PROCEDURE tokenomics.drop_retired_object(pg_catalog.text,pg_catalog.text) IS 'part of install(): drops what an older version made';
+CREATE PROCEDURE tokenomics.add_constraint(IN relation name, IN name name, IN definition text)
+ LANGUAGE plpgsql
+AS $procedure$
+DECLARE
+    bad text;
+BEGIN
+    EXECUTE format('ALTER TABLE %I ADD CONSTRAINT %I %s', relation, name, definition);
+EXCEPTION WHEN check_violation THEN
+    EXECUTE format('SELECT to_jsonb(x)::text FROM %I x WHERE NOT %s LIMIT 1', relation, substr(definition, length('CHECK ') + 1)) INTO bad;
+    RAISE EXCEPTION USING
+        ERRCODE = 'check_violation',
+        MESSAGE = format('table "%s" holds what this version refuses', relation),
+        DETAIL = format('Constraint "%s" does not allow the row %s.', name, bad),
+        HINT = 'Correct such rows, or end what they are of, and CALL tokenomics.install() again.';
+END
+$procedure$
+;
+COMMENT ON PROCEDURE tokenomics.add_constraint(pg_catalog.name,pg_catalog.name,pg_catalog.text) IS 'part of install(): adds what an older version did not ask of a table';
 CREATE PROCEDURE tokenomics.renew(INOUT privileges jsonb)
  LANGUAGE plpgsql
 AS $procedure$
@@ -8112,16 +8394,19 @@ BEGIN
             CALL tokenomics.drop_retired_object('FUNCTION', reader.oid::regprocedure::text);
         END LOOP;
         privileges := privileges || coalesce((
-            SELECT jsonb_agg(jsonb_build_object('kind', 'view', 'name', old.relname, 'role', a.grantee::regrole, 'right', a.privilege_type, 'may_grant', a.is_grantable))
-            FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = old.oid AND a.grantee <> c.relowner), '[]');
+            SELECT jsonb_agg(jsonb_build_object('kind', 'view', 'name', old.relname, 'column', x.of_column, 'role', a.grantee::regrole, 'right', a.privilege_type, 'may_grant', a.is_grantable))
+            FROM pg_class c, LATERAL (SELECT NULL::name AS of_column, c.relacl AS acl
+                                      UNION ALL
+                                      SELECT t.attname, t.attacl FROM pg_attribute t WHERE t.attrelid = c.oid) x, aclexplode(x.acl) a
+            WHERE c.oid = old.oid AND a.grantee <> c.relowner), '[]');
         CALL tokenomics.drop_retired_object('VIEW', old.oid::regclass::text);
     END LOOP;
 
     FOR old IN
-        SELECT p.oid, p.proname, p.prokind FROM tokenomics.retired() r
-        JOIN pg_proc p ON p.pronamespace = target_id AND p.proname = split_part(r.object, '(', 1)::name
-                      AND format('(%s)', array_to_string(p.proargtypes::oid[]::regtype[], ', ')) = '(' || substr(r.object, strpos(r.object, '(') + 1)
-        WHERE r.kind = 'function' AND r.was = tokenomics.shape('pg_proc', p.oid, r.becomes IS NULL)
+        SELECT p.oid, p.proname, p.proargtypes, p.prokind, t.argument_types FROM tokenomics.retired() r
+        JOIN pg_proc p ON p.pronamespace = target_id AND p.proname = split_part(r.object, '(', 1)::name,
+             LATERAL (SELECT array_to_string(p.proargtypes::oid[]::regtype[], ', ') AS argument_types) t
+        WHERE format('%s(%s)', p.proname, t.argument_types) = r.object AND r.kind = 'function' AND r.was = tokenomics.shape('pg_proc', p.oid, r.becomes IS NULL)
     LOOP
         -- Its view stands for a moment on nothing, with the same columns, so that
         -- what is over the view stays.
@@ -8135,10 +8420,17 @@ BEGIN
         IF FOUND THEN
             EXECUTE stand_in;
         END IF;
+        -- a copy for readers has the columns of what it is of; that of a view has the view's
+        FOR reader IN
+            SELECT p.oid FROM pg_proc p JOIN pg_type t ON t.oid = p.prorettype
+            WHERE p.pronamespace = readers AND p.proname = old.proname AND p.proargtypes = old.proargtypes AND t.typrelid = 0
+        LOOP
+            CALL tokenomics.drop_retired_object('FUNCTION', reader.oid::regprocedure::text);
+        END LOOP;
         privileges := privileges || (
-            SELECT coalesce(jsonb_agg(jsonb_build_object('kind', 'routine', 'name', old.proname, 'role', a.grantee::regrole, 'right', a.privilege_type, 'may_grant', a.is_grantable))
+            SELECT coalesce(jsonb_agg(jsonb_build_object('kind', 'routine', 'name', old.proname, 'argument_types', old.argument_types, 'role', a.grantee::regrole, 'right', a.privilege_type, 'may_grant', a.is_grantable))
                             FILTER (WHERE a.grantee NOT IN (0, p.proowner)), '[]')
-                   || CASE WHEN bool_or(a.grantee = 0) THEN '[]' ELSE jsonb_build_array(jsonb_build_object('kind', 'routine', 'name', old.proname)) END
+                   || CASE WHEN bool_or(a.grantee = 0) THEN '[]' ELSE jsonb_build_array(jsonb_build_object('kind', 'routine', 'name', old.proname, 'argument_types', old.argument_types)) END
             FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE p.oid = old.oid GROUP BY p.oid);
         CALL tokenomics.drop_retired_object(CASE old.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, old.oid::regprocedure::text);
     END LOOP;
@@ -8160,7 +8452,7 @@ BEGIN
                 EXECUTE format('ALTER TABLE %I DROP CONSTRAINT %I', old.relname, old.part);
             END IF;
             IF old.becomes IS NOT NULL AND NOT EXISTS (SELECT FROM pg_constraint o WHERE o.conrelid = old.oid AND o.conname = old.part) THEN
-                EXECUTE format('ALTER TABLE %I ADD CONSTRAINT %I %s', old.relname, old.part, old.becomes);
+                CALL tokenomics.add_constraint(old.relname, old.part, old.becomes);
             END IF;
         ELSIF old.kind = 'index' AND old.was = (SELECT replace(pg_get_indexdef(x.oid), format(' ON %I.', target), ' ON ') FROM pg_class x WHERE x.relnamespace = target_id AND x.relname = old.part) THEN
             EXECUTE format('DROP INDEX %I', old.part);
@@ -8177,28 +8469,36 @@ DECLARE
     kept record;
 BEGIN
     FOR kept IN
-        SELECT k.*, CASE k.kind WHEN 'view' THEN 'TABLE ' ELSE 'ROUTINE ' END || o.name AS object
-        FROM jsonb_to_recordset(privileges) AS k(kind text, name name, role text, "right" text, may_grant boolean)
-        JOIN (SELECT 'view' AS kind, c.relname, c.oid::regclass::text FROM pg_class c WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relkind = 'v'
-              UNION ALL
-              SELECT 'routine', p.proname, p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace = quote_ident(current_schema())::regnamespace
-             ) AS o(kind, relname, name) ON o.kind = k.kind AND o.relname = k.name
+        WITH object AS (
+            SELECT 'view' AS kind, c.relname AS name, NULL AS argument_types, c.oid AS view, c.oid::regclass::text AS object
+            FROM pg_class c WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relkind = 'v'
+            UNION ALL
+            SELECT 'routine', p.proname, array_to_string(p.proargtypes::oid[]::regtype[], ', '), NULL, p.oid::regprocedure::text
+            FROM pg_proc p WHERE p.pronamespace = quote_ident(current_schema())::regnamespace
+        ), privilege AS (
+            SELECT k.*, EXISTS (SELECT FROM object o WHERE o.kind = k.kind AND o.name = k.name AND o.argument_types = k.argument_types) AS is_there
+            FROM jsonb_to_recordset(privileges) AS k(kind text, name name, argument_types text, "column" name, role text, "right" text, may_grant boolean)
+        )
+        SELECT k.*, CASE k.kind WHEN 'view' THEN 'TABLE ' ELSE 'ROUTINE ' END || o.object AS object
+        -- a routine with other arguments than it had is found by its name
+        FROM privilege k JOIN object o ON o.kind = k.kind AND o.name = k.name AND (o.argument_types = k.argument_types OR NOT k.is_there)
+        WHERE k."column" IS NULL OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = o.view AND a.attname = k."column")
     LOOP
         IF kept.role IS NULL THEN
             EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', kept.object);
         ELSE
-            EXECUTE format('GRANT %s ON %s TO %s%s', kept."right", kept.object, CASE kept.role WHEN '-' THEN 'PUBLIC' ELSE kept.role END, CASE WHEN kept.may_grant THEN ' WITH GRANT OPTION' ELSE '' END);
+            EXECUTE format('GRANT %s%s ON %s TO %s%s', kept."right", coalesce(' (' || quote_ident(kept."column") || ')', ''), kept.object, CASE kept.role WHEN '-' THEN 'PUBLIC' ELSE kept.role END, CASE WHEN kept.may_grant THEN ' WITH GRANT OPTION' ELSE '' END);
         END IF;
     END LOOP;
 END
 $procedure$
 ;
-COMMENT ON PROCEDURE tokenomics.regrant(pg_catalog.jsonb) IS 'part of install(): gives again the privileges on what renew() dropped, to what has the same name';
+COMMENT ON PROCEDURE tokenomics.regrant(pg_catalog.jsonb) IS 'part of install(): gives again the privileges on what renew() dropped, to what has the same name, and the same arguments where there is one that has';
 CREATE FUNCTION tokenomics.is_install(schema text)
  RETURNS boolean
  LANGUAGE sql
  STABLE PARALLEL SAFE
-RETURN (EXISTS (SELECT FROM ((pg_attribute a JOIN pg_class c ON ((c.oid = a.attrelid))) JOIN pg_namespace n ON ((n.oid = c.relnamespace))) WHERE (((n.nspname)::text = is_install.schema) AND (c.relkind = 'r'::"char") AND (a.attnum > 0) AND (NOT a.attisdropped) AND (((c.relname = 'price'::name) AND (a.attname = 'rates'::name) AND (a.atttypid = ('tokenomics.rates'::regtype)::oid)) OR ((c.relname = 'setting'::name) AND (a.attname = 'only_row'::name))))))
+RETURN (EXISTS (SELECT FROM ((pg_attribute a JOIN pg_class c ON ((c.oid = a.attrelid))) JOIN pg_namespace n ON ((n.oid = c.relnamespace))) WHERE (((n.nspname)::text = is_install.schema) AND (c.relkind = 'r'::"char") AND (a.attnum > 0) AND (NOT a.attisdropped) AND (c.relname = 'setting'::name) AND (a.attname = 'only_row'::name))))
 ;
 COMMENT ON FUNCTION tokenomics.is_install(pg_catalog.text) IS 'part of install() and uninstall(): whether a schema holds what install() makes';
 CREATE PROCEDURE tokenomics.check_names(IN schema text)
@@ -8217,7 +8517,7 @@ BEGIN
       AND c.relname IN ('setting', 'price', 'model_alias', 'fx_rate', 'usage', 'charge', 'dimension', 'usage_mark', 'settled',
                         'stored_ledger', 'seen_partition', 'settle_rule', 'seat', 'index_item', 'quote', 'operating_point',
                         'workload', 'model_quality', 'turn_outcome', 'budget', 'budget_alert', 'report',
-                        'usage_id_mark', 'stored_measure')
+                        'usage_id_mark', 'stored_measure', 'usage_blank_mark', 'usage_default')
       AND NOT (c.relname = 'usage' AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tokens'
                                                                            AND a.atttypid = 'tokenomics.tokens'::regtype))
     ORDER BY c.relname LIMIT 1;

@@ -118,8 +118,8 @@ typedef struct Ledger
 	uint32		n_line_slots;
 
 	Booking    *booking;		/* NULL: no calls are being booked */
-	bytea	   *flat;			/* its stored form, once it was asked for; kept
-								 * until a line or a call is added */
+	bytea	   *flat;			/* its stored form, once it was asked for;
+								 * kept until a line or a call is added */
 } Ledger;
 
 /* ledger.c */

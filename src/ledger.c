@@ -633,10 +633,10 @@ typedef struct Regrain
 	Ledger	   *into;
 	Period		old;			/* the last line's period */
 	Period		new;			/* and the one that holds it */
-}			Regrain;
+} Regrain;
 
 static void
-regrain_line(Regrain * regrain, const LedgerLine *line)
+regrain_line(Regrain *regrain, const LedgerLine *line)
 {
 	LineKey		key;
 

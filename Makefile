@@ -83,7 +83,7 @@ TAP         = $(sort $(wildcard test/t/*.pl))
 TAP_LONG    = $(foreach n,080 042 006 040 033 010 007,$(filter test/t/$(n)%,$(TAP)))
 TAP_OTHER   = $(filter-out $(TAP_LONG) $(TAP_ALONE),$(TAP))
 prove-tap:
-	$(if $(TAP_LONG)$(TAP_OTHER),$(PROVE) -j2 $(TAP_LONG) $(TAP_OTHER))
+	$(if $(strip $(TAP_LONG) $(TAP_OTHER)),$(PROVE) -j2 $(TAP_LONG) $(TAP_OTHER))
 check-sql: installcheck
 	$(MAKE) -s with_llvm=no PG_CONFIG=$(PG_CONFIG) prove-pgtap
 check-server: check-sql prove-tap

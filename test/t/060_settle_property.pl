@@ -148,8 +148,9 @@ sub change {
         [3, sub { my $t = pick('usage_y2026m02', 'usage_y2026m03', 'usage_default'); pick("TRUNCATE $t;", "BEGIN; DELETE FROM $t WHERE agent = '$me'; TRUNCATE $t; " . $insert->() . ' ' . check() . ' ' . pick('COMMIT;', 'ROLLBACK;')) }],
         [4, sub { my ($n, $to) = @{ pick(['2', '3'], ['3', '4']) }; my $t = "usage_y2026m0$n"; my $attach = "ALTER TABLE usage ATTACH PARTITION $t FOR VALUES FROM ('2026-0$n-01Z') TO ('2026-0$to-01Z');";
                 my $change = "INSERT INTO $t (at, provider, model, agent, tokens) VALUES ('2026-0$n-" . pick('01', '02') . " 12:00Z', 'v', 'm0', '$me', '{\"input\": 7}'); " . check();
-                # rows of its month that went to the default partition meanwhile keep it out
-                pick("BEGIN; ALTER TABLE usage DETACH PARTITION $t; $change $attach COMMIT;", "ALTER TABLE usage DETACH PARTITION $t;\n$change\nBEGIN; DELETE FROM usage_default WHERE at >= '2026-0$n-01Z' AND at < '2026-0$to-01Z'; $attach COMMIT;") }],
+                # rows of its month that went to the default partition meanwhile keep it out; they are others' too,
+                # and to delete them would be 40001 for those in plain PostgreSQL as well
+                pick("BEGIN; ALTER TABLE usage DETACH PARTITION $t; $change $attach COMMIT;", "ALTER TABLE usage DETACH PARTITION $t;\n$change\nBEGIN; TRUNCATE usage_default; $attach COMMIT;") }],
         [1, sub { "BEGIN; ALTER TABLE usage DISABLE TRIGGER mark_usage; UPDATE usage SET tokens = tokens(input => 1) WHERE agent = '$me' AND at < '2026-02-28Z'; ALTER TABLE usage ENABLE ALWAYS TRIGGER mark_usage; COMMIT;" }],
         [1, sub { "BEGIN; SET LOCAL session_replication_role = replica; DELETE FROM usage WHERE $mine; COMMIT;" }],
         [1, sub { "UPDATE setting SET zone = '" . pick('America/New_York', 'America/New_York', 'Asia/Kolkata') . "';" }],

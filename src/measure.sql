@@ -400,6 +400,7 @@ BEGIN
             WHERE NOT s.is_archived;
             GET DIAGNOSTICS n = ROW_COUNT;
             stored := stored + n;
+            PERFORM check_stamps(kind.read_from, kind.read_to, stamps);
         END LOOP;
         RETURN stored;
     END

@@ -658,24 +658,31 @@ usage_partitions(PG_FUNCTION_ARGS)
 	by_time = RelationGetPartitionKey(rel)->parttypid[0] == TIMESTAMPTZOID &&
 		RelationGetPartitionKey(rel)->partattrs[0] != InvalidAttrNumber &&
 		RelationGetPartitionKey(rel)->partattrs[0] == get_attnum(usage, "at");
-	children = find_inheritance_children(usage, NoLock);
+
+	/*
+	 * one that was attached while the lock of another was waited for is one
+	 * of them
+	 */
+	do
+	{
+		children = find_inheritance_children(usage, NoLock);
+		foreach(cell, children)
+		{
+			Period		period = partition_period(lfirst_oid(cell), by_time);
+
+			if (period.from < to && period.to > from)
+				LockRelationOid(lfirst_oid(cell), AccessShareLock);
+		}
+	} while (!equal(children, find_inheritance_children(usage, NoLock)));
 	foreach(cell, children)
 	{
 		Oid			child = lfirst_oid(cell);
 		Period		period = partition_period(child, by_time);
-		List	   *leaves;
 		ListCell   *leaf;
 
-		if (period.from >= to || period.to <= from)
+		if (period.from >= to || period.to <= from || !SearchSysCacheExists1(RELOID, ObjectIdGetDatum(child)))
 			continue;
-		LockRelationOid(child, AccessShareLock);
-		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(child)))
-		{
-			UnlockRelationOid(child, AccessShareLock);	/* dropped meanwhile */
-			continue;
-		}
-		leaves = find_all_inheritors(child, AccessShareLock, NULL);
-		foreach(leaf, leaves)
+		foreach(leaf, find_all_inheritors(child, AccessShareLock, NULL))
 			if (get_rel_relkind(lfirst_oid(leaf)) != RELKIND_PARTITIONED_TABLE)
 			put_partition(rsinfo, lfirst_oid(leaf), period, function);
 	}

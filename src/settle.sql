@@ -438,6 +438,23 @@ BEGIN
     COMMENT ON FUNCTION settle_lock(timestamptz, timestamptz) IS 'part of refresh() and archive(): takes the turn of the months that hold some of a time';
     REVOKE ALL ON FUNCTION settle_lock(timestamptz, timestamptz) FROM PUBLIC;
 
+    CREATE OR REPLACE FUNCTION check_stamps(from_at timestamptz, to_at timestamptz, stamps text) RETURNS void
+        LANGUAGE plpgsql SET search_path FROM CURRENT
+    AS $$
+    BEGIN
+        -- those that there were are locked; without one for the rest nothing keeps others from joining them
+        IF stamps <> (SELECT coalesce(string_agg(coalesce(p.stamp, '?'), ' ' ORDER BY p.stamp), '') FROM tokenomics.usage_partitions('usage', from_at, to_at) p) THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'object_in_use',
+                MESSAGE = 'a partition was attached to "usage" while its calls were counted',
+                DETAIL = format('It holds calls of the time from %s to %s.', from_at, to_at),
+                HINT = 'Run CALL refresh() again.';
+        END IF;
+    END
+    $$;
+    COMMENT ON FUNCTION check_stamps(timestamptz, timestamptz, text) IS 'part of refresh(): an error where partitions are not those any more that calls were to be counted from';
+    REVOKE ALL ON FUNCTION check_stamps(timestamptz, timestamptz, text) FROM PUBLIC;
+
     CREATE OR REPLACE FUNCTION settle_day(at timestamptz) RETURNS boolean
         LANGUAGE plpgsql SET search_path FROM CURRENT
     AS $$
@@ -508,6 +525,7 @@ BEGIN
         ON CONFLICT (zone, grain, starts) DO UPDATE
         SET ends = excluded.ends, stamp = excluded.stamp, providers = excluded.providers, models = excluded.models,
             price_digest = excluded.price_digest, calls = excluded.calls, settled_at = excluded.settled_at;
+        PERFORM check_stamps(first, behind, stamps);
         RETURN true;
     END
     $$;
@@ -526,6 +544,7 @@ BEGIN
         days bigint := (SELECT count(*) FROM tokenomics.periods('day', in_zone, first, behind));
         prices tokenomics.price_book := book();
         stamps text;
+        is_merged boolean;
     BEGIN
         PERFORM settle_lock(first, behind);
         SELECT coalesce(string_agg(coalesce(p.stamp, '?'), ' ' ORDER BY p.stamp), '') INTO stamps
@@ -554,7 +573,9 @@ BEGIN
         FROM unit u JOIN stored_ledger l ON l.zone = u.zone AND l.grain = 'day' AND l.starts = u.starts, month m
         GROUP BY l.dimension, l.expression
         HAVING count(*) = days;
-        RETURN FOUND;
+        is_merged := FOUND;
+        PERFORM check_stamps(first, behind, stamps);
+        RETURN is_merged;
     END
     $$;
     COMMENT ON FUNCTION settle_month(timestamptz) IS
@@ -973,6 +994,7 @@ BEGIN
         settle_month(timestamptz),
         settle_day(timestamptz),
         settle_lock(timestamptz, timestamptz),
+        check_stamps(timestamptz, timestamptz, text),
         count_day(timestamptz, timestamptz, text, tokenomics.price_book),
         settled_ledger(text, text, timestamptz, timestamptz, text, tokenomics.price_book),
         settled_units(timestamptz, timestamptz, tokenomics.price_book),

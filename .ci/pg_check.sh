@@ -12,5 +12,5 @@ tar -C "$source" --exclude=.git --exclude=build --exclude='*.o' --exclude='*.so'
 chroot "$dir" chown -R tester: /home/tester
 unshare --mount --pid --fork --kill-child sh -ec '
     mount -t proc proc "$1/proc"
-    chroot "$1" runuser -u tester -- env HOME=/home/tester LC_ALL=C.UTF-8 TOKENOMICS_DATA=/home/tester/data WERROR=-Werror \
+    chroot "$1" runuser -u tester -- env -u PG_CONFIG HOME=/home/tester LC_ALL=C.UTF-8 TOKENOMICS_DATA=/home/tester/data WERROR=-Werror \
         make -s -C /home/tester/src PG_MAJOR="$2" ${3:+TAP="$3"} ${4:+PGTAP="$4"} check' sh "$dir" "$major" "$tap" "$pgtap"

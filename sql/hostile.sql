@@ -90,6 +90,8 @@ DROP SCHEMA planted CASCADE;
 DROP FUNCTION attacked.settled_measures(text, text, timestamptz, timestamptz, price_book), attacked.settled_ledger(text, text, timestamptz, timestamptz, text, price_book);
 CREATE FUNCTION attacked.settled_measures(text, text, timestamptz, timestamptz, price_book) RETURNS TABLE (a bigint, b bigint, c bigint, d bigint, e bigint) LANGUAGE sql AS 'SELECT 1, 2, 3, 16, 32';
 CREATE FUNCTION attacked.settled_ledger(text, text, timestamptz, timestamptz, text, price_book, OUT a bigint, OUT b bigint) LANGUAGE sql AS 'SELECT 16, 32';
+-- PostgreSQL 18 names the column in the detail
+\set VERBOSITY terse
 SELECT * FROM stored_measures('attacked.usage', 'demand', 'UTC', '-infinity', 'infinity', NULL);
 SELECT stored_usage('attacked.usage', 'day', 'UTC', '-infinity', 'infinity', NULL, attacked.book());
 SELECT count(*) FROM attacked.fan_out;
@@ -97,6 +99,7 @@ CREATE OR REPLACE FUNCTION attacked.settled_ledger(text, text, timestamptz, time
 DROP FUNCTION attacked.settled_measures(text, text, timestamptz, timestamptz, price_book);
 CREATE FUNCTION attacked.settled_measures(text, text, timestamptz, timestamptz, price_book) RETURNS bigint LANGUAGE sql AS 'SELECT 1';
 SELECT * FROM stored_measures('attacked.usage', 'demand', 'UTC', '-infinity', 'infinity', NULL);
+\set VERBOSITY default
 -- and a view of another's in the place of a table
 ALTER TABLE attacked.settled RENAME TO hidden;
 GRANT CREATE ON SCHEMA attacked TO regress_writer;

@@ -77,15 +77,18 @@ is(psql("ALTER TABLE usage DETACH PARTITION usage_y2026m03; $spend"), "0\n0", 'a
 
 # without a default partition nothing keeps one from coming while calls are counted
 psql('ALTER TABLE usage DETACH PARTITION usage_default; DELETE FROM settled; DELETE FROM stored_ledger');
-$other = session();
-print $other "BEGIN; LOCK TABLE usage_mark;\n";
-ok(until_true("SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'usage_mark'::regclass AND mode = 'AccessExclusiveLock' AND granted)"), 'no marks can be deleted');
-$pid = open(my $said, '-|', 'psql -XqAt -c "SELECT settle_day(\'2026-03-10Z\')" 2>&1') or die "psql: $!";
-ok(until_true("SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'usage_mark'::regclass AND NOT granted)"), 'a day is about to be counted');
-psql($attach);
-print $other "COMMIT;\n";
-close $other;
-like(join('', <$said>), qr/ERROR:  a partition was attached to "usage" while its calls were counted/, 'it is not stored as one without the partition');
-close $said;
-is(psql("ALTER TABLE usage DETACH PARTITION usage_y2026m03; $spend"), "0\n0", 'nor read as one');
+for (['settle_day', 'usage_mark'], ['settle_month', 'settled']) {
+    my ($settle, $table) = @$_;
+    $other = session();
+    print $other "BEGIN; LOCK TABLE $table;\n";
+    ok(until_true("SELECT EXISTS (SELECT FROM pg_locks WHERE relation = '$table'::regclass AND mode = 'AccessExclusiveLock' AND granted)"), "nothing can be deleted from $table");
+    $pid = open(my $said, '-|', qq(psql -XqAt -c "SELECT $settle('2026-03-10Z')" 2>&1)) or die "psql: $!";
+    ok(until_true("SELECT EXISTS (SELECT FROM pg_locks WHERE relation = '$table'::regclass AND NOT granted)"), "$settle() is about to count");
+    psql($attach);
+    print $other "COMMIT;\n";
+    close $other;
+    like(join('', <$said>), qr/ERROR:  a partition was attached to "usage" while its calls were counted/, 'it stores nothing as if the partition were not there');
+    close $said;
+    is(psql("ALTER TABLE usage DETACH PARTITION usage_y2026m03; $spend"), "0\n0", 'and nothing is read so');
+}
 done_testing();
